@@ -218,4 +218,4 @@ def _what_happened(event: "Event") -> str:
     challenge = event.read(Challenger)
     reasons = "\n".join(f"- {reason}" for reason in challenge.sentences)
     score = describe_score(challenge.evaluation, with_interval=False)
-    return f"{challenge.model} {outcome(challenge)} ({score}), started because: {event.reason}\n{reasons}"
+    return f"{challenge.model} {outcome(challenge)} ({score}); why it was made: {event.reason}\n{reasons}"

@@ -128,7 +128,7 @@ def test_history_says_what_became_of_a_challenge_and_why(project, capsys):
     assert main(["history", "moons"]) == 0
 
     printed = as_words(capsys.readouterr().out)
-    assert "moons:v1 refused, so nothing serves yet (accuracy 0.951), started because: started by hand" in printed
+    assert "moons:v1 refused, so nothing serves yet (accuracy 0.951); why it was made: started by hand" in printed
     assert printed.index("- too slow") < printed.index("- note: served natively")
 
 

@@ -27,7 +27,9 @@ def main(folder: Path, module: str, arguments: Sequence[str]) -> NoReturn:
             process = start(connection, command, (1, 2))
     except OSError as error:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
-        print(f"This run loads its libraries itself: {error}", file=sys.stderr, flush=True)
+        is_gone = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+        why = f"no fork server answers at {folder}" if is_gone else error
+        print(f"This run loads its libraries itself: {why}", file=sys.stderr, flush=True)
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     for number in FORWARDED:
         signal.signal(number, lambda number, frame: process.send_signal(number))

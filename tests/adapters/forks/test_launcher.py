@@ -217,6 +217,6 @@ def test_a_run_goes_on_without_its_server_and_the_next_one_needs_none(living: Li
         assert launcher.communicate(timeout=60)[0] == "went on\n"
         assert launcher.returncode == 5
     assert next_run[0] == f"{os.getpid()}\n"
-    assert "This run loads its libraries itself: " in next_run[1]
+    assert "This run loads its libraries itself: no fork server answers at " in next_run[1]
     living.begin()
     assert living.run(tmp_path, "import os\nprint(os.getppid())")[0] == f"{living.process.pid}\n"
