@@ -33,6 +33,7 @@ MOST_LINES = 12  # of what git printed
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
 LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
+TAKE_OVER = ("--force", "--force")  # a killed run's record of a worktree; a killed `git worktree add` left it locked
 NO_COMMIT = "has no commit yet; every command reads params and schema from a commit: git add . && git commit"
 
 
@@ -229,7 +230,7 @@ class ScenarioBranch:
         path = work_dir / self.scenario
         _remove(path)  # of a killed run; git takes over its record
         try:
-            git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
+            git(self.project, "worktree", "add", "--detach", *TAKE_OVER, str(path), revision)
             yield path
         finally:
             self.sweep(work_dir)
