@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from tests.projects import Project
+from tests.serving.process import wait_until
 
 
 def descendants(process: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -16,6 +17,12 @@ def descendants(process: "subprocess.Popen[str]") -> list[psutil.Process]:
         return []
 
 
+def works(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def name_of(process: psutil.Process) -> list[str]:
     with suppress(psutil.Error):
         return process.name().split()
@@ -23,7 +30,7 @@ def name_of(process: psutil.Process) -> list[str]:
 
 
 def kill(process: "subprocess.Popen[str]", *, children_too: bool) -> None:
-    """SIGKILL, which nobody can prepare for."""
+    """SIGKILL, which nobody can prepare for; all of them have ended when this returns."""
     killed = descendants(process) if children_too else []
     process.kill()
     for child in killed:
@@ -32,6 +39,7 @@ def kill(process: "subprocess.Popen[str]", *, children_too: bool) -> None:
     if process.stdout:
         process.stdout.close()
     process.wait()
+    wait_until(lambda: not any(map(works, killed)))
 
 
 def processes_in(project: Project) -> list[list[str]]:

@@ -247,15 +247,18 @@ def test_the_worktree_of_a_killed_run_is_swept(project, work_dir):
     assert not (work_dir / SCENARIO).exists()
 
 
-@pytest.mark.parametrize("leave", ["a folder", "a record"])
+@pytest.mark.parametrize("leave", ["a folder", "a record", "a record that is locked"])  # as while git makes it
 def test_half_of_a_killed_runs_worktree_is_swept_too(leave, project, work_dir):
     if leave == "a folder":
         write(work_dir / SCENARIO / "something.txt", "x")
     else:
         branch_of(project).worktree(work_dir).__enter__()
         shutil.rmtree(work_dir)
+        if "locked" in leave:
+            write(project / ".git" / "worktrees" / SCENARIO / "locked", "initializing")
 
     assert run(project, work_dir, batches_csv="one\n")
+    assert len(git(project, "worktree", "list").splitlines()) == 1
 
 
 def test_it_works_where_git_knows_nobody(project, work_dir, tmp_path, monkeypatch):
