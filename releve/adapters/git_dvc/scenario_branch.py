@@ -33,7 +33,6 @@ MOST_LINES = 12  # of what git printed
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
 LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
-TAKE_OVER = ("--force", "--force")  # a killed run's record of a worktree; a killed `git worktree add` left it locked
 NO_COMMIT = "has no commit yet; every command reads params and schema from a commit: git add . && git commit"
 
 
@@ -228,16 +227,19 @@ class ScenarioBranch:
     def checkout(self, revision: str, work_dir: Path) -> Iterator[Path]:
         """Check out the files of `revision`, in a folder below `work_dir`; gone afterwards."""
         path = work_dir / self.scenario
-        _remove(path)  # of a killed run; git takes over its record
+        self.sweep(work_dir)  # what a killed run left
         try:
-            git(self.project, "worktree", "add", "--detach", *TAKE_OVER, str(path), revision)
+            git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
             yield path
         finally:
             self.sweep(work_dir)
 
     def sweep(self, work_dir: Path) -> None:
         """Remove the scenario's worktree, of this run or of one that was killed."""
-        _remove(work_dir / self.scenario)
+        path = work_dir / self.scenario
+        _remove(path)
+        # Twice: git's record is locked while it makes a worktree, and stays so where it was killed then.
+        git(self.project, "worktree", "remove", "--force", "--force", str(path), check=False)
         git(self.project, "worktree", "prune")
 
     def move(self, revision: str, *, expected: str | None) -> None:

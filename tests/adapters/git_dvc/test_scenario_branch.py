@@ -252,7 +252,8 @@ def test_half_of_a_killed_runs_worktree_is_swept_too(leave, project, work_dir):
     if leave == "a folder":
         write(work_dir / SCENARIO / "something.txt", "x")
     else:
-        branch_of(project).worktree(work_dir).__enter__()
+        left = branch_of(project).worktree(work_dir)  # kept, as its end would sweep
+        left.__enter__()
         shutil.rmtree(work_dir)
         if "locked" in leave:
             write(project / ".git" / "worktrees" / SCENARIO / "locked", "initializing")
