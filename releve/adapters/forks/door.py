@@ -43,7 +43,6 @@ def is_of_same_user(connection: socket.socket) -> bool:
     """Whether who asks is who serves; only Linux tells, elsewhere the folder's mode is what keeps others out."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
-    _, user, _ = struct.unpack(
-        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    )
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    _, user, _ = CREDENTIALS.unpack(credentials)
     return bool(user == os.getuid())
