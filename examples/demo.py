@@ -151,7 +151,15 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     try:
         yield
     finally:
+        send_last_logs()
         local_stack.down(settings, pids=pids)
+
+
+def send_last_logs() -> None:
+    """Send what runs logged while there is a server: at its end this process would try for a minute to reach one."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
 
 
 def play(settings: Settings, console: Console) -> Story:
