@@ -81,9 +81,14 @@ class LedgerReader:
             lines = SegmentLines(paths, AnswerLine.parse)
             yield answers_from([line for line in lines if line.arm == arm], featureless=True)
 
-    def labels(self) -> dict[str, tuple[Scalar, str]]:
-        """Row id -> (label, at); the newest label of a row counts."""
-        return newest_labels(SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse))
+    def labels(self, *, with_queued: bool = False) -> dict[str, tuple[Scalar, str]]:
+        """Row id -> (label, at); the newest label of a row counts.
+
+        Queued labels are of rows on which two models disagree: whoever trains on them, or takes their share of errors
+        for the model's, is misled. So they are left out unless asked for.
+        """
+        lines = SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse)
+        return newest_labels(lines, with_queued=with_queued)
 
 
 def _in_time(rows: Iterable[AnsweredRow]) -> list[AnsweredRow]:

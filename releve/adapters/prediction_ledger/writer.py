@@ -128,9 +128,10 @@ class LedgerWriter:
         """
         return self._write(SEARCHES, model=model, index=index, arm=arm, question=question, neighbours=neighbours)
 
-    def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
+    def label(self, pairs: Iterable[tuple[str, Scalar]], *, queued: bool = False) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
 
+        `queued`: they were asked for because champion and challenger disagreed, see `LabelLine`.
         Raises UnknownAnswer with the ids that were never answered, BadInput, Unavailable.
         """
         checked = [(row_id, check_label(label)) for row_id, label in pairs]
@@ -139,7 +140,8 @@ class LedgerWriter:
         self._check_answered([row_id for row_id, _ in checked])
         with self._lock:
             at = timestamp(self._clock())
-            lines = [to_line({"id": row_id, "label": label, "at": at}) for row_id, label in checked]
+            mark = {"queued": True} if queued else {}
+            lines = [to_line({"id": row_id, "label": label, "at": at, **mark}) for row_id, label in checked]
             segment = self._segment(LABELS, day_of(at))
             segment.append(b"".join(lines))
         segment.sync()

@@ -118,12 +118,13 @@ class LabelLine:
     id: str
     label: Scalar
     at: str
+    queued: bool = False  # asked for, because champion and challenger disagreed: no sample of what is answered
 
     @classmethod
     def parse(cls, value: Any) -> "LabelLine | None":
         """Read the JSON value of a line; None when it is no whole label."""
         try:
-            line = cls(value["id"], value["label"], value["at"])
+            line = cls(value["id"], value["label"], value["at"], value.get("queued", False))
         except (TypeError, KeyError):
             return None
         return line if isinstance(line.at, str) else None
@@ -302,14 +303,23 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
     )
 
 
-def newest_labels(lines: Iterable[LabelLine]) -> dict[str, tuple[Scalar, str]]:
-    """Row id -> (label, at). Of several labels for one row the newest `at` wins, of one moment the later line."""
+def newest_labels(lines: Iterable[LabelLine], *, with_queued: bool = True) -> dict[str, tuple[Scalar, str]]:
+    """Row id -> (label, at). Of several labels for one row the newest `at` wins, of one moment the later line.
+
+    Without the queued ones a row is left out that was only ever labelled because it was asked for; one whose label came
+    by itself as well, before or after, counts with its newest label.
+    """
     newest: dict[str, tuple[Scalar, str]] = {}
+    only_queued = set[str]()
     for line in lines:
         known = newest.get(line.id)
+        if not line.queued:
+            only_queued.discard(line.id)
+        elif known is None:
+            only_queued.add(line.id)
         if known is None or line.at >= known[1]:
             newest[line.id] = (line.label, line.at)
-    return newest
+    return newest if with_queued else {row: label for row, label in newest.items() if row not in only_queued}
 
 
 def join_labels(answers: AnsweredRows, labels: Mapping[str, tuple[Scalar, str]]) -> LabelledRows:

@@ -231,6 +231,15 @@ def test_late_and_repeated_labels_end_in_the_newest(writer, reader, clock):
     assert labelled.labelled_at == ["2024-03-11T12:00:01.000000Z"]
 
 
+def test_labels_that_were_queued_are_read_by_who_asks_for_them(writer, reader):
+    request = answer(writer, "a", "b")
+    writer.label([(f"{request}.0", "first")])
+    writer.label([(f"{request}.1", "second")], queued=True)
+
+    assert list(reader.labels()) == [f"{request}.0"]
+    assert list(reader.labels(with_queued=True)) == [f"{request}.0", f"{request}.1"]
+
+
 def test_a_label_may_come_out_of_order_from_another_worker(make_writer, reader, clock):
     first, second = make_writer("0000000a"), make_writer("0000000b")
     request = answer(first)

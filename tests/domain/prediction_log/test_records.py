@@ -47,8 +47,8 @@ def answer_json(**changes):
     return record | changes
 
 
-def make_label(label, at=NOON, row_id=f"{REQUEST}.0"):
-    return LabelLine(row_id, label, at)
+def make_label(label, at=NOON, row_id=f"{REQUEST}.0", *, queued=False):
+    return LabelLine(row_id, label, at, queued)
 
 
 def test_an_id_taken_apart_and_put_together_is_the_same():
@@ -238,6 +238,15 @@ def test_the_newest_label_of_a_row_wins_whatever_the_order():
 
 def test_of_two_labels_of_one_moment_the_later_record_wins():
     assert newest_labels([make_label("first"), make_label("second")])[f"{REQUEST}.0"][0] == "second"
+
+
+def test_a_row_that_was_only_labelled_because_it_was_asked_for_is_no_sample_of_the_answers():
+    later = "2024-02-01T00:00:00.000000Z"
+    asked, other = make_label("a", queued=True), make_label("b", row_id=f"{REQUEST}.1")
+    again = make_label("c", at=later, row_id=f"{REQUEST}.1", queued=True)
+
+    assert newest_labels([asked, other, again], with_queued=False) == {f"{REQUEST}.1": ("c", later)}
+    assert set(newest_labels([asked, other, again])) == {f"{REQUEST}.0", f"{REQUEST}.1"}
 
 
 def test_joining_keeps_the_labelled_rows_and_leaves_foreign_labels_out():
