@@ -4,6 +4,7 @@ from typing import Any
 
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.experiment.arms import ArmMode, ArmsStarted
 from releve.domain.registry.events import BatchIngested, Challenger
 from releve.domain.registry.release import ExpectedPerformance, Release
 from tests.evaluations import make_evaluation
@@ -24,6 +25,12 @@ def make_any_release(model: str = "digits:v1", **changes: Any) -> Release:
         "expected": ExpectedPerformance("accuracy", Interval(0.951, 0.92, 0.97), 300),
     }
     return Release(**{**values, **changes})
+
+
+def make_arms_started(champion: str = "digits:v1", challenger: str = "digits:v2", **changes: Any) -> ArmsStarted:
+    """A shadow."""
+    values = {"mode": ArmMode.SHADOW, "challenger": make_any_release(challenger), "champion": champion, "share": 0.0}
+    return ArmsStarted(**{**values, **changes})
 
 
 def make_challenger(model: str = "digits:v1", **changes: Any) -> Challenger:

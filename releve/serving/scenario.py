@@ -185,6 +185,7 @@ class Scenario:
         if output.probabilities is not None:
             probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
         intervals = served.model.intervals(output)
+        seconds = time.perf_counter() - started
         tag, index = served.model.tag, served.index
         line = self.ledger.answer(
             model=tag,
@@ -194,6 +195,7 @@ class Scenario:
             labels=output.labels,
             probabilities=probabilities,
             intervals=intervals,
+            latency_ms=round(seconds * 1000, 3),
         )
         self.rows_answered += len(rows)
         self._metrics.predicted(self.name, len(rows), time.perf_counter() - started)

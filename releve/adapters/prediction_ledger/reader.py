@@ -8,6 +8,7 @@ from pathlib import Path
 from releve.adapters.prediction_ledger.segments import (
     ANSWERS,
     LABELS,
+    SHADOWS,
     SegmentLines,
     from_line,
     refusal,
@@ -19,6 +20,7 @@ from releve.domain.prediction_log.records import (
     AnswerLine,
     LabelLine,
     Scalar,
+    ShadowLine,
     answers_from,
     by_request,
     day_of,
@@ -80,6 +82,16 @@ class LedgerReader:
         for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
             lines = SegmentLines(paths, AnswerLine.parse)
             yield answers_from([line for line in lines if line.arm == arm], featureless=True)
+
+    def shadows(self, *, since: str | None = None, model: str | None = None) -> list[ShadowLine]:
+        """What challengers answered aside, in time order, from `since` on (as in `answers`) and of one model.
+
+        A line without labels tells of a failure. Raises BadInput for a `since` that is no time.
+        """
+        start = parse_since(since) if since else ""
+        lines = SegmentLines(segments_of(self._folder, SHADOWS, day_of(start)), ShadowLine.parse)
+        wanted = (line for line in lines if line.at >= start and model in (None, line.model))
+        return sorted(wanted, key=lambda line: line.at)
 
     def labels(self, *, with_queued: bool = False) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts.

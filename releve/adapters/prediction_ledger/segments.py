@@ -14,8 +14,8 @@ import orjson
 
 from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 
-ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
-SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+ANSWERS, LABELS, SEARCHES, SHADOWS = "answers", "labels", "searches", "shadows"
+SEGMENT = re.compile(r"(answers|labels|searches|shadows)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
 PROBED_BYTES = 65_536  # that have to fit on the disk
 L = TypeVar("L")
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE

@@ -14,9 +14,18 @@ from typing import Any
 
 from releve.adapters.prediction_ledger.cells import FoundCells, find_by_cell
 from releve.adapters.prediction_ledger.reader import find_answer, find_answers
-from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, SEARCHES, LedgerUnavailable, Segment, to_line
+from releve.adapters.prediction_ledger.segments import (
+    ANSWERS,
+    LABELS,
+    SEARCHES,
+    SHADOWS,
+    LedgerUnavailable,
+    Segment,
+    to_line,
+)
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
+from releve.domain.experiment.arms import Arm
 from releve.domain.prediction_log.records import (
     AnsweredRow,
     Row,
@@ -104,9 +113,13 @@ class LedgerWriter:
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
         intervals: Sequence[Sequence[float]] | None = None,
-        arm: str = "champion",
+        arm: str = Arm.CHAMPION,
+        latency_ms: float | None = None,
     ) -> str:
-        """Record one request and return its id. Raises BadInput, Unavailable; then nothing is recorded."""
+        """Record one request and return its id. `latency_ms`: that the model took.
+
+        Raises BadInput, Unavailable; then nothing is recorded.
+        """
         check_answer(rows, labels, probabilities, intervals)
         return self._write(
             ANSWERS,
@@ -117,10 +130,39 @@ class LedgerWriter:
             labels=labels,
             probabilities=probabilities,
             intervals=intervals,
+            latency_ms=latency_ms,
+        )
+
+    def shadow(
+        self,
+        *,
+        of: str,
+        model: str,
+        index: str | None,
+        labels: Sequence[Scalar],
+        probabilities: Sequence[Sequence[float]] | None,
+        intervals: Sequence[Sequence[float]] | None = None,
+        latency_ms: float,
+        error: str = "",
+    ) -> str:
+        """Record what a challenger answered aside to the request `of`, or why it did not, and return this line's id.
+
+        Raises BadInput, Unavailable.
+        """
+        return self._write(
+            SHADOWS,
+            of=of,
+            model=model,
+            index=index,
+            labels=labels,
+            probabilities=probabilities,
+            intervals=intervals,
+            latency_ms=latency_ms,
+            error=error,
         )
 
     def search(
-        self, *, model: str, index: str, question: object, neighbours: Sequence[object], arm: str = "champion"
+        self, *, model: str, index: str, question: object, neighbours: Sequence[object], arm: str = Arm.CHAMPION
     ) -> str:
         """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable.
 

@@ -1,4 +1,4 @@
-"""The registry's database: its two tables, how it is opened, and its errors.
+"""The registry's database: its tables, how it is opened, and its errors.
 
 The only SQL that knows which database it speaks to is in `_prepare_sqlite` and `_limit_statements`.
 """
@@ -55,6 +55,12 @@ POINTERS = sa.Table(  # a scenario without a row has no release
     METADATA,
     sa.Column("scenario", sa.String(63), primary_key=True),
     sa.Column("number", sa.Integer, nullable=False),  # of the event that put the release there
+)
+ARMS = sa.Table(  # a scenario without a row has no challenger on live traffic
+    "arms",
+    METADATA,
+    sa.Column("scenario", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),  # of the event that started them
 )
 
 

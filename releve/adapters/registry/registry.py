@@ -1,7 +1,8 @@
 """The registry: which release serves, since when, by whom and why. SQLite by default, PostgreSQL by URL.
 
 Events are append-only, one hash chain per scenario (`releve.domain.registry.chain`). A pointer per scenario says which
-event put its current release there; it is moved by compare-and-swap, in the transaction that writes the event.
+event put its current release there; it is moved by compare-and-swap, in the transaction that writes the event. So is
+the pointer to the arms that run, which every move of the release takes away.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from releve.adapters.registry.database import (
+    ARMS,
     EVENTS,
     POINTERS,
     DatabaseFile,
@@ -27,7 +29,10 @@ from releve.adapters.registry.database import (
 )
 from releve.core.errors import BadInput, Conflict
 from releve.core.names import check_scenario_name
+from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms, running_arms
 from releve.domain.registry.chain import (
+    ARM_CHANGES,
+    ARMS_STARTED,
     GENESIS,
     MOVES,
     ROLLED_BACK,
@@ -41,7 +46,7 @@ from releve.domain.registry.chain import (
 from releve.domain.registry.events import ModelReleased, ModelWithdrawn, release_of
 from releve.domain.registry.release import Release
 
-__all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleRelease"]
+__all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleArms", "StaleRelease"]
 
 PAGE_EVENTS = 16  # that are read at once, where mostly the newest is wanted
 ATTEMPTS = 100  # to take the next number; each one lost means that somebody else's event was written
@@ -51,6 +56,12 @@ class StaleRelease(Conflict):
     """The release moved since the caller read it."""
 
     code = "stale_release"
+
+
+class StaleArms(Conflict):
+    """The arms changed since the caller read them."""
+
+    code = "stale_arms"
 
 
 class ChainBroken(Conflict):
@@ -94,6 +105,8 @@ class Registry:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
         if payload.kind in MOVES:
             raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
+        if payload.kind in ARM_CHANGES:
+            raise BadInput(f"a {payload.kind!r} event changes arms: write it with `start_arms` or `end_arms`")
         return self._write(scenario, payload, reason=reason, actor=actor)
 
     def move(
@@ -102,7 +115,7 @@ class Registry:
         """Put a release in service, or withdraw the current one, unless somebody moved it meanwhile.
 
         `expected` is `current(scenario).number` as the caller saw it, None for "no release".
-        Raises StaleRelease when another release serves now; then nothing is written.
+        Raises StaleRelease when another release serves now; then nothing is written. Arms that run end with it.
         """
         if isinstance(payload, ModelReleased) and payload.release.scenario != scenario:
             release = payload.release
@@ -114,6 +127,46 @@ class Registry:
             actor=actor,
             swap=lambda connection, number: _swap(connection, scenario, payload, expected, number),
         )
+
+    def start_arms(
+        self, scenario: str, payload: ArmsStarted, *, expected: int | None, reason: str, actor: str
+    ) -> Event:
+        """Have a challenger take part in live traffic, or change how it does, in the place of what ran.
+
+        `expected` is the number of `arms(scenario)` as the caller saw it, None for no arms. Raises StaleArms when
+        others run now, and StaleRelease when the champion serves no more; then nothing is written.
+        """
+        if payload.challenger.scenario != scenario:
+            raise BadInput(f"{payload.challenger.model} is of {payload.challenger.scenario!r}, not of {scenario!r}")
+        return self._write(
+            scenario,
+            payload,
+            reason=reason,
+            actor=actor,
+            swap=lambda connection, number: _start_arms(connection, scenario, payload, expected, number),
+        )
+
+    def end_arms(self, scenario: str, payload: ArmsEnded, *, expected: int, reason: str, actor: str) -> Event:
+        """End the arms that `expected` started. Raises StaleArms when they run no more; then nothing is written.
+
+        Of a challenger that was promoted the release has ended them before: then this only tells why.
+        """
+        return self._write(
+            scenario,
+            payload,
+            reason=reason,
+            actor=actor,
+            swap=lambda connection, _: _end_arms(connection, scenario, payload, expected),
+        )
+
+    def arms(self, scenario: str) -> RunningArms | None:
+        """Which challenger takes part in live traffic, and how; None without one."""
+        return running_arms(self.newest(scenario, kinds=(*ARM_CHANGES, *MOVES)))
+
+    def arm_pointers(self) -> dict[str, int]:
+        """Scenario -> number of the event that started its arms, of all that have some: one small SELECT."""
+        with self._reading() as connection:
+            return {row.scenario: row.number for row in connection.execute(_ARM_POINTERS)}
 
     def current(self, scenario: str) -> Current | None:
         """What serves now: one SELECT by primary key, cheap enough to ask twice a second."""
@@ -273,7 +326,7 @@ class Registry:
         return kept
 
 
-_EVENT_ROW, _POINTER_ROW = EVENTS.c, POINTERS.c
+_EVENT_ROW, _POINTER_ROW, _ARMS_ROW = EVENTS.c, POINTERS.c, ARMS.c
 _SCENARIO: sa.BindParameter[str] = sa.bindparam("scenario")
 
 _TAIL = (
@@ -283,6 +336,9 @@ _TAIL = (
     .limit(1)
 )
 _POINTERS = sa.select(_POINTER_ROW.scenario, _POINTER_ROW.number)
+_ARM_POINTERS = sa.select(_ARMS_ROW.scenario, _ARMS_ROW.number)
+_ARM_POINTER = sa.select(_ARMS_ROW.number).where(_ARMS_ROW.scenario == _SCENARIO)
+_DELETE_ARMS = ARMS.delete().where(_ARMS_ROW.scenario == _SCENARIO)
 _POINTER = sa.select(_POINTER_ROW.number).where(_POINTER_ROW.scenario == _SCENARIO)
 _CURRENT = (
     sa.select(EVENTS)
@@ -302,8 +358,9 @@ _LAST_MOVE_UNTIL = (
     .limit(1)
 )
 _EVENTS_WITH_POINTER = (
-    sa.select(EVENTS, _POINTER_ROW.number.label("pointer"))
+    sa.select(EVENTS, _POINTER_ROW.number.label("pointer"), _ARMS_ROW.number.label("arms"))
     .join(POINTERS, _EVENT_ROW.scenario == _POINTER_ROW.scenario, isouter=True)
+    .join(ARMS, _EVENT_ROW.scenario == _ARMS_ROW.scenario, isouter=True)
     .order_by(_EVENT_ROW.scenario, _EVENT_ROW.number)
 )
 _POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
@@ -312,10 +369,14 @@ _POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
 
 
 def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expected: int | None, number: int) -> None:
-    """Compare and swap the pointer. The WHERE decides; the SELECT before it is for the message and the first row."""
+    """Compare and swap the pointer, and end the arms.
+
+    The WHERE decides; the SELECT before it is for the message and the first row.
+    """
     here = {"scenario": scenario}
     if connection.scalar(_POINTER, here) != expected:
         raise _stale(connection, scenario, expected)
+    connection.execute(_DELETE_ARMS, here)
     if expected is None:
         if payload.kind == WITHDRAWN:
             raise Conflict(f"no release of {scenario!r} serves: there is nothing to withdraw")
@@ -325,6 +386,42 @@ def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expec
     withdraw, advance = POINTERS.delete().where(row), POINTERS.update().where(row).values(number=number)
     if connection.execute(withdraw if payload.kind == WITHDRAWN else advance).rowcount != 1:
         raise _stale(connection, scenario, expected)
+
+
+def _start_arms(
+    connection: sa.Connection, scenario: str, payload: ArmsStarted, expected: int | None, number: int
+) -> None:
+    """Compare and swap the pointer to the arms, while the champion that they name serves."""
+    here = {"scenario": scenario}
+    # a release that moves at the same moment takes the same number in the chain: one of both begins anew
+    current = _current(connection.execute(_CURRENT, here).first())
+    if current is None or current.release.model != payload.champion:
+        now = current.release.model if current else "no release"
+        raise StaleRelease(f"what serves {scenario!r} is now {now}, and no longer {payload.champion}: decide afresh")
+    if connection.scalar(_ARM_POINTER, here) != expected:
+        raise _stale_arms(scenario)
+    if expected is None:
+        connection.execute(ARMS.insert().values(scenario=scenario, number=number))
+        return
+    row = (_ARMS_ROW.scenario == scenario) & (_ARMS_ROW.number == expected)
+    if connection.execute(ARMS.update().where(row).values(number=number)).rowcount != 1:
+        raise _stale_arms(scenario)
+
+
+def _end_arms(connection: sa.Connection, scenario: str, payload: ArmsEnded, expected: int) -> None:
+    row = (_ARMS_ROW.scenario == scenario) & (_ARMS_ROW.number == expected)
+    if connection.execute(ARMS.delete().where(row)).rowcount == 1:
+        return
+    here = {"scenario": scenario}
+    current = _current(connection.execute(_CURRENT, here).first())
+    serves = current is not None and current.release.model == payload.challenger
+    ended_by_release = serves and connection.scalar(_ARM_POINTER, here) is None
+    if payload.outcome is not ArmsOutcome.PROMOTED or not ended_by_release:
+        raise _stale_arms(scenario)
+
+
+def _stale_arms(scenario: str) -> StaleArms:
+    return StaleArms(f"the arms of {scenario!r} were changed meanwhile: read them again and decide afresh")
 
 
 def _stale(connection: sa.Connection, scenario: str, expected: int | None) -> StaleRelease:
@@ -365,3 +462,8 @@ def _check_chain(scenario: str, rows: Sequence[Any]) -> None:
     if rows[0].pointer != expected:
         found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].pointer, expected))
         raise ChainBroken(f"the pointer of {scenario!r} names {found}, but its last move leaves it at {wanted}")
+    changes = [event for event in events if event.kind in (*ARM_CHANGES, *MOVES)]
+    started = changes[-1].number if changes and changes[-1].kind == ARMS_STARTED else None
+    if rows[0].arms != started:
+        found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].arms, started))
+        raise ChainBroken(f"the arms of {scenario!r} are those of {found}, but its events leave them at {wanted}")

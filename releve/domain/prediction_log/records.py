@@ -79,6 +79,7 @@ class AnswerLine:
     labels: list[Scalar]
     probabilities: list[list[float]] | None
     intervals: list[list[float]] | None  # [low, high] of each row, as they were sent; None where there are none
+    latency_ms: float | None  # that the model took; None where nobody measured it
 
     @classmethod
     def parse(cls, value: Any) -> "AnswerLine | None":
@@ -109,6 +110,35 @@ class AnswerLine:
             probabilities=None if self.probabilities is None else self.probabilities[position],
             interval=None if self.intervals is None else self.intervals[position],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowLine:
+    """What a challenger answered aside to one request of the champion's; the rows stand in that one's line."""
+
+    id: str
+    of: str  # the champion's request id
+    at: str
+    scenario: str
+    model: str
+    index: str | None
+    labels: list[Scalar]  # none where it failed
+    probabilities: list[list[float]] | None
+    intervals: list[list[float]] | None
+    latency_ms: float
+    error: str  # why it has no answer, "" where it has one
+
+    @classmethod
+    def parse(cls, value: Any) -> "ShadowLine | None":
+        """Read the JSON value of a line; None when it is no whole answer."""
+        try:
+            line = cls(**{name: value[name] for name in cls.__slots__})
+        except (TypeError, KeyError):
+            return None
+        columns: list[Any] = [line.labels]
+        columns += [each for each in (line.probabilities, line.intervals) if each is not None]
+        is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
+        return line if is_whole and len({len(column) for column in columns}) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

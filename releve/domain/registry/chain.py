@@ -18,8 +18,10 @@ INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged
 ALERTED = "alerted"  # people were sent messages about the events before it
 REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
-KINDS = (INGESTED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, ARCHIVED, ALERTED, REBUILT)
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
+ARMS_STARTED, ARMS_ENDED = "arms_started", "arms_ended"
+ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
+KINDS = (INGESTED, MONITORED, CHALLENGED, *MOVES, *ARM_CHANGES, ARCHIVED, ALERTED, REBUILT)
 
 GENESIS = "0" * 64  # stands for the hash before the first event
 

@@ -90,6 +90,23 @@ def test_a_search_is_recorded_apart_from_the_answers(writer, reader, tmp_path):
     assert writer.find(f"{request}.0") is None
 
 
+def test_what_a_challenger_answered_aside_is_recorded_apart_and_names_the_request(writer, reader, clock):
+    request = answer(writer, "a", "b")
+    clock.move(hours=1)
+    writer.shadow(of=request, model="digits:v2", index=None, labels=["a", "c"], probabilities=None, latency_ms=0.3)
+    clock.move(days=1)
+    failed = {"labels": [], "probabilities": None, "latency_ms": 9.0, "error": "the deadline of 5 ms was over"}
+    writer.shadow(of=request, model="digits:v3", index=None, **failed)
+
+    first, second = reader.shadows()
+
+    assert (first.of, first.model, first.labels, first.latency_ms) == (request, "digits:v2", ["a", "c"], 0.3)
+    assert (second.labels, second.error) == ([], "the deadline of 5 ms was over")
+    assert len(reader.answers()) == 2
+    assert [line.model for line in reader.shadows(since="2024-02-01")] == ["digits:v3"]
+    assert [line.model for line in reader.shadows(model="digits:v2")] == ["digits:v2"]
+
+
 def test_every_answer_is_found_again_by_its_id(writer):
     requests = [answer(writer, f"label {n}", rows=[{"x": "é" * n}]) for n in range(50)]
 

@@ -18,11 +18,12 @@ import pytest
 import sqlalchemy as sa
 
 from releve.adapters.registry import database
-from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleRelease
+from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleArms, StaleRelease
 from releve.core.errors import BadInput, Conflict
-from releve.domain.registry.chain import CHALLENGED, GENESIS, INGESTED, MOVES, EventPayload
+from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
+from releve.domain.registry.chain import ARM_CHANGES, CHALLENGED, GENESIS, INGESTED, MOVES, EventPayload
 from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
-from tests.events import make_any_release
+from tests.events import make_any_release, make_arms_started
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -351,6 +352,140 @@ def test_the_registry_brings_no_heavy_library():
     assert answer.stdout.strip() == "set()"
 
 
+# --- arms
+
+
+def start_arms(registry, champion="v1", challenger="v2", **changes):
+    running = registry.arms("digits")
+    payload = make_arms_started(f"digits:{champion}", f"digits:{challenger}", **changes)
+    expected = running.number if running else None
+    return registry.start_arms("digits", payload, expected=expected, reason="try it", actor="ana")
+
+
+def end_arms(registry, expected, outcome=ArmsOutcome.STOPPED):
+    payload = ArmsEnded(outcome=outcome, champion="digits:v1", challenger="digits:v2")
+    return registry.end_arms("digits", payload, expected=expected, reason="enough", actor="ana")
+
+
+def test_arms_run_from_their_start_to_their_end(registry):
+    put(registry, "v1")
+    assert registry.arms("digits") is None
+
+    started = start_arms(registry)
+
+    running = registry.arms("digits")
+    assert (running.number, running.since) == (started.number, started.at)
+    assert running.started == make_arms_started()
+    assert registry.arm_pointers() == {"digits": started.number}
+    assert serving(registry) == "digits:v1"
+    assert registry.verify() == 2
+
+    end_arms(registry, running.number)
+
+    assert registry.arms("digits") is None
+    assert registry.arm_pointers() == {}
+    assert registry.verify() == 3
+
+
+def test_the_same_pair_goes_on_in_another_mode_and_another_pair_begins_anew(registry):
+    put(registry, "v1")
+    first = start_arms(registry)
+
+    start_arms(registry, mode=ArmMode.CANARY, share=0.1)
+    append(registry)
+    changed = start_arms(registry, mode=ArmMode.AB, share=0.5)
+    running = registry.arms("digits")
+    assert (running.number, running.since, running.started.share) == (changed.number, first.at, 0.5)
+
+    other = start_arms(registry, challenger="v3")
+    assert registry.arms("digits").since == other.at
+    assert registry.verify() == 6
+
+
+def test_arms_that_ended_begin_anew(registry):
+    put(registry, "v1")
+    end_arms(registry, start_arms(registry).number)
+
+    again = start_arms(registry)
+
+    assert registry.arms("digits").since == again.at
+
+
+@pytest.mark.parametrize("version", ["v2", "v3", None])
+def test_every_move_of_the_release_ends_the_arms(registry, version):
+    put(registry, "v1")
+    start_arms(registry)
+
+    put(registry, version)
+
+    assert registry.arms("digits") is None
+    assert registry.arm_pointers() == {}
+    assert registry.verify() == 3
+
+
+def test_why_a_challenger_was_promoted_is_written_after_its_release(registry):
+    put(registry, "v1")
+    started = start_arms(registry)
+    put(registry, "v2")
+
+    end_arms(registry, started.number, ArmsOutcome.PROMOTED)
+
+    assert registry.verify() == 4
+    start_arms(registry, champion="v2", challenger="v3")
+    with pytest.raises(StaleArms):
+        end_arms(registry, started.number, ArmsOutcome.PROMOTED)
+    assert registry.verify() == 5
+
+
+def test_arms_that_changed_meanwhile_are_neither_replaced_nor_ended(registry):
+    put(registry, "v1")
+    first = start_arms(registry)
+    start_arms(registry, mode=ArmMode.CANARY, share=0.1)
+
+    with pytest.raises(StaleArms, match="changed meanwhile"):
+        end_arms(registry, first.number)
+    for seen in (None, first.number):
+        with pytest.raises(StaleArms):
+            registry.start_arms("digits", make_arms_started(), expected=seen, reason="", actor="ana")
+
+    assert len(registry.events()) == 3
+
+
+@pytest.mark.parametrize(("version", "now"), [(None, "no release"), ("v3", "digits:v3")])
+def test_no_arms_of_a_champion_that_does_not_serve(registry, version, now):
+    put(registry, "v1")
+    put(registry, version)
+
+    with pytest.raises(StaleRelease, match=f"is now {now}, and no longer digits:v1"):
+        start_arms(registry)
+
+
+def test_a_challenger_of_another_scenario_is_refused(registry):
+    put(registry, "v1")
+
+    payload = make_arms_started(challenger="bike:v2")
+
+    with pytest.raises(BadInput, match="bike:v2 is of 'bike'"):
+        registry.start_arms("digits", payload, expected=None, reason="", actor="ana")
+
+
+@pytest.mark.parametrize("kind", ARM_CHANGES)
+def test_arms_are_not_changed_by_an_event_alone(registry, kind):
+    with pytest.raises(BadInput, match="write it with `start_arms` or `end_arms`"):
+        append(registry, kind=kind)
+
+
+def test_a_registry_from_before_there_were_arms_gets_their_table(registry, url, open_registry):
+    put(registry, "v1")
+    registry.close()
+    run_sql(url, "DROP TABLE arms")
+
+    later = open_registry(url)
+
+    assert later.arms("digits") is None
+    assert start_arms(later).number == 2
+
+
 # --- what a rollback returns to
 
 
@@ -459,6 +594,19 @@ def a_history(registry):
     append(registry, "bike")
     put(registry, "v1", scenario="bike")
     put(registry, None, scenario="bike")
+
+
+def test_arms_that_were_changed_by_hand_show(registry, url):
+    put(registry, "v1")
+    start_arms(registry)
+
+    run_sql(url, "UPDATE arms SET number = 1")
+    with pytest.raises(ChainBroken, match="the arms of 'digits' are those of event 1, but its events leave them at"):
+        registry.verify()
+
+    run_sql(url, "DELETE FROM arms")
+    with pytest.raises(ChainBroken, match="are those of no event, but its events leave them at event 2"):
+        registry.verify()
 
 
 def test_an_untouched_history_verifies(registry):

@@ -8,6 +8,7 @@ from releve.domain.prediction_log.records import (
     EXAMPLE_ID,
     AnswerLine,
     LabelLine,
+    ShadowLine,
     answers_from,
     by_request,
     check_answer,
@@ -43,6 +44,7 @@ def answer_json(**changes):
         "labels": ["a", "b"],
         "probabilities": [[0.9, 0.1], [0.2, 0.8]],
         "intervals": None,
+        "latency_ms": 0.2,
     }
     return record | changes
 
@@ -192,6 +194,28 @@ def test_a_whole_record_is_told_from_a_broken_one():
 )
 def test_a_broken_answer_is_noticed(record):
     assert AnswerLine.parse(record) is None
+
+
+def test_what_a_challenger_answered_aside_is_told_from_a_broken_line():
+    line = {
+        "id": REQUEST,
+        "of": REQUEST,
+        "at": NOON,
+        "scenario": "digits",
+        "model": "digits:v2",
+        "index": None,
+        "labels": ["a", "b"],
+        "probabilities": [[0.9, 0.1], [0.2, 0.8]],
+        "intervals": None,
+        "latency_ms": 0.2,
+        "error": "",
+    }
+
+    assert ShadowLine.parse(line).labels == ["a", "b"]
+    assert ShadowLine.parse({**line, "labels": [], "probabilities": None, "error": "too late"}).error == "too late"
+    for broken in ({"labels": ["a"]}, {"labels": None}, {"at": 1}, {"probabilities": 1}):
+        assert ShadowLine.parse({**line, **broken}) is None
+    assert ShadowLine.parse({"id": REQUEST}) is None
 
 
 @pytest.mark.parametrize("record", [None, "x", {}, {"id": "a", "label": 1}, {"id": "a", "label": 1, "at": None}])

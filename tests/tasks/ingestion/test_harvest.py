@@ -316,7 +316,7 @@ def harvested(tmp_path, *rows, labels, schema=None):
     schema = schema or rentals_schema()
     record = {"id": REQUEST, "at": AT, "model": "m", "index": None, "arm": "champion", "scenario": "rentals"}
     record |= {"rows": [json.loads(json.dumps(row)) for row in rows], "labels": [1.5] * len(rows)}
-    answers = answers_from([AnswerLine.parse(record | {"probabilities": None, "intervals": None})])
+    answers = answers_from([AnswerLine.parse(record | {"probabilities": None, "intervals": None, "latency_ms": None})])
     found = {f"{REQUEST}.{row}": (label, AT) for row, label in enumerate(labels)}
     write_parquet(tmp_path / "answers.parquet", as_batch(join_labels(answers, found), schema))
     return check_frame(schema, pd.read_parquet(tmp_path / "answers.parquet"))
