@@ -9,13 +9,13 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from releve.cli import onboard, operate, run, show
+from releve.cli import audit, onboard, operate, run, show
 from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
-    "Inspect": (show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
+    "Inspect": (show.page, show.card, show.current, show.at, show.history, show.models, show.verify, audit.reproduce),
     "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.tidy, operate.archive),
 }  # by the panel of `releve --help` that lists them
 

@@ -99,8 +99,7 @@ def build_again(
         data = DataVersions(path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=remote)
         files = ScenarioFiles(path, scenario)
         try:
-            _place_inputs(data, files)
-            data.repro(f"scenarios/{scenario}/dvc.yaml:package", anew=True, keep=False, progress=progress)
+            make_anew(data, files, progress=progress)
         except Unavailable:
             raise
         except PipelineFailed as error:
@@ -179,7 +178,8 @@ def _released_files(registry: Registry, store: ModelStore, challenger: Challenge
     return _ReleasedFiles(known.files, known.bytes)
 
 
-def _place_inputs(data: DataVersions, files: ScenarioFiles) -> None:
+def make_anew(data: DataVersions, files: ScenarioFiles, *, progress: Callable[[str], None]) -> None:
+    """Run every stage on the rows and the memory that the checkout names. Raises PipelineFailed, Unavailable."""
     name = f"scenarios/{files.scenario}"
     if (files.folder / "batches.dvc").is_file():
         data.checkout(f"{name}/batches.dvc")
@@ -188,7 +188,8 @@ def _place_inputs(data: DataVersions, files: ScenarioFiles) -> None:
         made = outputs((files.folder / "dvc.lock").read_text())
         memory = next(digest for path, digest in made.items() if path.endswith(MEMORY))
         (files.folder / "memory.dvc").unlink()
-        data.place(f"{name}/memory", memory, without=MEMBERS)
+        data.place(f"{name}/memory", memory, without=(MEMBERS,))
+    data.repro(f"{name}/dvc.yaml:package", anew=True, keep=False, progress=progress)
 
 
 def _own_files(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tests.once import made_once
 from tests.tables import SHOP
-from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop
+from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop, market_rows
 
 TOLD = "told"  # what the stages of the first challenger said, beside its project
 
@@ -60,6 +60,20 @@ def made_replaced(made_released: Shop, work_dir: Path) -> Shop:
         release(shop.settings, SHOP)
 
     return after(made_released, work_dir / "shop-replaced", make)
+
+
+@pytest.fixture(scope="session")
+def made_third(made_replaced: Shop, work_dir: Path) -> Shop:
+    """Three releases; the settings keep the files of the newest one, and of what a rollback needs."""
+
+    def make(shop: Shop) -> None:
+        shop.override(storage={"keep_releases": 1})
+        shop.receive(market_rows(120, seed=11), "day-4.parquet")
+        ingest(shop.settings, SHOP)
+        retrain(shop.settings, SHOP, reason="newer rows")
+        release(shop.settings, SHOP)
+
+    return after(made_replaced, work_dir / "shop-third", make)
 
 
 def after(before: Shop, folder: Path, make: Callable[[Shop], None]) -> Shop:

@@ -43,8 +43,16 @@ class DataVersions:
     """DVC in one worktree of `project`; `remote` is where params.yaml (`data`) wants rows to be pushed."""
 
     def __init__(
-        self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None, remote: Data | None = None
+        self,
+        worktree: Path,
+        *,
+        project: Path,
+        home: Path,
+        lock_fd: int | None = None,
+        remote: Data | None = None,
+        cache: Path | None = None,
     ):
+        """`cache`: a folder to use in the place of the project's cache."""
         self._worktree = worktree
         self.cpu_seconds = 0.0  # of DVC and its stages so far
         self._environment = {
@@ -56,6 +64,8 @@ class DataVersions:
         }
         self._kept_open = () if lock_fd is None else (lock_fd,)
         config = configuration(project, remote)
+        if cache is not None:
+            config["cache"]["dir"] = str(cache)
         self._cache = DataCache(Path(config["cache"]["dir"]))
         self._remote_folder = remote_folder(config)
         write_configuration(worktree / ".dvc" / "config.local", config)
@@ -124,8 +134,8 @@ class DataVersions:
         if self._remote_folder is not None:
             DataCache(self._remote_folder).sweep()
 
-    def place(self, target: str, version: str, *, without: str) -> None:
-        """Copy the files of a folder's `version` to `target`, those whose names begin with `without` left out.
+    def place(self, target: str, version: str, *, without: tuple[str, ...] = ()) -> None:
+        """Copy the files of a folder's `version` to `target`, those whose names begin with one of `without` left out.
 
         The cache gives them, or the remote. Raise PipelineFailed for one that neither has.
         """
@@ -145,7 +155,7 @@ class DataVersions:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self._cache.place(digest), place)
 
-    def _present(self, version: str, *, without: str) -> bool:
+    def _present(self, version: str, *, without: tuple[str, ...]) -> bool:
         files = self._cache.listed(version) if self._cache.place(version).is_file() else None
         return files is not None and all(
             self._cache.place(digest).is_file() for name, digest in files.items() if not name.startswith(without)

@@ -8,6 +8,7 @@ from pathlib import Path
 from releve.adapters.prediction_ledger.segments import (
     ANSWERS,
     LABELS,
+    SEARCHES,
     SHADOWS,
     SegmentLines,
     from_line,
@@ -20,6 +21,7 @@ from releve.domain.prediction_log.records import (
     AnswerLine,
     LabelLine,
     Scalar,
+    SearchLine,
     ShadowLine,
     answers_from,
     by_request,
@@ -111,6 +113,24 @@ def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
     """The row of that id in the ledger at `folder`, or None. Raises BadInput for what is not a row id."""
     parse_row_id(row_id)
     return find_answers(folder, [row_id]).get(row_id)
+
+
+def find_request(folder: Path, request: str) -> AnswerLine | SearchLine | None:
+    """The answers or the search of that id in the ledger at `folder`. Raises BadInput for no id at all, Unavailable."""
+    place = parse_row_id(f"{request}.0")
+    for kind, parse in ((ANSWERS, AnswerLine.parse), (SEARCHES, SearchLine.parse)):
+        path = folder / f"{kind}-{place.day}-{place.worker}.jsonl"
+        try:
+            with path.open("rb") as segment:
+                segment.seek(place.offset)
+                line = parse(from_line(segment.readline()))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise refusal(path, error) from None
+        if line is not None and line.id == request:
+            return line
+    return None
 
 
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:

@@ -142,6 +142,29 @@ class ShadowLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchLine:
+    """One search with what it found: a line of the ledger."""
+
+    id: str
+    at: str
+    scenario: str
+    model: str
+    index: str
+    arm: str
+    question: Mapping[str, Any]  # as `releve.serving.requests.SearchQuestion` has it
+    neighbours: list[Mapping[str, Any]]  # nearest first
+
+    @classmethod
+    def parse(cls, value: Any) -> "SearchLine | None":
+        """Read the JSON value of a line; None when it is no whole search."""
+        try:
+            line = cls(**{name: value[name] for name in cls.__slots__})
+        except (TypeError, KeyError):
+            return None
+        return line if isinstance(line.question, Mapping) and isinstance(line.neighbours, list) else None
+
+
+@dataclass(frozen=True, slots=True)
 class LabelLine:
     """What turned out true of one row: a line of the ledger."""
 

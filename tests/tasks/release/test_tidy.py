@@ -21,27 +21,11 @@ from tasks.release.retrain import last_challenger, retrain
 from tasks.release.rollback import rollback
 from tasks.release.tidy import tidy
 from tasks.reporting.model_card import card_of, write_card
-from tests.once import made_once
 from tests.repositories import write
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def made_third(made_replaced, work_dir) -> Shop:
-    """Three releases; the settings keep the files of the newest one, and of what a rollback needs."""
-
-    def make(place):
-        shop = made_replaced.copy(place)
-        shop.override(storage={"keep_releases": 1})
-        shop.receive(market_rows(120, seed=11), "day-4.parquet")
-        ingest(shop.settings, SHOP)
-        retrain(shop.settings, SHOP, reason="newer rows")
-        release(shop.settings, SHOP)
-
-    return Shop(made_once(work_dir / "shop-third", make) / "project")
 
 
 @pytest.fixture

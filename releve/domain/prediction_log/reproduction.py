@@ -1,0 +1,165 @@
+"""Whether an answer that is given again is the one that was given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.neighbours.recall import TOLERANCE as DISTANCE_TOLERANCE
+from releve.domain.neighbours.recall import exact_neighbours
+from releve.domain.neighbours.vectors import Entries
+from releve.domain.prediction_log.records import AnswerLine, Scalar, SearchLine
+
+Neighbour = Mapping[str, Any]  # as the ledger has it
+TOLERANCE = 1e-6  # of a probability; of a number its share
+SPARE = 1e-9  # of a difference of floats
+
+
+class Differs(StrEnum):
+    """What of an answer did not come out again."""
+
+    LABEL = "label"
+    PROBABILITY = "probability"
+    INTERVAL = "interval"
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place where the answers differ."""
+
+    place: int  # of the row in its request, or of the neighbour in its list, from 0
+    what: Differs
+    recorded: Any
+    again: Any
+
+
+class ModelSource(StrEnum):
+    """Where a model's files came from."""
+
+    STORE = "store"  # of this machine
+    REMOTE = "remote"  # of the data
+    REBUILT = "rebuilt"  # from the rows of the remote, and the code and params of its revision
+
+
+class Obstacle(StrEnum):
+    """Why an answer cannot be given again."""
+
+    NOT_FOUND = "not_found"  # no ledger has it
+    INPUTS_MISSING = "inputs_missing"  # a column that the model asks for is not there as it was sent
+    MODEL_LOST = "model_lost"  # it can neither be fetched nor built again
+
+
+@dataclass(frozen=True)
+class GivenAgain:
+    """One request's answers, as a model gives them now."""
+
+    labels: Sequence[Scalar]
+    probabilities: Sequence[Sequence[float]] | None
+    intervals: Sequence[Sequence[float]] | None
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What was found of a request, and what came out again."""
+
+    request: str
+    line: AnswerLine | SearchLine | None = None
+    revision: str = ""  # of the model, on the scenario's branch
+    data_version: str = ""
+    source: ModelSource | None = None
+    is_altered: bool = False  # the model was built again, and its bytes are others
+    again: GivenAgain | list[Neighbour] | None = None  # of a search what it finds now
+    differences: tuple[Difference, ...] = ()
+    obstacle: Obstacle | None = None
+    detail: str = ""  # of the obstacle
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the very answer came out again."""
+        return self.obstacle is None and not self.differences
+
+
+def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]:
+    """List what differs, row by row: another class or number, a probability or the end of an interval off by more than
+    TOLERANCE."""
+    nothing = [None] * len(recorded.labels)
+
+    def differing(what: Differs, old: Sequence[Any] | None, new: Sequence[Any] | None) -> list[Difference]:
+        pairs = zip(nothing if old is None else old, nothing if new is None else new, strict=True)
+        return [Difference(row, what, *pair) for row, pair in enumerate(pairs) if not _IS_SAME[what](*pair)]
+
+    differences = [
+        *differing(Differs.LABEL, recorded.labels, again.labels),
+        *differing(Differs.PROBABILITY, recorded.probabilities, again.probabilities),
+        *differing(Differs.INTERVAL, recorded.intervals, again.intervals),
+    ]
+    return sorted(differences, key=lambda each: each.place)
+
+
+def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int) -> list[Neighbour]:
+    """Search `entries` exactly for the rows nearest to `query`, (dimension,): nearest first."""
+    [nearest], [distances] = exact_neighbours(entries.vectors, query[None, :], limit)
+    return [
+        {
+            "label": entries.labels[at],
+            "distance": float(distance),
+            "batch": entries.batches[at],
+            "row": int(entries.rows[at]),
+            "row_id": (entries.row_ids[at] if entries.row_ids else "") or None,
+        }
+        for at, distance in zip(nearest.tolist(), distances, strict=True)
+    ]
+
+
+def compare_neighbours(
+    recorded: SearchLine, again: Sequence[Neighbour], entries: Entries, query: NDArray[np.float32]
+) -> list[Difference]:
+    """List the places in which another row should have stood.
+
+    Of rows equally far any may stand in a place: what counts is that the row is there with its label and its distance,
+    and that none is nearer.
+    """
+    positions = {key: at for at, key in enumerate(zip(entries.batches, entries.rows.tolist(), strict=True))}
+    spare = DISTANCE_TOLERANCE * max([1.0, *(each["distance"] for each in again)])
+
+    def is_same(old: Neighbour, new: Neighbour) -> bool:
+        at = positions.get((old["batch"], old["row"]))
+        if at is None or entries.labels[at] != str(old["label"]):
+            return False
+        difference = query.astype(np.float64) - entries.vectors[at]
+        distance = float(difference @ difference)
+        return bool(abs(distance - old["distance"]) <= spare and distance <= new["distance"] + spare)
+
+    return [
+        Difference(place, Differs.NEIGHBOUR, old, new)
+        for place, (old, new) in enumerate(zip_longest(recorded.neighbours, again))
+        if old is None or new is None or not is_same(old, new)
+    ]
+
+
+def _same_label(old: Any, new: Any) -> bool:
+    return old == new or (isinstance(old, float) and isinstance(new, float) and _same_numbers([old], [new]))
+
+
+def _same_probabilities(old: Sequence[float] | None, new: Sequence[float] | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return len(old) == len(new) and bool(np.abs(np.subtract(old, new)).max(initial=0.0) <= TOLERANCE + SPARE)
+
+
+def _same_numbers(old: Sequence[float] | None, new: Sequence[float] | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return len(old) == len(new) and bool(np.isclose(old, new, rtol=TOLERANCE, atol=SPARE).all())
+
+
+_IS_SAME: dict[Differs, Callable[[Any, Any], bool]] = {
+    Differs.LABEL: _same_label,
+    Differs.PROBABILITY: _same_probabilities,
+    Differs.INTERVAL: _same_numbers,
+}

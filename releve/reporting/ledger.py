@@ -1,0 +1,52 @@
+"""Sentences about answers in the ledger. Nothing reads them back."""
+
+from dataclasses import asdict
+
+from releve.core.formatting import counted, to_the_second
+from releve.domain.prediction_log.records import AnswerLine
+from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle, Reproduction
+
+SOURCES = {
+    ModelSource.STORE: "taken from the model store of this machine",
+    ModelSource.REMOTE: "fetched from the data remote",
+    ModelSource.REBUILT: "built again from the rows of the data remote",
+}
+OBSTACLES = {
+    Obstacle.NOT_FOUND: "no ledger here holds it: it is of another project, or too old to be kept",
+    Obstacle.INPUTS_MISSING: "the ledger does not hold what was sent: {detail}",
+    Obstacle.MODEL_LOST: "its model is lost: {detail}",
+}
+DIFFERENCES = {
+    Differs.LABEL: "row {place}: {recorded} was answered, {again} comes out",
+    Differs.PROBABILITY: "row {place}: the probabilities were {recorded}, {again} come out",
+    Differs.INTERVAL: "row {place}: the interval was {recorded}, {again} comes out",
+    Differs.NEIGHBOUR: "neighbour {place}: {recorded} was found, {again} comes out",
+}
+
+
+def describe_reproduction(found: Reproduction) -> str:
+    """Write whether an answer came out again, from what, and each thing that did not."""
+    line, lines = found.line, []
+    if line is None:
+        lines.append(found.request)
+    else:
+        what = counted(len(line.rows), "answer") if isinstance(line, AnswerLine) else "search"
+        lines.append(f"{line.id}: {what} of {line.scenario}, {line.arm} {line.model}, {to_the_second(line.at)}")
+    if found.source is not None:
+        altered = ", and its bytes are others than those that served" if found.is_altered else ""
+        lines.append(
+            f"its model was {SOURCES[found.source]}{altered}: revision {found.revision[:12]}, data version "
+            f"{found.data_version}"
+        )
+    if found.obstacle is not None:
+        lines.append(f"CANNOT be given again: {OBSTACLES[found.obstacle].format(detail=found.detail)}")
+    elif found.differences:
+        lines += [DIFFERENCES[each.what].format(**vars(each)) for each in found.differences]
+    else:
+        lines.append("the same comes out again")
+    return "\n  ".join(lines)
+
+
+def reproduction_as_json(found: Reproduction) -> dict[str, object]:
+    """Return it as `--json` prints it: how it was answered, what comes out now, and whether this is the same."""
+    return {"same": found.is_same, **asdict(found)}

@@ -1,0 +1,110 @@
+"""Give answers again: the release of each one's moment, fetched or built again, asked the same rows or search."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.models.model_runtime import Model, ModelAltered
+from releve.adapters.prediction_ledger.reader import find_request
+from releve.core.errors import NotFound
+from releve.core.settings import Settings
+from releve.domain.neighbours.vectors import Entries, as_queries
+from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_row_id
+from releve.domain.prediction_log.reproduction import (
+    GivenAgain,
+    Obstacle,
+    Reproduction,
+    compare_answers,
+    compare_neighbours,
+    nearest_again,
+)
+from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.validation import row_problems
+from tasks.places import REFERENCE
+from tasks.release.fetch import FetchedModel, fetched_model
+from tasks.release.index import as_entries
+
+
+def reproduce(
+    settings: Settings,
+    ids: Sequence[str],
+    *,
+    from_store: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Iterator[Reproduction]:
+    """Give the requests and searches of these ids again, of whatever scenario, and compare; a row's id names its
+    request. Those of one model come together.
+
+    The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
+    travel with it. Raises BadInput for what is no id, Unavailable.
+    """
+    lines = [_find(settings, each.rpartition(".")[0] if ROW_ID.fullmatch(each) else each) for each in ids]
+    by_model: dict[tuple[str, str], list[AnswerLine | SearchLine]] = {}
+    for request, line in zip(ids, lines, strict=True):
+        if line is None:
+            yield Reproduction(request, obstacle=Obstacle.NOT_FOUND)
+        else:
+            by_model.setdefault((line.scenario, line.model), []).append(line)
+    for (scenario, model), asked in by_model.items():
+        remote = read_committed(settings, scenario).params.data
+        try:
+            with fetched_model(settings, model, remote=remote, from_store=from_store, progress=progress) as fetched:
+                again = [_again(fetched, line) for line in asked]
+        except (NotFound, ModelAltered, PipelineFailed) as error:
+            again = [Reproduction(each.id, each, obstacle=Obstacle.MODEL_LOST, detail=str(error)) for each in asked]
+        yield from again
+
+
+def _find(settings: Settings, request: str) -> AnswerLine | SearchLine | None:
+    """Look into the ledger of each scenario, and of those that were archived."""
+    parse_row_id(f"{request}.0")
+    folders = [*settings.home.glob("ledger/*/"), *settings.home.glob("archive/*/ledger/")]
+    lines = (find_request(folder, request) for folder in sorted(folders))
+    return next((line for line in lines if line is not None), None)
+
+
+def _again(fetched: FetchedModel, line: AnswerLine | SearchLine) -> Reproduction:
+    found = Reproduction(
+        line.id,
+        line,
+        revision=fetched.challenger.revision,
+        data_version=fetched.challenger.data_version,
+        source=fetched.source,
+        is_altered=fetched.is_altered,
+    )
+    rows = line.rows if isinstance(line, AnswerLine) else [row for row in [line.question["row"]] if row is not None]
+    if problems := row_problems(fetched.model.schema, rows):
+        return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(problems[0]))
+    if isinstance(line, AnswerLine):
+        given = _answer(fetched.model, line.rows)
+        return replace(found, again=given, differences=tuple(compare_answers(line, given)))
+    entries, query = _search(fetched, line.question)
+    nearest = nearest_again(entries, query, limit=line.question["limit"])
+    return replace(found, again=nearest, differences=tuple(compare_neighbours(line, nearest, entries, query)))
+
+
+def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:
+    output = model.answer(arrays_of_rows(model.schema, rows))
+    probabilities = None if output.probabilities is None else output.probabilities.tolist()
+    return GivenAgain(output.labels, probabilities, model.intervals(output))
+
+
+def _search(fetched: FetchedModel, question: Mapping[str, Any]) -> tuple[Entries, NDArray[np.float32]]:
+    """Return the rows among which was searched, and the vector that was searched for."""
+    import pandas as pd
+
+    model = fetched.model
+    reference = pd.read_parquet(fetched.folder / REFERENCE)
+    if question["label"] is not None:
+        reference = reference[reference[model.schema.target.name].astype(str) == str(question["label"])]
+    entries = as_entries(reference, model)
+    vector: Any = question["vector"]
+    if question["row"] is not None:
+        [vector] = model.embedder.embed(arrays_of_rows(model.schema, [question["row"]]))
+    [query] = as_queries(vector, dimension=entries.dimension)
+    return entries, query

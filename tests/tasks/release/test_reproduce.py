@@ -1,0 +1,180 @@
+"""Answers that are given again, from the data remote alone."""
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from releve.adapters.git_dvc.data_cache import DataCache
+from releve.adapters.git_dvc.remakable import MODEL, outputs
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import BadInput
+from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle
+from releve.domain.registry.chain import RELEASED
+from releve.domain.registry.events import ModelReleased
+from releve.serving.edge.metrics import Metrics
+from releve.serving.pools import Pool
+from releve.serving.requests import SearchQuestion
+from releve.serving.routes import Runs
+from releve.serving.scenario import Scenario, Served
+from tasks.ingestion.ingest import ingest
+from tasks.release.release import release
+from tasks.release.reproduce import reproduce
+from tasks.release.retrain import last_challenger, retrain
+from tests.tables import SHOP, make_params
+from tests.tasks.conftest import after
+from tests.tasks.shop import Shop, market_rows
+
+pytestmark = pytest.mark.slow
+REQUESTS = 40  # to each release
+NOW = "2024-03-11T12:00:00+00:00"
+NOTE = {"note": {"type": "text", "max_length": 40, "nullable": True}}
+
+
+@pytest.fixture(scope="session")
+def made_fifth(made_third, work_dir) -> Shop:
+    """Five releases; the newest two read a text, so that scikit-learn serves them."""
+
+    def make(shop: Shop) -> None:
+        shop.override(columns=NOTE)
+        for day in (5, 6):
+            rows = market_rows(120, seed=day)
+            shop.receive(rows.assign(note=rows["kind"].fillna("nothing") + " of today"), f"day-{day}.parquet")
+            ingest(shop.settings, SHOP)
+            retrain(shop.settings, SHOP, reason="newer rows")
+            release(shop.settings, SHOP)
+
+    return after(made_third, work_dir / "shop-fifth", make)
+
+
+@pytest.fixture
+def fifth(made_fifth, tmp_path) -> Shop:
+    return made_fifth.copy(tmp_path)
+
+
+@contextmanager
+def serving(shop: Shop) -> Iterator[Scenario]:
+    """The service's own way to an answer, without HTTP."""
+    index = VectorIndex(shop.settings.milvus_uri)
+    ledger = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: datetime.now(UTC))
+    with closing(index), closing(ledger):
+        yield Scenario(SHOP, load=lambda _: Future(), ledger=ledger, index=index, metrics=Metrics())
+
+
+def served_by(shop: Shop) -> list[Served]:
+    """All releases, the oldest first."""
+    store, limits = ModelStore(shop.settings.home), make_params().service
+    released = [event.read(ModelReleased).release for event in shop.registry.events(SHOP, kinds=[RELEASED])]
+    return [Served(store.load(each.model), limits, NOW, each) for each in released]
+
+
+def rows_for(served: Served, count: int, *, seed: int = 0) -> list[dict[str, Any]]:
+    rows = market_rows(count, seed=seed).assign(note="cheese of today")[served.schema.names].astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
+
+
+def search(scenario: Scenario, served: Served, row: dict[str, Any], *, label: str | None) -> str:
+    pools = {runs: Pool(str(runs), threads=1, waiting=1, seconds=10) for runs in (Runs.COMPUTE, Runs.INDEX)}
+    return asyncio.run(scenario.search(served, SearchQuestion(row, None, 10, label), pools)).id
+
+
+def take_away(shop: Shop) -> None:
+    """This machine loses all but its ledger, its registry and the clone."""
+    shutil.rmtree(shop.settings.home / "bentoml")
+    shutil.rmtree(shop.root / ".dvc" / "cache")
+
+
+def forget_model(shop: Shop, model: str) -> None:
+    """The remote loses a model, as tidying takes it away."""
+    lock = git(
+        shop.root, "show", f"{last_challenger(shop.registry, SHOP, model=model).revision}:scenarios/{SHOP}/dvc.lock"
+    )
+    digest = next(digest for path, digest in outputs(lock).items() if path.endswith(MODEL))
+    assert DataCache(shop.settings.home / "dvc-remote").remove([digest])
+
+
+def test_200_answers_of_five_releases_and_their_searches_come_out_again_from_the_remote_alone(fifth):
+    releases = served_by(fifth)
+    with serving(fifth) as scenario:
+        answers = [
+            scenario.predict(served, rows_for(served, 1, seed=number)).id
+            for served in releases
+            for number in range(REQUESTS)
+        ]
+        newest, row = releases[-1], rows_for(releases[-1], 1)[0]
+        searches = [search(scenario, newest, row, label=label) for label in (None, "yes")]
+    forget_model(fifth, releases[0].model.tag)
+    take_away(fifth)
+
+    found = list(reproduce(fifth.settings, answers + searches))
+
+    assert [each for each in found if not each.is_same] == []
+    assert len(found) == 5 * REQUESTS + 2
+    assert [each.request for each in found] == answers + searches
+    assert {served.model.description.runtime for served in releases} == {"onnx", "sklearn"}
+    sources = Counter(each.source for each in found)
+    assert sources == {ModelSource.REBUILT: REQUESTS, ModelSource.REMOTE: 4 * REQUESTS + 2}
+    assert not any(each.is_altered for each in found)
+    assert not (fifth.settings.home / "bentoml").exists()
+    assert not (fifth.root / ".dvc" / "cache").exists()
+
+
+def test_an_answer_that_was_another_is_shown_with_what_comes_out(released):
+    [served] = served_by(released)
+    with serving(released) as scenario:
+        request = scenario.predict(served, rows_for(served, 3)).id
+        found = search(scenario, served, rows_for(served, 1)[0], label=None)
+    tamper(released, request, lambda line: line["labels"].__setitem__(1, "perhaps"))
+    tamper(released, found, lambda line: line["neighbours"].pop(0))
+
+    answer, neighbours = reproduce(released.settings, [f"{request}.2", found], from_store=True)
+
+    assert [(each.place, each.what, each.recorded) for each in answer.differences] == [(1, Differs.LABEL, "perhaps")]
+    assert {each.what for each in neighbours.differences} == {Differs.NEIGHBOUR}
+    assert answer.source is ModelSource.STORE
+
+
+def test_what_cannot_be_given_again_is_named_with_its_reason(released):
+    [served] = served_by(released)
+    with serving(released) as scenario:
+        whole, dropped = (scenario.predict(served, rows_for(served, 1)).id for _ in range(2))
+    tamper(released, dropped, lambda line: line["rows"][0].pop("price"))
+    unknown = f"{whole[:-6]}ffffff"
+
+    found = list(reproduce(released.settings, [whole, dropped, unknown], from_store=True))
+    take_away(released)
+    shutil.rmtree(released.settings.home / "dvc-remote")
+    [lost] = reproduce(released.settings, [whole])
+
+    reasons = {each.request: each.obstacle for each in found}
+    assert reasons == {whole: None, dropped: Obstacle.INPUTS_MISSING, unknown: Obstacle.NOT_FOUND}
+    assert "price" in next(each.detail for each in found if each.request == dropped)
+    assert lost.obstacle is Obstacle.MODEL_LOST
+
+
+def test_what_is_no_id_is_refused(released):
+    with pytest.raises(BadInput, match="is not the id of an answered row"):
+        list(reproduce(released.settings, ["../registry"]))
+
+
+def tamper(shop: Shop, request: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a line of the ledger; the lines after it stay where they are."""
+    for path in shop.state.ledger.glob("*.jsonl"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        for place, line in enumerate(lines):
+            values = json.loads(line)
+            if values["id"] == request:
+                change(values)
+                written = json.dumps(values, separators=(",", ":")).encode()
+                lines[place] = written.ljust(len(line) - 1) + b"\n"
+                path.write_bytes(b"".join(lines))
