@@ -15,7 +15,10 @@ from releve.core.errors import run_command
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
-    "Inspect": (show.page, show.card, show.current, show.at, show.history, show.models, show.verify, audit.reproduce),
+    "Inspect": (
+        *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
+        *(audit.reproduce, audit.decisions),
+    ),
     "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.tidy, operate.archive),
 }  # by the panel of `releve --help` that lists them
 

@@ -1,10 +1,12 @@
 """Commands that ask the ledger: what was answered, whether it comes out again, and what another model would say."""
 
+from dataclasses import asdict
+from json import dumps
 from typing import Annotated
 
 import typer
 
-from releve.cli.output import AsJson, print_json, read_settings
+from releve.cli.output import AsJson, begin, print_json, read_settings
 from releve.core.progress import show_progress
 
 
@@ -19,7 +21,7 @@ def reproduce(
 ) -> None:
     """Give answers again, from the data remote alone: does the same come out?"""
     from releve.reporting.ledger import describe_reproduction, reproduction_as_json
-    from tasks.release import reproduce as reproduce_step
+    from tasks.audit import reproduce as reproduce_step
 
     with show_progress(at_once=False) as progress:
         found = list(reproduce_step.reproduce(read_settings(), requests, from_store=local, progress=progress))
@@ -29,3 +31,29 @@ def reproduce(
         print("\n".join(map(describe_reproduction, found)))
     if not all(each.is_same for each in found):
         raise typer.Exit(1)
+
+
+def decisions(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="SCENARIO:VERSION, as `releve models` lists them.")],
+    since: Annotated[
+        str, typer.Option(help="First moment, as 2026-05-31 or 2026-05-31T14:00:00Z; UTC without a zone.")
+    ],
+    until: Annotated[str | None, typer.Option(help="The moment before which to end; now if left out.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Send what was answered through any model version: which answers change?"""
+    from releve.domain.prediction_log.decisions import DecisionCounts
+    from releve.reporting.ledger import describe_change, describe_decisions
+    from tasks.audit import decisions as decisions_step
+
+    settings, counts = begin(model.partition(":")[0]), DecisionCounts()
+    with show_progress(at_once=False) as progress:
+        for block in decisions_step.decisions(settings, model, since=since, until=until, progress=progress):
+            counts.add(block)
+            for change in block.changes:  # one by one: there may be millions
+                print(dumps(asdict(change), ensure_ascii=False) if json else describe_change(change))
+    if json:
+        pairs = [{"old": old, "new": new, "answers": count} for (old, new), count in counts.pairs.most_common()]
+        print(dumps({**asdict(counts), "pairs": pairs}, ensure_ascii=False))
+    else:
+        print("\n".join(describe_decisions(model, counts)))

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from releve.core.formatting import counted, to_the_second
+from releve.domain.prediction_log.decisions import ChangedAnswer, DecisionCounts
 from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle, Reproduction
 
@@ -50,3 +51,20 @@ def describe_reproduction(found: Reproduction) -> str:
 def reproduction_as_json(found: Reproduction) -> dict[str, object]:
     """Return it as `--json` prints it: how it was answered, what comes out now, and whether this is the same."""
     return {"same": found.is_same, **asdict(found)}
+
+
+def describe_change(change: ChangedAnswer) -> str:
+    """Write one answer that changes."""
+    return f"{change.id}  {to_the_second(change.at)}  {change.model}  {change.old} -> {change.new}"
+
+
+def describe_decisions(model: str, counts: DecisionCounts) -> list[str]:
+    """Write how many answers change, from what to what, and which could not be asked."""
+    share = f" ({counts.changed / counts.answers:.1%})" if counts.answers else ""
+    lines = [f"{model} answers {counted(counts.answers, 'row')}, {counts.changed:,} of them{share} otherwise"]
+    lines += [f"  {old} -> {new}: {count:,}" for (old, new), count in counts.pairs.most_common()]
+    if counts.moved:
+        lines.append(f"  by {counts.moved / counts.changed:.4g} on average")
+    if counts.refused:
+        lines.append(f"  {counts.refused:,} more cannot be asked; the first: {counts.reason}")
+    return lines

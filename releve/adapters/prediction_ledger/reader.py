@@ -48,6 +48,16 @@ class LedgerReader:
         wanted = [line for line in lines if line.at >= start and model in (None, line.model)]
         return answers_from(wanted, torn_lines=lines.torn)
 
+    def requests(self, *, since: str, until: str | None = None) -> Iterator[AnswerLine]:
+        """Answered requests of all arms from `since` on and before `until`, as the ledger writes moments.
+
+        One day after the other, and of each day one writer after the other: nothing is held, however many there are.
+        """
+        days = segments_of(self._folder, ANSWERS, day_of(since))
+        paths = [path for path in days if until is None or path.name.split("-")[1] <= day_of(until)]
+        lines = SegmentLines(paths, AnswerLine.parse)
+        return (line for line in lines if line.at >= since and (until is None or line.at < until))
+
     def newest(self, rows: int, *, arm: str) -> AnsweredRows:
         """Return the newest `rows` answers of one arm, of whatever model, in time order; no older day is read."""
         segments = segments_of(self._folder, ANSWERS)

@@ -262,11 +262,16 @@ def timestamp(moment: datetime) -> str:
 
 def parse_since(since: str) -> str:
     """A date or ISO time (UTC when it names no zone) as a ledger timestamp. Raises BadInput."""
+    return parse_moment(since, "since")
+
+
+def parse_moment(text: str, name: str) -> str:
+    """The same; `name`: what the caller calls it."""
     try:
-        moment = datetime.fromisoformat(since)
+        moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise BadInput(
-            f"since is {since!r}; expected a date or time such as 2024-01-31 or 2024-01-31T12:00:00Z"
+            f"{name} is {text!r}; expected a date or time such as 2024-01-31 or 2024-01-31T12:00:00Z"
         ) from None
     return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 

@@ -142,7 +142,8 @@ def compare_neighbours(
     ]
 
 
-def _same_label(old: Any, new: Any) -> bool:
+def same_label(old: Any, new: Any) -> bool:
+    """Whether two answers are one class, or one number within TOLERANCE of its size."""
     return old == new or (isinstance(old, float) and isinstance(new, float) and _same_numbers([old], [new]))
 
 
@@ -159,7 +160,7 @@ def _same_numbers(old: Sequence[float] | None, new: Sequence[float] | None) -> b
 
 
 _IS_SAME: dict[Differs, Callable[[Any, Any], bool]] = {
-    Differs.LABEL: _same_label,
+    Differs.LABEL: same_label,
     Differs.PROBABILITY: _same_probabilities,
     Differs.INTERVAL: _same_numbers,
 }

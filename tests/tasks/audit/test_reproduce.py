@@ -27,9 +27,9 @@ from releve.serving.pools import Pool
 from releve.serving.requests import SearchQuestion
 from releve.serving.routes import Runs
 from releve.serving.scenario import Scenario, Served
+from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.reproduce import reproduce
 from tasks.release.retrain import last_challenger, retrain
 from tests.tables import SHOP, make_params
 from tests.tasks.conftest import after
