@@ -10,6 +10,7 @@ import yaml
 
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.core.params import Experiment
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
@@ -91,6 +92,11 @@ def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> P
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder, "the project")
     return folder
+
+
+def make_experiment(**changes: Any) -> Experiment:
+    """The settings of arms in this repository's params.yaml, with changes."""
+    return Experiment(**{**yaml.safe_load((PROJECT / "params.yaml").read_text())["experiment"], **changes})
 
 
 def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7) -> StoredModel:

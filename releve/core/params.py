@@ -269,6 +269,16 @@ class BacktestWindows(ParamsSection):
     label_delay_windows: CountOrNone
 
 
+class Experiment(ParamsSection):
+    mode: Literal["shadow", "canary", "ab"]
+    share: OpenShare
+    label_delay_hours: Limit
+    max_rows: Count
+    max_error_rate: Share
+    max_p99_ms: Limit
+    deadline_ms: Positive
+
+
 class Storage(ParamsSection):
     keep_releases: Count
 
@@ -296,6 +306,7 @@ class Params(ParamsSection):
     monitor: Monitor
     age: AgeLimits
     backtest: BacktestWindows
+    experiment: Experiment
     storage: Storage
     service: ServiceLimits
 

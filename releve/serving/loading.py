@@ -15,6 +15,8 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Current
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
+from releve.domain.experiment.arms import Arm
+from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.examples import example_cells
 from releve.serving.edge.metrics import Metrics
@@ -61,19 +63,18 @@ class Loader:
         self._metrics = metrics
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="releve loader")
         self._guard = threading.Lock()
-        self._pending: dict[str, Future[None]] = {}
+        self._pending: dict[tuple[str, str], Future[None]] = {}
         self._measuring = threading.Lock()
         self._sizes: dict[str, tuple[Scenario, int]] = {}
         self._failures: dict[str, _Failure] = {}
 
+    def load_challenger(self, scenario: Scenario) -> "Future[None]":
+        """Begin to load the challenger beside a champion that is in memory. The future raises nothing."""
+        return self._begin(self._load_challenger, scenario)
+
     def load(self, scenario: Scenario) -> "Future[None]":
         """Begin to load what is current; the same future for all who ask meanwhile. It raises ReleveError."""
-        with self._guard:
-            pending = self._pending.get(scenario.name)
-            if pending is None or pending.done():
-                pending = self._executor.submit(self._load, scenario)
-                self._pending[scenario.name] = pending
-            return pending
+        return self._begin(self._load, scenario)
 
     def is_due(self, scenario: Scenario) -> bool:
         """Whether the registry names another release than the one in memory, and it is time to try it."""
@@ -95,6 +96,14 @@ class Loader:
         """Load nothing more."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
+    def _begin(self, load: Callable[[Scenario], None], scenario: Scenario) -> "Future[None]":
+        key = (load.__name__, scenario.name)
+        with self._guard:
+            pending = self._pending.get(key)
+            if pending is None or pending.done():
+                pending = self._pending[key] = self._executor.submit(load, scenario)
+            return pending
+
     def _load(self, scenario: Scenario) -> None:
         while (current := scenario.current) is not None:
             served = scenario.served
@@ -110,15 +119,38 @@ class Loader:
         if scenario.served is None:
             raise self._nothing_serves(scenario.name)
 
+    def _load_challenger(self, scenario: Scenario) -> None:
+        trial, champion = scenario.trial, scenario.served
+        if trial is None or champion is None or not trial.is_due():
+            return
+        running, release = trial.running, trial.running.started.challenger
+        try:
+            model, size = self._read(release)
+        except Exception as error:  # the champion answers in its place, and its failures count
+            if not trial.unusable:
+                log.warning("the challenger %s cannot be loaded: %s", release.model, error)
+            trial.unusable, trial.retry_at = True, time.monotonic() + RETRY_SECONDS
+            self._metrics.not_loaded(scenario.name)
+            return
+        limits = champion.limits
+        trial.loaded(Served(model, limits, running.since, release, running.number, Arm.CHALLENGER), size)
+        log.info("%s answers beside %s", release.model, running.started.champion)
+        with self._measuring:
+            self._let_go()
+
+    def _read(self, release: Release) -> tuple[Model, int]:
+        """Load and warm up a model, with the bytes that it takes in memory."""
+        with self._measuring:
+            before = _resident()
+            model = self._models.load(release.model, digest=release.model_digest)
+            warm_up(model)
+            return model, max(_resident() - before, _bytes_in(self._models.folder(release.model)), SMALLEST)
+
     def _try(self, scenario: Scenario, current: Current) -> bool:
         """Load and warm up beside what serves, then swap: one store of one reference. Whether it could be loaded."""
         release = current.release
         try:
-            with self._measuring:
-                before = _resident()
-                model = self._models.load(release.model, digest=release.model_digest)
-                warm_up(model)
-                size = max(_resident() - before, _bytes_in(self._models.folder(release.model)), SMALLEST)
+            model, size = self._read(release)
             served = Served(model, self._limits_of(scenario.name), current.since, release, current.number)
         except Exception as error:  # a broken release must not end what serves: the next one may be whole
             known = self._failures.get(scenario.name)
@@ -152,13 +184,15 @@ class Loader:
         newest_first = [scenario for scenario, _ in reversed(self._sizes.values())]
         by_use = sorted(newest_first, key=lambda each: each.used)
         for scenario in by_use[:-1]:
-            if sum(size for _, size in self._sizes.values()) <= self._budget:
+            if sum(size + each.challenger_size for each, size in self._sizes.values()) <= self._budget:
                 return
             with scenario.swapping:
                 served, current = scenario.served, scenario.current
                 if scenario.waiting or served is None or current is None or served.number != current.number:
                     continue
                 scenario.served, scenario.let_go = None, True
+                if scenario.trial is not None:
+                    scenario.trial.let_go()
             del self._sizes[scenario.name]
             log.info("let %s go: the models in memory are over their budget", served.model.tag)
 

@@ -8,8 +8,8 @@ from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType, native_error, new_request_id
 from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.pools import Pool
-from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Answered, Found, Scenario, Served
+from releve.serving.routes import ARM_KEY, Headers, Reply, Request, Role, Route, Runs, json_reply
+from releve.serving.scenario import Answered, Found, Scenario
 from releve.serving.scenarios import Scenarios
 
 MAX_NEIGHBOURS = 100  # of one search
@@ -72,7 +72,8 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         body, scenario = _json_body(request), scenario_of(request)
         served = scenario.served_now()
         rows = requests.rows_of(body, max_rows=served.limits.max_rows)
-        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
+        arrays = requests.check_rows(rows, served.schema)
+        answered = scenario.predict(served, rows, arrays, key=request.header(ARM_KEY))
         request_id = request.request_id or answered.id
         return json_reply(
             {
@@ -81,10 +82,10 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
                 "model_version": answered.model,
                 "index_version": answered.index,
                 "arm": answered.arm,
-                "naive": answered.naive,
-                "predictions": _predictions(answered, served),
+                "naive": answered.served.is_naive,
+                "predictions": _predictions(answered),
             },
-            headers=_versions(answered.model, answered.arm),
+            headers=versions(answered.model, answered.arm),
             request_id=request_id,
         )
 
@@ -99,7 +100,8 @@ def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Re
         dimension = served.model.embedder.dimension
         question = requests.search_of(body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS)
         arrays = None if question.row is None else requests.check_rows([question.row], served.schema)
-        return answer(request, scenario, scenario.search(served, question, pools, arrays))
+        found = scenario.search(served, question, pools, arrays, key=request.header(ARM_KEY))
+        return answer(request, scenario, found)
 
     async def answer(request: Request, scenario: Scenario, searching: Awaitable[Found]) -> Reply:
         found = await searching
@@ -113,7 +115,7 @@ def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Re
                 "arm": found.arm,
                 "neighbours": found.neighbours,
             },
-            headers=_versions(found.model, found.arm),
+            headers=versions(found.model, found.arm),
             request_id=request_id,
         )
 
@@ -237,7 +239,7 @@ def _since(scenario: Scenario) -> str | None:
     return found.since if found else None
 
 
-def _predictions(answered: Answered, served: Served) -> list[dict[str, object]]:
+def _predictions(answered: Answered) -> list[dict[str, object]]:
     """Per row its value and interval, or its class with the probability of every class."""
     if answered.probabilities is None:
         values = answered.sent
@@ -246,7 +248,7 @@ def _predictions(answered: Answered, served: Served) -> list[dict[str, object]]:
             {"id": row_id, "value": value, "interval": interval}
             for row_id, value, interval in zip(answered.row_ids, values, intervals, strict=True)
         ]
-    classes = [str(label) for label in served.schema.target.classes]
+    classes = [str(label) for label in answered.served.schema.target.classes]
     return [
         {
             "id": row_id,
@@ -266,5 +268,6 @@ def _json_body(request: Request) -> bytes:
     return request.body
 
 
-def _versions(model: str, arm: str) -> tuple[tuple[bytes, bytes], ...]:
+def versions(model: str, arm: str) -> Headers:
+    """Say in headers who answered."""
     return ((b"x-releve-model", model.encode()), (b"x-releve-arm", arm.encode()))

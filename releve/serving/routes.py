@@ -11,6 +11,7 @@ import orjson
 from releve.core.errors import ReleveError
 
 JSON = b"application/json"
+ARM_KEY = b"x-releve-key"  # of a request: who has the same key gets the same arm
 Headers = tuple[tuple[bytes, bytes], ...]  # names in lower case
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from releve.adapters.models.model_runtime import Model, ModelOutput
+from releve.adapters.models.model_runtime import Model
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Current
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
-from releve.core.errors import Unavailable
+from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
+from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import Row
@@ -24,16 +23,14 @@ from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
-from releve.domain.schema.validation import Problem
+from releve.serving.arms.trial import Trial
 from releve.serving.edge.metrics import Metrics
-from releve.serving.faults import Refused
 from releve.serving.feedback import write_labels
 from releve.serving.pools import Pool
-from releve.serving.requests import SearchQuestion
+from releve.serving.prediction import predict
+from releve.serving.requests import SearchQuestion, check_rows
 from releve.serving.routes import Runs
 
-CHAMPION = "champion"  # the arm of every answer, until others take a share of the traffic
-DECIMALS = 6  # of a probability
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
 
@@ -61,6 +58,7 @@ class Served:
     since: str  # ISO 8601, UTC
     release: Release | None = None  # None: a pinned model, served without a registry
     number: int | None = None  # of the registry's event
+    arm: Arm = Arm.CHAMPION
 
     @property
     def schema(self) -> Schema:
@@ -84,13 +82,25 @@ class Answered:
     """One prediction per row, as the ledger holds it."""
 
     id: str  # of the ledger's line; row n is f"{id}.{n}"
-    model: str  # version, as a tag
-    index: str | None
-    arm: str
-    naive: bool
+    served: Served  # who answered
     labels: Sequence[Label]  # classes, or numbers of a regression
     probabilities: Sequence[Sequence[float]] | None  # per row, of every class of the target in its order
     intervals: Sequence[Sequence[float]] | None  # per row, of a regression whose model has some
+
+    @property
+    def model(self) -> str:
+        """The version, as a tag."""
+        return self.served.model.tag
+
+    @property
+    def index(self) -> str | None:
+        """The index that was released with it."""
+        return self.served.index
+
+    @property
+    def arm(self) -> Arm:
+        """In whose place it answered."""
+        return self.served.arm
 
     @property
     def row_ids(self) -> list[str]:
@@ -133,6 +143,7 @@ class Scenario:
         self._metrics = metrics
         self.current: Current | None = None  # what the registry says
         self.served: Served | None = None  # what answers: it may be older while the newest cannot be loaded
+        self.trial: Trial | None = None  # the challenger that takes part beside it
         self.ledger = ledger
         self.index = index
         self.rows_answered = 0  # by this worker since it started, or since a release was withdrawn
@@ -146,6 +157,16 @@ class Scenario:
     def released(self) -> bool:
         """Whether a request can be answered, be it after loading."""
         return self.current is not None or self.served is not None
+
+    @property
+    def wants_challenger(self) -> bool:
+        """Whether it is time to load the challenger beside what is in memory."""
+        return self.trial is not None and self.served is not None and self.trial.is_due()
+
+    @property
+    def challenger_size(self) -> int:
+        """Bytes in memory of the challenger, 0 without one."""
+        return self.trial.size if self.trial else 0
 
     def served_now(self) -> Served:
         """What answers, for as long as the caller keeps it. Raises NotLoaded."""
@@ -169,46 +190,76 @@ class Scenario:
     def withdraw(self) -> None:
         """Answer no more: the registry has no release."""
         with self.swapping:
-            self.current = self.served = None
+            self.current = self.served = self.trial = None
             self.rows_answered = 0
             self._metrics.withdrawn(self.name)
 
-    def predict(self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None) -> Answered:
+    def predict(
+        self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None, *, key: str | None = None
+    ) -> Answered:
         """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError.
 
-        `arrays`: what `check_rows` made of them; made again where left out.
+        `arrays`: what `check_rows` made of them; made again where left out. `key`: by which a challenger may answer in
+        the place of `served`, "" where the request has none; None for `served` alone.
         """
         started = time.perf_counter()
-        output = served.model.answer(arrays_of_rows(served.schema, rows) if arrays is None else arrays)
-        check_answered(output)
-        probabilities: list[list[float]] | None = None
-        if output.probabilities is not None:
-            probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
-        intervals = served.model.intervals(output)
-        seconds = time.perf_counter() - started
-        tag, index = served.model.tag, served.index
+        arrays = arrays_of_rows(served.schema, rows) if arrays is None else arrays
+        trial, challenged = self._trial_of(served), None
+        is_challengers = trial is not None and key is not None and trial.takes(served, key, rows)
+        if trial is not None and is_challengers:
+            challenged = trial.predict(served, rows, arrays)
+        by, found = challenged or (served, predict(served.model, arrays))
         line = self.ledger.answer(
-            model=tag,
-            index=index,
-            arm=CHAMPION,
+            model=by.model.tag,
+            index=by.index,
+            arm=by.arm,
             rows=rows,
-            labels=output.labels,
-            probabilities=probabilities,
-            intervals=intervals,
-            latency_ms=round(seconds * 1000, 3),
+            labels=found.labels,
+            probabilities=found.probabilities,
+            intervals=found.intervals,
+            latency_ms=found.latency_ms,
         )
+        seconds = time.perf_counter() - started
+        if trial is not None and is_challengers:
+            trial.note_challenger(challenged)  # now: what the champion refused, too, was no fault of the challenger
+        elif trial is not None:
+            trial.seen.note_champion(seconds * 1000)
         self.rows_answered += len(rows)
-        self._metrics.predicted(self.name, len(rows), time.perf_counter() - started)
-        return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities, intervals)
+        self._metrics.predicted(self.name, len(rows), seconds)
+        return Answered(line, by, found.labels, found.probabilities, found.intervals)
 
     async def search(
-        self, served: Served, question: SearchQuestion, pools: Mapping[Runs, Pool], arrays: Arrays | None = None
+        self,
+        served: Served,
+        question: SearchQuestion,
+        pools: Mapping[Runs, Pool],
+        arrays: Arrays | None = None,
+        *,
+        key: str | None = None,
     ) -> Found:
         """Find rows of the training data near a vector, or a row that `requests.check_rows` let pass.
 
-        In the ledger before it returns. `arrays`: what `check_rows` made of the row; made again where left out. Asks
-        Milvus. Raises ReleveError, IndexUnavailable among them.
+        In the ledger before it returns. `arrays`: what `check_rows` made of the row; made again where left out. `key`:
+        as of `predict`; the challenger's index is searched with it. Asks Milvus. Raises ReleveError, IndexUnavailable
+        among them.
         """
+        trial, rows = self._trial_of(served), [] if question.row is None else [question.row]
+        challenger = None if trial is None else trial.challenger
+        if trial is None or challenger is None or key is None or not trial.takes(served, key, rows):
+            return await self._search(served, question, pools, arrays)
+        if question.row is None and challenger.model.embedder.version != served.model.embedder.version:
+            return await self._search(served, question, pools)  # the vector means nothing to the challenger
+        try:
+            its_arrays = check_rows(rows, challenger.schema) if rows else None
+            found = await self._search(challenger, question, pools, its_arrays)
+        except ReleveError:
+            found = await self._search(served, question, pools, arrays)
+        trial.seen.note_challenger(failed=found.arm is not challenger.arm)
+        return found
+
+    async def _search(
+        self, served: Served, question: SearchQuestion, pools: Mapping[Runs, Pool], arrays: Arrays | None = None
+    ) -> Found:
         model, index = served.model, served.index
         if self.index is None or index is None:
             raise IndexUnavailable(
@@ -225,22 +276,18 @@ class Scenario:
         if hits is None:
             [hits] = await pool.run(partial(self.index.search, index, vector, limit=question.limit, label=label))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
-        line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
-        return Found(line, model.tag, index, CHAMPION, neighbours, [hit.id for hit in hits])
+        arm = served.arm
+        line = self.ledger.search(model=model.tag, index=index, arm=arm, question=question, neighbours=neighbours)
+        return Found(line, model.tag, index, arm, neighbours, [hit.id for hit in hits])
+
+    def _trial_of(self, champion: Served) -> Trial | None:
+        """The challenger beside this champion: for a moment the registry may speak of another one."""
+        trial = self.trial
+        return trial if trial is not None and trial.running.started.champion == champion.model.tag else None
 
     def feedback(self, served: Served, pairs: Sequence[tuple[Any, Label]]) -> None:
         """Write the labels of answered rows: see `write_labels`."""
         write_labels(self.ledger, served.schema, pairs)
-
-
-def check_answered(output: ModelOutput) -> None:
-    """Raise Refused for rows whose answer is not finite: a number too large for the model."""
-    answers = np.array(output.labels)[:, None] if output.probabilities is None else output.probabilities
-    if np.isfinite(answers).all():
-        return
-    rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
-    problems = [Problem(row, None, "has a number that is too large for the model (float32)") for row in rows]
-    raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
 
 
 def _neighbour(hit: Neighbour, schema: Schema) -> dict[str, object]:

@@ -23,6 +23,8 @@ from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.events import ModelRolledBack
 from releve.domain.registry.release import Release
 from releve.reporting import gate_messages
+from releve.serving.arms.ending import end_by_guard
+from releve.serving.arms.trial import Trial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import Loader
@@ -209,6 +211,7 @@ class Scenarios:
                 known = self._by_name.get(name)
                 if known is None or known.current is None or known.current.number != number:
                     self._move(name)
+            self._follow_arms(self._registry)
         except RegistryUnavailable as error:
             self.registry_reachable = False
             self._log_once("the registry", f"{error}; what serves goes on serving")
@@ -219,7 +222,10 @@ class Scenarios:
         self._sole = self._find_sole()
         self.registry_reachable = True
         self._logged.pop("the registry", None)
-        return [self._loader.load(each) for each in list(self._by_name.values()) if self._is_wanted(each)]
+        return [
+            *(self._loader.load(each) for each in list(self._by_name.values()) if self._is_wanted(each)),
+            *(self._loader.load_challenger(each) for each in list(self._by_name.values()) if each.wants_challenger),
+        ]
 
     def _is_wanted(self, scenario: Scenario) -> bool:
         """Whether to load it though no request waits for it: once, where a person named it."""
@@ -241,6 +247,33 @@ class Scenarios:
         self._logged.pop(f"the release of {name}", None)
         if current is not None:
             self._make(name).current = current
+
+    def _follow_arms(self, registry: Registry) -> None:
+        """Take over which challengers take part, and end those that a guard ends. Raises RegistryUnavailable."""
+        pointers = registry.arm_pointers()
+        for scenario in list(self._by_name.values()):
+            number, trial = pointers.get(scenario.name), scenario.trial
+            if number is None:
+                scenario.trial = None
+            elif trial is None or trial.running.number != number:
+                self._take_part(registry, scenario)
+            elif guard := trial.fired():
+                end_by_guard(registry, scenario.name, trial.running, guard)
+
+    def _take_part(self, registry: Registry, scenario: Scenario) -> None:
+        try:
+            running = registry.arms(scenario.name)
+            params = files.read_params(self._settings.project, scenario.name).experiment
+        except RegistryUnavailable:
+            raise
+        except ReleveError as error:  # of this scenario alone
+            self._log_once(f"the arms of {scenario.name}", f"the arms of {scenario.name} cannot be read: {error}")
+            return
+        self._logged.pop(f"the arms of {scenario.name}", None)
+        if running is None:  # ended meanwhile
+            scenario.trial = None
+        else:
+            scenario.trial = scenario.trial.goes_on_as(running, params) if scenario.trial else Trial(running, params)
 
     def _find_sole(self) -> Scenario | None:
         if self._only:

@@ -190,14 +190,14 @@ def test_a_check_cannot_both_refuse_a_file_and_be_ignored():
 
 def test_every_setting_that_a_message_names_exists():
     sources = [path for layer in ("releve", "tasks", "flows") for path in (ROOT / layer).rglob("*.py")]
-    named = re.findall(r"\(params\.yaml: ([a-z_]+\.[a-z_]+)", "".join(path.read_text() for path in sources))
+    named = re.findall(r"\(params\.yaml: ([a-z_]+\.[a-z0-9_]+)", "".join(path.read_text() for path in sources))
 
     assert len(named) > 10
     assert set(named) - {*known_keys()} == set()
 
 
-def test_there_are_at_most_70_settings():
-    assert len(known_keys()) <= 70
+def test_there_are_at_most_86_settings():
+    assert len(known_keys()) <= 86
 
 
 def test_merging_leaves_both_arguments_alone():

@@ -507,4 +507,4 @@ def test_every_answer_says_whether_the_naive_answer_serves(make: MakeScenarios, 
 
     answered = pinned.only().predict(served(pinned), [make_row()])
 
-    assert answered.naive is naive
+    assert answered.served.is_naive is naive

@@ -11,7 +11,7 @@ import orjson
 from releve.core.errors import BadInput, ReleveError
 from releve.serving import requests
 from releve.serving.mlflow_scoring import tables
-from releve.serving.routes import JSON, Reply, Request, Role, Route, json_reply
+from releve.serving.routes import ARM_KEY, JSON, Reply, Request, Role, Route, json_reply
 from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
 
@@ -72,7 +72,8 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
         rows = tables.rows_of(request.body, content_type, schema, max_rows=served.limits.max_rows)
         if not rows:
             raise BadInput("there are no rows; send at least one")
-        answered = scenario.predict(served, rows, requests.check_rows(rows, schema))
+        arrays = requests.check_rows(rows, schema)
+        answered = scenario.predict(served, rows, arrays, key=request.header(ARM_KEY))
         sent = {"x-releve-answer": answered.id, "x-releve-model": answered.model, "x-releve-arm": answered.arm}
         headers = tuple((name.encode(), value.encode()) for name, value in sent.items())
         return json_reply({"predictions": answered.sent}, headers=headers, request_id=request.request_id or answered.id)

@@ -9,7 +9,7 @@ from releve.core.errors import BadInput, NotFound, ReleveError
 from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.open_inference import inference, tables
-from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
+from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Scenario, Served
 from releve.serving.scenarios import Scenarios
 
@@ -88,8 +88,11 @@ def _infer(scenarios: Scenarios) -> Handler:
         rows = tables.rows_of(served.schema, asked.inputs)
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
-        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
-        outputs = tables.answer_tensors(served.schema, answered.sent, answered.probabilities, answered.intervals)
+        key = None if "version" in request.parameters else request.header(ARM_KEY)  # a version is asked for by itself
+        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema), key=key)
+        outputs = tables.answer_tensors(
+            answered.served.schema, answered.sent, answered.probabilities, answered.intervals
+        )
         values = {"model_name": scenario.name, "model_version": version_of(answered.model)}
         values |= {} if asked.id is None else {"id": asked.id}
         body, headers = inference.write(values | {"parameters": _parameters(answered)}, outputs, wanted)
@@ -154,4 +157,4 @@ def version_of(tag: str) -> str:
 def _parameters(answered: Answered) -> dict[str, str | bool]:
     """Say who answered; /feedback calls row n `{answer_id}.{n}`."""
     index = {"index_version": answered.index} if answered.index is not None else {}
-    return {"answer_id": answered.id, "arm": answered.arm, "naive": answered.naive, **index}
+    return {"answer_id": answered.id, "arm": answered.arm, "naive": answered.served.is_naive, **index}

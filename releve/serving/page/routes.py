@@ -23,7 +23,7 @@ from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of
 from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import Pool
 from releve.serving.requests import Flow, SearchQuestion, WantedRun
-from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
+from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Scenario, Served
 from releve.serving.scenarios import Scenarios
 
@@ -144,7 +144,8 @@ class _Pages:
         try:
             row = await compute.run(row_of, values, served.schema)
             await compute.run(requests.check_rows, [row], served.schema)
-            answered = await compute.run(scenario.predict, served, [row])
+            ask = partial(scenario.predict, key=request.header(ARM_KEY))
+            answered = await compute.run(ask, served, [row])
         except BadInput as fault:
             shown = row if isinstance(row, dict) else None
             view = await self._view(request, scenario, shown)
@@ -153,8 +154,10 @@ class _Pages:
             return await self._shown(view, status=fault.status)
         assert row is not None, "it was checked"
         view = await self._view(request, scenario, row)
-        view = replace(view, answer=views.AnswerView.of(answered, served))
-        return await self._shown(await self._with_neighbours(view, scenario, served, row))
+        view = replace(view, answer=views.AnswerView.of(answered))
+        reply = await self._shown(await self._with_neighbours(view, scenario, answered.served, row))
+        headers = (*reply.headers, *native.versions(answered.model, answered.arm))
+        return replace(reply, headers=headers, request_id=request.request_id or answered.id)
 
     async def start(self, request: Request) -> Reply:
         """Start a run, and go on to the page that says so; where Prefect does not do it, say why on this one.

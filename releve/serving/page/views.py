@@ -13,7 +13,7 @@ from releve.adapters.prefect_api import FlowRun
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.routes import Headers, Reply
-from releve.serving.scenario import DIGITS, Answered, Served
+from releve.serving.scenario import DIGITS, Answered
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,8 +76,9 @@ class AnswerView:
     interval: IntervalView | None = None
 
     @classmethod
-    def of(cls, answered: Answered, served: Served) -> "AnswerView":
+    def of(cls, answered: Answered) -> "AnswerView":
         """Take the one row of `answered`."""
+        served = answered.served
         target, label, interval = served.schema.target, answered.labels[0], None
         shares: list[Share] = []
         if answered.probabilities is not None:

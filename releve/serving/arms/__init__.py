@@ -1,0 +1,1 @@
+"""A challenger on live traffic: which requests it answers, and what ends it."""
