@@ -75,6 +75,10 @@ class ScenarioState:
         return self.home / "incoming" / self.scenario
 
     @property
+    def images(self) -> Path:  # files that incoming tables name by their paths, where no setting names another folder
+        return self.home / "images" / self.scenario
+
+    @property
     def ingested(self) -> Path:  # files whose rows are versioned
         return self.home / "ingested" / self.scenario
 

@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from releve.core.params import Params, merge, parse
+from releve.domain.schema.examples import EXAMPLE_IMAGES
 from releve.domain.schema.schema import Schema
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +57,7 @@ def make_params(**sections: dict[str, Any]) -> Params:
     return parse(merge(base_params(), sections), source="a test")
 
 
+DARK, BRIGHT = EXAMPLE_IMAGES
 RENTALS = "rentals"
 RENTALS_TABLE: dict[str, Any] = {
     "target": {"name": "rented", "task": "regression", "min": 0},
@@ -66,6 +68,7 @@ RENTALS_TABLE: dict[str, Any] = {
         "season": {"type": "category", "categories": ["cold", "warm"]},
         "day": {"type": "date", "min": "2020-01-01"},
         "temperature": {"type": "number", "nullable": True},
+        "sky": {"type": "image", "size": [2, 1]},
         "casual": {"type": "number", "feature": False},  # a part of what is predicted
         "station": {"type": "category", "feature": False},
     },
@@ -80,7 +83,14 @@ def rentals_schema(**columns: dict[str, Any]) -> Schema:
 
 def rentals_row(**changes: Any) -> dict[str, Any]:
     """A row of features that the schema allows, as `predict` receives it."""
-    return {"temperature": 20.5, "day": "2024-07-06T08:30:00", "season": "warm", "note": "sunny", **changes}
+    return {
+        "temperature": 20.5,
+        "day": "2024-07-06T08:30:00",
+        "season": "warm",
+        "note": "sunny",
+        "sky": BRIGHT,
+        **changes,
+    }
 
 
 def rentals_rows(rows: int = 120, *, seed: int = 7) -> pd.DataFrame:
@@ -97,6 +107,7 @@ def rentals_rows(rows: int = 120, *, seed: int = 7) -> pd.DataFrame:
             "day": day,
             "season": np.where(temperature < 15, "cold", "warm").astype(object),
             "note": note,
+            "sky": np.where(np.arange(rows) % 3, BRIGHT, DARK).astype(object),
             "casual": (rented * 0.3).round(),
             "rented": rented.round(1),
         }

@@ -170,6 +170,7 @@ class Ingest(ParamsSection):
     max_rejected_share: Share
     header_line: CountOrNone
     sheet: str
+    images: str
     csv_encoding: str
     csv_delimiter: Annotated[str, Field(max_length=1)]
     csv_thousands: Annotated[str, Field(max_length=1)]

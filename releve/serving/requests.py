@@ -17,6 +17,8 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.prediction_log.records import ROW_ID, Row
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import EDGES, SHOWN, format_value
+from releve.domain.schema.columns import IMAGE
+from releve.domain.schema.images import pixel_count
 from releve.domain.schema.plain_rows import arrays_of_plain_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
@@ -26,6 +28,7 @@ from releve.serving.faults import MAX_PROBLEMS, Refused
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
+MAX_PIXELS_TOGETHER = 100_000_000  # of a request's images: a second or so of decoding
 SHORT_BODY_BYTES = 4096  # up to here bytes are counted faster without an array of them
 QUOTE, COLON, SPACE = b'": '  # what JSON takes for a space is none above it
 NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
@@ -63,12 +66,25 @@ def rows_of(body: bytes, *, max_rows: int) -> list[Any]:
 
 
 def check_rows(rows: Sequence[Any], schema: Schema) -> Mapping[str, NDArray[Any]]:
-    """Return the rows as the arrays that models take. Raise Refused when one is not what the schema allows."""
+    """Return the rows as the arrays that models take. Raise Refused when one is not what the schema allows.
+
+    Raise TooLarge where images would take long to decode: a file of a few kilobytes may hold millions of pixels.
+    """
+    _check_pixels(rows, schema)
     arrays = arrays_of_plain_rows(schema, rows)
     if arrays is None:
         _refuse_wrong_rows(rows, schema)
         arrays = arrays_of_rows(schema, rows)
     return arrays
+
+
+def _check_pixels(rows: Sequence[Any], schema: Schema) -> None:
+    images = [column for column in schema.columns if column.type == IMAGE]
+    most = max([MAX_PIXELS_TOGETHER, *(column.max_pixels for column in images)])
+    cells = (row.get(column.name) for column in images for row in rows if isinstance(row, dict))
+    found = sum(pixel_count(cell) for cell in cells if isinstance(cell, str))
+    if found > most:
+        raise TooLarge(f"the images have {found:,} pixels, one request may carry {most:,}; send several requests")
 
 
 def _refuse_wrong_rows(rows: Sequence[Any], schema: Schema) -> None:

@@ -151,7 +151,13 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
     earlier = BatchProfile.joined(opened.profiles.values())
     with show_reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(
-            file.path, truth.schema, params=truth.params, work_dir=opened.work_dir, earlier=earlier, progress=progress
+            file.path,
+            truth.schema,
+            params=truth.params,
+            work_dir=opened.work_dir,
+            images=state.home / (truth.params.ingest.images or state.images),
+            earlier=earlier,
+            progress=progress,
         )
     if inspect_file(file.path).digest != file.digest:
         taken.discard()

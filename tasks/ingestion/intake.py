@@ -15,6 +15,7 @@ from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.adapters.tables.file_types import open_table
+from releve.adapters.tables.image_files import read_images
 from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
@@ -23,7 +24,7 @@ from releve.domain.ingestion.batch_checks import BatchInspector, BatchProfile
 from releve.domain.ingestion.cell_formats import CellFormats, MarkerCounts, describe_markers, read_cells
 from releve.domain.ingestion.numerals import numerals_hint
 from releve.domain.ingestion.row_versions import ANSWER_ID
-from releve.domain.schema.columns import NUMBER
+from releve.domain.schema.columns import IMAGE, NUMBER
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import Checked, Problem, check_columns, check_frame, with_columns
 from tasks.ingestion.quarantine import REJECTION_COLUMNS, Quarantine
@@ -31,6 +32,7 @@ from tasks.ingestion.quarantine import REJECTION_COLUMNS, Quarantine
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS_WITH_IMAGES = 200  # that are read together
 MOST_UNREAD = 1000  # rejected texts that show how a file writes its numbers
 LABELLED_AT = "_labelled_at"  # of a harvested row; a label that is taken back makes another file than the first
 DROPPED_COLUMNS = [LABELLED_AT, *REJECTION_COLUMNS]  # beside a table's, like ANSWER_ID, which is kept
@@ -62,12 +64,14 @@ def take_in(
     *,
     params: Params,
     work_dir: Path,
+    images: Path | None = None,
     earlier: BatchProfile = BatchProfile(),  # noqa: B008
     progress: Progress = lambda place: None,
 ) -> Intake:
     """Read a file and judge its rows; both halves wait below `work_dir` until they are kept or discarded.
 
-    earlier: of the batches before. Raise BadInput when the file cannot be used as a whole.
+    images: the folder that paths of images are relative to; the file's own where left out. earlier: of the batches
+    before. Raise BadInput when the file cannot be used as a whole.
     """
     rows, quarantine = ParquetAppender(work_dir / "accepted.parquet"), Quarantine(work_dir / "rejected.parquet")
     try:
@@ -84,15 +88,16 @@ def take_in(
                 params = without_checks(params, "time_back")
             chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
             inspector = BatchInspector(schema, earlier, params.batch)
-            for chunk in _without_own_columns(chunks, schema, path.name):
+            for chunk in _small_enough(_without_own_columns(chunks, schema, path.name), schema):
                 read = read_cells(chunk.frame, schema, formats, is_text=table.is_text)
                 marked += read.marked
-                checked = check_frame(schema, read.frame)
+                frame = read_images(read.frame, schema, images or path.parent)
+                checked = check_frame(schema, frame)
                 quarantine.add(chunk, checked.problems, checked.rejected_rows)
                 if table.is_text and len(unread) < MOST_UNREAD:
                     unread += _texts_among_numbers(checked.problems, schema)
                 if len(checked.accepted):
-                    rows.append(_with_answer_ids(checked, read.frame) if holds_answers else checked.accepted)
+                    rows.append(_with_answer_ids(checked, frame) if holds_answers else checked.accepted)
                     inspector.add(checked.accepted)
                 progress(table.place())
         accepted, total = inspector.profile.rows, inspector.profile.rows + quarantine.rows
@@ -164,6 +169,18 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
         if not len(frame):  # no line is a row
             frame = frame.reindex(columns=[*schema.names, schema.target.name])
         yield Chunk(frame, chunk.rows, lines)
+
+
+def _small_enough(chunks: Iterable[Chunk], schema: Schema) -> Iterator[Chunk]:
+    """Cut chunks whose paths of images become whole files; other tables stay as they are."""
+    if all(column.type != IMAGE for column in schema.columns):
+        yield from chunks
+        return
+    for chunk in chunks:
+        yield Chunk(chunk.frame[:ROWS_WITH_IMAGES], chunk.rows[:ROWS_WITH_IMAGES], chunk.lines)
+        for start in range(ROWS_WITH_IMAGES, len(chunk.frame), ROWS_WITH_IMAGES):
+            piece = slice(start, start + ROWS_WITH_IMAGES)
+            yield Chunk(chunk.frame[piece].reset_index(drop=True), chunk.rows[piece])
 
 
 def _with_answer_ids(checked: Checked, frame: "pd.DataFrame") -> "pd.DataFrame":

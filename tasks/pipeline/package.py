@@ -66,7 +66,11 @@ def package(stage: Stage) -> None:
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
     exported, classes = write_export(stage, memory, rows, reference)
-    embedder = Embedder.fit(arrays_of_frame(schema, reference), encoder=_text_encoder(stage))
+    embedder = Embedder.fit(
+        arrays_of_frame(schema, reference),
+        encoder=_text_encoder(stage),
+        pixels=[len(schema.feature_parts[name]) for name in schema.images],
+    )
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)

@@ -1,13 +1,16 @@
 import json
 
+import numpy as np
 import orjson
 import pytest
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.schema import Schema
+from releve.serving import requests
 from releve.serving.faults import Refused
 from releve.serving.requests import check_rows, labels_of, rows_of, search_of
 from tests.factories import make_row, make_schema
+from tests.images import png
 from tests.tables import SHOP_TABLE, rentals_row, rentals_schema
 
 ROWS = b'{"rows": [%s]}'
@@ -217,3 +220,21 @@ def test_two_labels_for_one_id_are_refused_and_the_same_one_twice_is_not():
     assert labels_of(orjson.dumps({"labels": same}), make_schema(), max_rows=5)[2:] == [("a", 1), ("a", 1)]
     with pytest.raises(Refused, match="1 problem: row 4: label is 0, but item 1 gives 'b' 2; send one label an id"):
         labels_of(body, make_schema(), max_rows=5)
+
+
+def test_images_that_would_take_long_to_decode_are_refused_before_one_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(requests, "MAX_PIXELS_TOGETHER", 12)
+    schema, row = rentals_schema(sky={"max_pixels": 4}), rentals_row(sky=png(np.zeros((2, 2))))
+
+    assert len(check_rows([row] * 3, schema)["numbers"]) == 3
+    with pytest.raises(TooLarge, match=r"the images have 16 pixels, one request may carry 12; send several"):
+        check_rows([row] * 4, schema)
+
+
+def test_a_path_is_no_image_in_a_request():
+    with pytest.raises(Refused) as refused:
+        check_rows([rentals_row(sky="photos/1.png")], rentals_schema())
+
+    assert [str(each) for each in refused.value.problems] == [
+        "row 0: sky is 'photos/1.png', expected a PNG or JPEG image as base64"
+    ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from releve.domain.drift.variance_inflation import MOST_ROWS, choose_places
 from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, format_value, is_missing
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,7 @@ REAL = int | float | np.integer | np.floating | np.bool_ | Decimal
 TRUTH = {"true": "1", "false": "0"}  # by the text in lower case: some writers know no truth values
 UNREADABLE = object()
 MOST_TEXTS = 2_000  # of a side; a text costs some 0.1 ms
+MOST_IMAGES = 500  # of a side; a photo of a megapixel costs some 10 ms
 MOST_FITTED = 1_000
 FITTED_SHARE = 3  # at most one text in so many
 DIRECTIONS = 8
@@ -51,7 +52,7 @@ class Cells:
 @dataclass(frozen=True, eq=False)
 class Pair:
     """One column of both sides. Arrays of float64, NaN where a cell is missing: numbers, codes of categories, vectors
-    of texts (rows, parts)."""
+    of texts and images (rows, parts)."""
 
     column: Column
     before: NDArray[np.float64]
@@ -82,7 +83,7 @@ def pair_of(column: Column, reference: "pd.Series[Any]", current: "pd.Series[Any
     """Sample, clean and encode the cells of both sides; both need a row."""
     import pandas as pd
 
-    most = MOST_TEXTS if column.type == TEXT else MOST_ROWS
+    most = {TEXT: MOST_TEXTS, IMAGE: MOST_IMAGES}.get(column.type, MOST_ROWS)
     places = choose_places(len(reference), len(current), most=most)
     seen = np.unique(np.concatenate([places.reference, *places.windows]))
     before, now = clean(column, reference.iloc[seen]), clean(column, current.iloc[places.current])
@@ -94,6 +95,8 @@ def pair_of(column: Column, reference: "pd.Series[Any]", current: "pd.Series[Any
         known, newer, names = numbered[: len(known)], numbered[len(known) :], tuple(map(str, uniques))
     elif column.type == TEXT:
         known, newer = _encode_texts(known, newer)
+    elif column.type == IMAGE:
+        known, newer = _light_and_contrast(column, known), _light_and_contrast(column, newer)
     sides = [known[np.searchsorted(seen, chosen)] for chosen in (places.reference, *places.windows)]
     return Pair(column, sides[0], newer, tuple(sides[1:]), (before, now), names)
 
@@ -109,6 +112,16 @@ def _encode_texts(before: NDArray[Any], now: NDArray[Any]) -> tuple[NDArray[np.f
     known = vectors.encode(before.tolist())
     known[fitted] = np.nan
     return known, vectors.encode(now.tolist())
+
+
+def _light_and_contrast(column: Column, images: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean and deviation of the pixels that the model sees, (images, 2): another camera, lamp or lens shows in them."""
+    found = np.full((len(images), 2), np.nan)
+    for place, cell in enumerate(images):
+        if cell is not None:
+            seen = column.pixels(cell).astype(np.float64)
+            found[place] = np.round([seen.mean(), seen.std()], 9)
+    return found
 
 
 def present_of(side: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -177,6 +190,8 @@ def _read(column: Column, value: Any) -> Any:
             return UNREADABLE
     if column.type == TEXT:
         return value if isinstance(value, str) else UNREADABLE
+    if column.type == IMAGE:
+        return value if column.problem(value) is None else UNREADABLE
     # one text for each category; a listed category keeps its own name, whatever form it came in
     if named := column.named_by(value):
         return named

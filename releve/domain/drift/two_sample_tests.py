@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.schema.columns import CATEGORY, NUMBER, TEXT
+from releve.domain.schema.columns import CATEGORY, IMAGE, NUMBER, TEXT
 
 MIN_EXPECTED = 5  # cells of a contingency table below this expectation are pooled, as chi-square needs (Cochran 1954)
 KOLMOGOROV = 0  # degrees of freedom that stand for the law of D instead of chi-square's
@@ -151,4 +151,5 @@ METHODS = {  # by type; a type that is not named is not compared
     NUMBER: Method("KS and rank sum", numbers),
     CATEGORY: Method("chi-square", categories),
     TEXT: Method("KS of text vectors", lambda before, now: most_changed(before, now)[1]),
+    IMAGE: Method("KS of light and contrast", lambda before, now: most_changed(before, now)[1]),
 }

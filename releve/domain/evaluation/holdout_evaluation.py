@@ -34,7 +34,7 @@ from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.evaluation.slices import Slice, slices
-from releve.domain.schema.columns import CATEGORY, TEXT
+from releve.domain.schema.columns import CATEGORY, IMAGE, TEXT
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
@@ -232,7 +232,7 @@ def telling_columns(
         wrong, largest = error_of(tree.predict(numbers(asked[name]))), error_of(np.full(len(truth), usual))
         return round(1 - wrong / largest, 3) if largest else 0.0
 
-    names = [column.name for column in schema.features if column.type != TEXT]
+    names = [column.name for column in schema.features if column.type not in (TEXT, IMAGE)]
     shares = [ColumnShare(column=name, share=share_alone(name)) for name in names]
     return tuple(sorted((each for each in shares if each.share >= STRONG), key=lambda each: -each.share)[:MOST_NAMED])
 

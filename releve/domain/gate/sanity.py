@@ -1,7 +1,8 @@
 """Whether a model answers slightly altered rows much as it answers the real ones: docs/decisions/0022-sanity.md.
 
 Each column is altered by itself in some real rows: a text by a word, a number by a hundredth of its deviation, a date
-by an hour or a day, a category to one that nobody has seen, a cell to a missing one where no row shows the model any.
+by an hour or a day, an image by a little light, a category to one that nobody has seen, a cell to a missing one where
+no row shows the model any.
 What a model says afterwards may be more or less sure than before, as of rows that it knows by heart; it has to keep the
 order of the rows. How much of the order is lost is measured by correlation, and held against what is lost when the
 same cell is taken from another real row.
@@ -9,6 +10,7 @@ same cell is taken from another real row.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 
 from releve.domain.evaluation.evaluation import AlterationEffect, Sanity
 from releve.domain.schema.cells import MISSING_TEXT, format_value, is_missing
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, KEPT_AS_TEXT, NUMBER, TEXT, Column
+from releve.domain.schema.images import from_pixels
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ LEAST_CHANGE = 1e-7  # share of the largest answer, below which a change is roun
 ASKED_AT_ONCE = 2000  # altered rows: each call costs some models more than its rows do, and memory has an end
 STEP, WRITTEN = 0.01, 1e-6  # of a number: shares of its deviation, and of its size, beyond which none is written
 NEAREST = 0.25  # share of the way to the nearest other number of the column: halfway there is the next row's answer
+LIGHT = 0.02  # of a pixel, from 0 to 1: five of the 255 steps of a file
 SMALLEST = 1e-12  # step of a number: one that is 0 in a column without deviation still moves
 LEAST_HARM = 0.05  # mean change of a probability; below it a model that tells rows hardly apart still says the same
 FEWEST_WORDS = 6  # of a text that gets, loses or swaps a real word: in a shorter one that is no slight change
@@ -157,11 +161,13 @@ def _alterations(
 ) -> Iterator[Alteration]:
     cells, all_cells = rows[column.name], known[column.name]
     ways = list(ALTERED[column.type](cells, all_cells, random)) if column.type in ALTERED else []
+    if column.type == IMAGE:
+        ways.append(("a little more or less light", cells.map(partial(_lit, column=column)), SLIGHT))
     if column.type == CATEGORY and column.categories is None:
         ways.append(("an unseen category", _everywhere(cells, UNSEEN), NO_INFORMATION))
-    is_missing = (all_cells == MISSING_TEXT) if column.type in (CATEGORY, TEXT) else all_cells.isna()
+    is_missing = (all_cells == MISSING_TEXT) if column.type in KEPT_AS_TEXT else all_cells.isna()
     if column.nullable and not is_missing.any():
-        nothing = MISSING_TEXT if column.type in (CATEGORY, TEXT) else None
+        nothing = MISSING_TEXT if column.type in KEPT_AS_TEXT else None
         ways.append(("a missing cell", _everywhere(cells, nothing), NO_INFORMATION))
     for what, altered, most_lost in ways:
         changed = (altered != cells).to_numpy() & cells.notna().to_numpy()
@@ -226,6 +232,14 @@ def _other_words(cells: Any, known: Any, random: np.random.Generator) -> Iterato
         yield what, joined(altered).where(long, cells), REAL_WORD
 
 
+def _lit(cell: str, *, column: Column) -> str:
+    """Darken what is light and lighten what is dark, so that every pixel moves."""
+    if cell == MISSING_TEXT:
+        return cell
+    seen = column.pixels(cell)
+    return from_pixels(seen + np.where(seen > 0.5, -LIGHT, LIGHT))
+
+
 def _cell(value: Any) -> str:
     """As it is shown in a sentence."""
     if isinstance(value, str):
@@ -238,5 +252,5 @@ def _figure(value: float) -> float:
     return float(f"{np.clip(np.nan_to_num(value, nan=LARGEST), -LARGEST, LARGEST):.3g}")
 
 
-WAYS = {NUMBER: 3, DATE: 3, CATEGORY: 3, TEXT: 6}  # times that a column is asked at most, once with another row's cell
+WAYS = {NUMBER: 3, DATE: 3, CATEGORY: 3, TEXT: 6, IMAGE: 3}  # times that a column is asked, one with another's cell
 ALTERED: Mapping[str, Callable[..., Iterator[Way]]] = {NUMBER: _moved_numbers, DATE: _moved_dates, TEXT: _other_words}

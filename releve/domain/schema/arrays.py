@@ -1,7 +1,7 @@
 """Checked rows as the arrays that models take, and back as rows that a client would send.
 
-Blocks of shape (rows, columns), where there are such columns: "numbers" float32 (numbers, then the parts of dates; NaN
-is missing), "categories" and "texts" object ("" is missing).
+Blocks of shape (rows, columns), where there are such columns: "numbers" float32 (numbers, then the parts of dates, then
+the pixels of images; NaN is missing), "categories" and "texts" object ("" is missing).
 
 A model sees five parts per date (`schema.DATE_PARTS`). `days` since 1970-01-01 carries the trend and, with its
 fraction, the order; the others carry what repeats: month of the year, day of the month (paydays), day of the week
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.schema.columns import typed_number
+from releve.domain.schema.columns import typed_number, typed_text
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ def arrays_of_rows(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> dict[st
         np.array([schema.by_name[name].typed(row[name]) for row in rows], dtype="datetime64[us]")
         for name in schema.dates
     ]
-    return blocks_of(schema, len(rows), np.array(numbers, dtype=np.float32), dates, texts)
+    images = [pixel_rows(schema, name, [typed_text(row[name]) for row in rows]) for name in schema.images]
+    return blocks_of(schema, len(rows), np.array(numbers, dtype=np.float32), dates, images, texts)
 
 
 def arrays_of_frame(schema: Schema, frame: "pd.DataFrame") -> dict[str, NDArray[Any]]:
     """Convert a checked frame."""
     texts = {block: frame[names].to_numpy(object) for block, names in schema.text_blocks.items()}
     dates = [frame[name].to_numpy("datetime64[us]") for name in schema.dates]
-    return blocks_of(schema, len(frame), frame[schema.numbers].to_numpy(np.float32), dates, texts)
+    images = [pixel_rows(schema, name, frame[name].to_numpy(object)) for name in schema.images]
+    return blocks_of(schema, len(frame), frame[schema.numbers].to_numpy(np.float32), dates, images, texts)
 
 
 def rows_of_frame(schema: Schema, frame: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -76,12 +78,26 @@ def date_parts(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return parts
 
 
+def pixel_rows(schema: Schema, name: str, cells: Sequence[str] | NDArray[Any]) -> NDArray[np.float32]:
+    """Decode images, (n, pixels); NaN for a missing one. Raise ValueError for a cell with a problem."""
+    found = np.full((len(cells), len(schema.feature_parts[name])), np.nan, dtype=np.float32)
+    for row, cell in enumerate(cells):
+        if cell:
+            found[row] = schema.by_name[name].pixels(cell).ravel()
+    return found
+
+
 def blocks_of(
-    schema: Schema, rows: int, numbers: NDArray[Any], dates: Sequence[NDArray[Any]], texts: Mapping[str, NDArray[Any]]
+    schema: Schema,
+    rows: int,
+    numbers: NDArray[Any],
+    dates: Sequence[NDArray[Any]],
+    images: Sequence[NDArray[Any]],
+    texts: Mapping[str, NDArray[Any]],
 ) -> dict[str, NDArray[Any]]:
     """Give every block its shape, which an empty list of rows does not have by itself."""
     numbers = numbers.reshape(rows, len(schema.numbers))
-    if dates:
-        numbers = np.hstack([numbers, *map(date_parts, dates)]).astype(np.float32)
+    if dates or images:
+        numbers = np.hstack([numbers, *map(date_parts, dates), *images]).astype(np.float32)
     blocks = {"numbers": numbers} if schema.model_numbers else {}
     return blocks | {block: texts[block].reshape(rows, len(names)) for block, names in schema.text_blocks.items()}

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.domain.schema.cells import (
@@ -26,8 +27,10 @@ from releve.domain.schema.cells import (
     names_of,
     trimmed,
 )
+from releve.domain.schema.images import MAX_BYTES, MAX_PIXELS, MODE, MODES, MOST_SIDE, SIZE, UnreadImage, decode, pixels
 
-NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
+NUMBER, DATE, CATEGORY, TEXT, IMAGE = "number", "date", "category", "text", "image"
+KEPT_AS_TEXT = (CATEGORY, TEXT, IMAGE)
 LONGEST_TEXT = 100_000  # characters, where a text column names no max_length: some thirty pages
 REAL = int | float | np.integer | np.floating | Decimal
 SCALAR = REAL | bool | np.bool_ | date | np.datetime64
@@ -44,12 +47,16 @@ class Column:
     categories: tuple[str, ...] | None = None
     ignore_case: bool = False  # of a category: whether spellings that differ in case or spaces alone are one
     max_length: int | None = None  # characters of a text
+    size: tuple[int, int] = SIZE  # width and height at which the model sees an image
+    mode: str = MODE  # of MODES: in which colours it does
+    max_bytes: int = MAX_BYTES  # of an image's file
+    max_pixels: int = MAX_PIXELS  # of an image, before it is made smaller
     nullable: bool = False
     feature: bool = True  # False: kept with the rows, never shown to the model, and never required
 
     def problem(self, value: Any) -> str | None:
         """Return why `value` may not stand in this column, as a sentence part; None when it may."""
-        if is_missing(value) or (self.type in (CATEGORY, TEXT) and isinstance(value, str) and not trimmed(value)):
+        if is_missing(value) or (self.type in KEPT_AS_TEXT and isinstance(value, str) and not trimmed(value)):
             if self.nullable or not self.feature:
                 return None
             empty = "NaN" if isinstance(value, float | np.floating) else "empty"
@@ -78,6 +85,11 @@ class Column:
         text = trimmed(value)
         named = next((name for name in (text, *names_of(TRUTH.get(text.lower()))) if name in self.categories), None)
         return self._folded.get(fold(text)) if named is None else named
+
+    def pixels(self, cell: str) -> NDArray[np.float32]:
+        """Return what the model sees of an image. Raise ValueError with the reason, as a sentence part."""
+        image = decode(cell, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        return pixels(image, size=self.size, mode=self.mode)
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -147,6 +159,18 @@ def _text_problem(column: Column, value: Any) -> str | None:
     return _unwritable(value)
 
 
+def _image_problem(column: Column, value: Any) -> str | None:
+    if isinstance(value, UnreadImage):
+        return value.reason
+    if not isinstance(value, str):
+        return f"is {format_value(value)}, expected a PNG or JPEG image as base64"
+    try:
+        decode(trimmed(value), max_bytes=column.max_bytes, max_pixels=column.max_pixels)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _outside(column: Column, value: Any, original: Any) -> str | None:
     """Compare `value` with the limits; the sentence shows `original`, the cell as it came."""
     if column.min is not None and value < column.min:
@@ -183,10 +207,12 @@ TYPES = {  # in the order of the models' input
     DATE: Type(_date_problem, typed_date, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
     CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories", "ignore_case"}), repeats=True),
     TEXT: Type(_text_problem, typed_text, "object", frozenset({"max_length"})),
+    IMAGE: Type(_image_problem, typed_text, "object", frozenset({"size", "mode", "max_bytes", "max_pixels"})),
 }
 
 
 COMMON_KEYS = frozenset({"type", "nullable", "feature"})
+UNITS = {"max_length": "characters", "max_bytes": "bytes", "max_pixels": "pixels"}
 DEFAULTS = {field.name: field.default for field in fields(Column)}
 
 
@@ -231,8 +257,14 @@ def _read(kind: str, key: str, value: Any) -> Any:
                 raise ValueError(f"{key}: {value!r}; {error}") from None
         case "min" | "max":
             fits, expected = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-        case "max_length":
-            fits, expected = type(value) is int and value >= 1, "a whole number of characters, 1 or more"
+        case "max_length" | "max_bytes" | "max_pixels":
+            fits, expected = type(value) is int and value >= 1, f"a whole number of {UNITS[key]}, 1 or more"
+        case "size":
+            fits = isinstance(value, list | tuple) and len(value) == 2
+            fits = fits and all(type(side) is int and 1 <= side <= MOST_SIDE for side in value)
+            value, expected = tuple(value) if fits else value, f"[width, height], each from 1 to {MOST_SIDE}"
+        case "mode":
+            fits, expected = value in MODES, " or ".join(MODES)
         case "categories":
             fits = isinstance(value, list | tuple) and bool(value)
             fits = fits and all(not isinstance(each, bool | None) and trimmed(str(each)) for each in value)

@@ -3,9 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, Column
 
 EXAMPLE_DATE, EXAMPLE_TEXTS = datetime(2024, 1, 1), ("a text", "b text")
+EXAMPLE_IMAGES = (  # PNG, one black and one white pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==",
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg==",
+)
 
 
 def example_cells(column: Column) -> tuple[Any, Any]:
@@ -21,4 +25,6 @@ def example_cells(column: Column) -> tuple[Any, Any]:
         first, last = (limit if isinstance(limit, datetime) else None for limit in (column.min, column.max))
         first = first or (min(EXAMPLE_DATE, last) if last else EXAMPLE_DATE)
         return first.isoformat(), (last or first + timedelta(days=1)).isoformat()
+    if column.type == IMAGE:
+        return EXAMPLE_IMAGES
     return tuple(text[: column.max_length] for text in EXAMPLE_TEXTS)  # type: ignore[return-value]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.schema.arrays import blocks_of
+from releve.domain.schema.arrays import blocks_of, pixel_rows
 from releve.domain.schema.cells import EXACT, MISSING_TEXT, as_date
-from releve.domain.schema.columns import CATEGORY, Column
+from releve.domain.schema.columns import CATEGORY, Column, typed_text
 from releve.domain.schema.schema import Schema
 
 NUMBERS = frozenset({int, float, type(None)})  # what JSON has; True and "1" are none
@@ -40,13 +40,19 @@ def arrays_of_plain_rows(schema: Schema, rows: Sequence[Any]) -> Mapping[str, ND
         if moments is None:
             return None
         dates.append(np.array(moments, dtype="datetime64[us]"))
+    images: list[NDArray[Any]] = []
+    for name in schema.images:
+        pixels = _pixels(schema, name, columns[name])
+        if pixels is None:
+            return None
+        images.append(pixels)
     texts: dict[str, NDArray[Any]] = {}
     for block, named in schema.text_columns.items():
         kept = [_texts(column, columns[column.name]) for column in named]
         if None in kept:
             return None
         texts[block] = np.ascontiguousarray(np.array(kept, dtype=object).T)
-    return blocks_of(schema, len(rows), numbers, dates, texts)
+    return blocks_of(schema, len(rows), numbers, dates, images, texts)
 
 
 def _others_are_right(schema: Schema, rows: Sequence[dict[str, Any]]) -> bool:
@@ -94,6 +100,19 @@ def _moments(column: Column, cells: Sequence[Any]) -> list[Any] | None:
         if (column.min is not None and moment < column.min) or (column.max is not None and moment > column.max):  # type: ignore[operator]
             return None
     return [moments[cell] for cell in cells]
+
+
+def _pixels(schema: Schema, name: str, cells: Sequence[Any]) -> NDArray[np.float32] | None:
+    """Decode images once, to judge and to use them: it costs more than all else."""
+    if not set(map(type, cells)) <= NAMES:
+        return None
+    texts = [typed_text(cell) for cell in cells]
+    if "" in texts and not schema.by_name[name].nullable:
+        return None
+    try:
+        return pixel_rows(schema, name, texts)
+    except ValueError:
+        return None
 
 
 def _texts(column: Column, cells: Sequence[Any]) -> Sequence[str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.domain.schema.cells import EXACT, LARGEST_NUMBER
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, read_column, write_column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT, TYPES, Column, read_column, write_column
+from releve.domain.schema.images import MODES
 from releve.domain.schema.target import Target, read_target, write_target
 
 TABLE_KEYS = ("columns", "target", "time", "id")  # of a scenario's params.yaml; the rest are overrides
@@ -23,7 +25,7 @@ DATE_PARTS = ("days", "month", "day", "weekday", "hour")  # numbers that a model
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a scenario's table: numbers, dates, categories, texts, then those that are no features."""
+    """The columns of a scenario's table: numbers, dates, categories, texts, images, then those that are no features."""
 
     columns: tuple[Column, ...]
     target: Target
@@ -57,7 +59,7 @@ class Schema:
 
     @cached_property
     def names(self) -> list[str]:
-        """Feature names: numbers, dates, categories, texts."""
+        """Feature names: numbers, dates, categories, texts, images."""
         return [column.name for column in self.features]
 
     @cached_property
@@ -107,9 +109,25 @@ class Schema:
         return self._of_type(TEXT)
 
     @cached_property
+    def images(self) -> list[str]:
+        """Names of the image features."""
+        return self._of_type(IMAGE)
+
+    @cached_property
+    def feature_parts(self) -> dict[str, tuple[str, ...]]:
+        """Map each date to its parts, and each image to its pixels, row after row: the numbers that a model sees."""
+        pixels = {
+            name: [f"{down}_{over}{end}" for down in range(height) for over in range(width) for end in ends]
+            for name in self.images
+            for (width, height), (_, ends) in [(self.by_name[name].size, MODES[self.by_name[name].mode])]
+        }
+        parts = {name: DATE_PARTS for name in self.dates} | pixels
+        return {name: tuple(f"{name}.{part}" for part in each) for name, each in parts.items()}
+
+    @cached_property
     def model_numbers(self) -> list[str]:
-        """Names of the columns of the numbers block: the numbers, then the parts of each date."""
-        return [*self.numbers, *(f"{name}.{part}" for name in self.dates for part in DATE_PARTS)]
+        """Names of the columns of the numbers block: the numbers, then the parts of each date and image."""
+        return [*self.numbers, *chain.from_iterable(self.feature_parts.values())]
 
     @cached_property
     def model_names(self) -> list[str]:
@@ -163,7 +181,9 @@ class Schema:
         if not self.features:
             raise BadInput(f"{source}: every column has feature: false; a model needs one that it may see")
         if clash := sorted(set(self.model_numbers[len(self.numbers) :]) & {*names, target.name}):
-            raise BadInput(f"{source}: '{clash[0]}' is also what a part of a date is called; choose another name")
+            raise BadInput(
+                f"{source}: '{clash[0]}' is also what a part of a date or image is called; choose another name"
+            )
         for role, column in (("time", self.time), ("id", self.id)):
             if column is not None and column not in names:
                 raise BadInput(f"{source}: '{role}' is {column!r}, which is none of the columns: {', '.join(names)}")

@@ -15,7 +15,7 @@ from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.arrays import arrays_of_frame
-from releve.domain.schema.schema import DATE_PARTS, Schema
+from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer_features
 from releve.domain.training.pipeline import model_frame
 
@@ -43,7 +43,7 @@ def permutation_importances(
     labels = np.asarray(rows[target.name], dtype=object)
     frame = model_frame(arrays_of_frame(schema, rows), schema)
     cells = {str(name): frame[name].to_numpy() for name in frame}
-    part_of = {f"{name}.{part}": name for name in schema.dates for part in DATE_PARTS}
+    part_of = {part: name for name, parts in schema.feature_parts.items() for part in parts}
     feature_of = {name: part_of.get(name, name) for name in cells}
 
     def predict(variants: list[dict[str, Any]], taken: Any) -> list[Any]:
@@ -66,7 +66,7 @@ def permutation_importances(
         return ScoredPredictions.of(answers, labels[taken].tolist(), target, quantile=quantile)
 
     def losses(features: list[str], taken: Any, *, seed: int) -> Any:
-        """Compute what the score of the rows `taken` loses with each feature: all parts of a date are one."""
+        """Compute what the score of the rows `taken` loses with each feature: all parts of a date or image are one."""
         random = np.random.default_rng(seed)
         shuffled = predict([{name: random.permutation(taken)} for name in features], taken)
         scores = np.array(

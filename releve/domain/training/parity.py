@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from releve.domain.schema.arrays import rows_of_frame
 from releve.domain.schema.cells import LARGEST_NUMBER
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT, Column
+from releve.domain.schema.examples import example_cells
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -78,4 +79,5 @@ HARD_CELLS: Mapping[str, Callable[[Column], list[Any]]] = {
     DATE: lambda column: _limits(column, FIRST_DAY, LAST_DAY),
     CATEGORY: lambda column: list(column.categories or [UNSEEN]),
     TEXT: lambda column: [],  # a table with texts is not exported
+    IMAGE: lambda column: list(example_cells(column)),  # all black, all white
 }

@@ -92,7 +92,9 @@ def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Any, seed: int
     blocks: list[tuple[str, Any, Any]] = []
     steps: list[Any] = []
     if numbers:
-        if not recipe.knows_missing and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
+        if not recipe.knows_missing and any(
+            schema.column(name).nullable for name in schema.numbers + schema.dates + schema.images
+        ):
             steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
         if scale == STANDARD and recipe.scaled:
             steps.append(BoundedScaler())

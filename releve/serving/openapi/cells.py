@@ -1,9 +1,9 @@
 """What a cell and a label may be, as JSON Schema: made from the column or the target that requests are checked by.
 
-Whatever such a schema allows is accepted, with four exceptions that JSON Schema has no words for: a day that no
-calendar has, limits of dates (`x-minimum`, `x-maximum`), limits of numbers that are sent as text, and whole numbers
-beyond 2**53 that are sent with an exponent. What is accepted beyond it are spellings: spaces around a text, another
-case where `ignore_case` is set, a text longer than allowed by spaces alone.
+Whatever such a schema allows is accepted, with five exceptions that JSON Schema has no words for: a day that no
+calendar has, limits of dates (`x-minimum`, `x-maximum`), limits of numbers that are sent as text, whole numbers beyond
+2**53 that are sent with an exponent, and what an image's file holds. What is accepted beyond it are spellings: spaces
+around a text, another case where `ignore_case` is set, a text longer than allowed by spaces alone.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from releve.domain.schema.cells import DECIMAL, EDGES, ISO, LARGEST_NUMBER, names_of
-from releve.domain.schema.columns import CATEGORY, DATE, LONGEST_TEXT, NUMBER, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, LONGEST_TEXT, NUMBER, Column
 from releve.domain.schema.examples import example_cells
+from releve.domain.schema.images import BEGINNINGS, text_length
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label, Target
 
 JsonSchema = dict[str, Any]
 NOT_BLANK = f"[^{EDGES}]"
+BASE64_IMAGE = f"({'|'.join(BEGINNINGS)})[A-Za-z0-9+/]*={{0,2}}"
 WHOLE: JsonSchema = {"type": "integer"}
 
 
@@ -67,6 +69,15 @@ def _allowed(column: Column) -> JsonSchema:
         return {"type": ["string", "number", "boolean"]}
     if column.type == CATEGORY:
         return {"anyOf": [{"type": "string", "pattern": NOT_BLANK}, WHOLE]}
+    if column.type == IMAGE:
+        may_be_blank = f"|[{EDGES}]*" if column.nullable or not column.feature else ""
+        pattern = f"^({BASE64_IMAGE}{may_be_blank})$"
+        return {
+            "type": "string",
+            "contentEncoding": "base64",
+            "maxLength": text_length(column.max_bytes),
+            "pattern": pattern,
+        }
     longest = LONGEST_TEXT if column.max_length is None else column.max_length
     return {"type": "string", "maxLength": longest, "pattern": NOT_BLANK}
 
@@ -79,7 +90,7 @@ def _or_missing(column: Column, allowed: JsonSchema) -> JsonSchema:
     if "anyOf" in allowed:
         return allowed | {"anyOf": [{"type": ["string", "null"]}, WHOLE]}
     types = [allowed["type"]] if isinstance(allowed["type"], str) else allowed["type"]
-    if empty:
+    if empty and "contentEncoding" not in allowed:
         allowed = {key: value for key, value in allowed.items() if key != "pattern"}
     return allowed | {"type": [*types, "null"]}
 
@@ -108,6 +119,7 @@ def _description(column: Column) -> str:
     kinds = {
         NUMBER: "a number",
         DATE: "a date or a moment, ISO 8601; without a zone it is UTC",
+        IMAGE: f"a PNG or JPEG file as base64, of at most {column.max_pixels:,} pixels",
         CATEGORY: "a category, in any case" if column.ignore_case else "a category",
     }
     return f"{kinds.get(column.type, 'a text')}{missing}{role}"

@@ -11,7 +11,8 @@ import orjson
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import as_date
-from releve.domain.schema.columns import CATEGORY, DATE, LONGEST_TEXT, NUMBER, TEXT, Column
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, LONGEST_TEXT, NUMBER, TEXT, Column
+from releve.domain.schema.images import text_length
 from releve.domain.schema.schema import Schema
 
 LARGEST_WHOLE = 2**63  # beyond it JSON readers take a float
@@ -139,5 +140,5 @@ def _field(column: Column, value: Any) -> Field:
     if column.type == CATEGORY and column.categories is not None:
         chosen = column.named_by(value) or written
         return Field(column.name, "choice", chosen, choices=column.categories, optional=optional)
-    longest = column.max_length or LONGEST_TEXT
+    longest = text_length(column.max_bytes) if column.type == IMAGE else column.max_length or LONGEST_TEXT
     return Field(column.name, "text" if column.type == TEXT else "line", written, longest=longest, optional=optional)

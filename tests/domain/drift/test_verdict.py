@@ -167,7 +167,7 @@ def test_dates_are_not_judged_and_the_verdict_says_so():
 
     verdict = seen(rentals_rows(1000), newer, rentals_schema())
 
-    assert [column.name for column in verdict.columns] == ["temperature", "season", "note"]
+    assert [column.name for column in verdict.columns] == ["temperature", "season", "note", "sky"]
     assert DataIssue(DataIssueKind.DATES, ("day",), limit=20) in verdict.notes
 
 

@@ -8,11 +8,12 @@ from sklearn.preprocessing import StandardScaler
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate.sanity import WAYS, check
 from releve.domain.schema.arrays import arrays_of_frame
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.pipeline import build, model_frame
 from releve.domain.training.recipes import RECIPES
+from tests.images import png
 from tests.mixed_tables import LEARNERS, MIXES, SMALL, mixed_table
 from tests.templates import Whitened, templates
 
@@ -184,6 +185,7 @@ def test_a_column_is_asked_at_most_as_often_as_the_rows_of_a_wide_table_are_coun
         DATE: pd.Timestamp("2024-01-01") + pd.to_timedelta(number, "D"),
         CATEGORY: np.where(number % 2, "a", "b"),
         TEXT: [f"one two three four five six {place}" for place in number],
+        IMAGE: [png(np.full((2, 2), place)) for place in number],
     }[kind]
     columns = {"x": {"type": kind, "nullable": True}}
     schema = Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": columns})

@@ -16,7 +16,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_columns, check_frame, row_problems
 from tests.tables import RENTALS_TABLE, rentals_row, rentals_rows, rentals_schema, shop_schema
 
-FEATURES = ["temperature", "day", "season", "note"]
+FEATURES = ["temperature", "day", "season", "note", "sky"]
 
 
 def described(**changes):
@@ -35,16 +35,18 @@ def test_the_table_of_these_tests_has_every_type():
 def test_features_come_by_type_and_other_columns_last():
     schema = rentals_schema()
 
+    by_type = (schema.numbers, schema.dates, schema.categories, schema.texts, schema.images)
     assert schema.names == FEATURES
     assert [column.name for column in schema.columns] == [*FEATURES, "casual", "station"]
-    assert (schema.numbers, schema.dates, schema.categories, schema.texts) == tuple([name] for name in FEATURES)
+    assert by_type == tuple([name] for name in FEATURES)
     assert (schema.time, schema.id) == ("day", "station")
 
 
-def test_a_model_sees_the_parts_of_a_date_among_the_numbers():
+def test_a_model_sees_the_parts_of_a_date_and_an_image_among_the_numbers():
     schema = rentals_schema()
 
-    assert schema.model_numbers == ["temperature", "day.days", "day.month", "day.day", "day.weekday", "day.hour"]
+    date, image = ("day.days", "day.month", "day.day", "day.weekday", "day.hour"), ("sky.0_0", "sky.0_1")
+    assert schema.model_numbers == ["temperature", *date, *image]
     assert schema.model_names == [*schema.model_numbers, "season", "note"]
 
 
@@ -61,6 +63,7 @@ def test_a_checked_frame_is_typed():
         "day": "datetime64[us]",
         "season": "object",
         "note": "object",
+        "sky": "object",
         "casual": "float64",
         "station": "object",
         "rented": "float64",
@@ -111,7 +114,9 @@ def test_absent_columns_that_are_no_features_are_filled_with_missing_cells():
 
 
 def test_an_absent_feature_and_an_unknown_column_are_still_reported():
-    with pytest.raises(BadInput, match=r"today.csv is missing 'day', 'rented' and has the unknown 'other'; expected"):
+    with pytest.raises(
+        BadInput, match=r"today.csv is missing 'day', 'sky', 'rented' and has the unknown 'other'; expected"
+    ):
         check_columns(rentals_schema(), ["temperature", "season", "note", "other"], source="today.csv")
 
 
@@ -194,7 +199,7 @@ def test_rows_and_frames_give_the_model_the_same_input():
     for name, block in from_rows.items():
         assert block.dtype == from_frame[name].dtype
         np.testing.assert_array_equal(block, from_frame[name])
-    assert from_frame["numbers"].shape == (60, 6)
+    assert from_frame["numbers"].shape == (60, 8)
 
 
 def test_rows_of_a_frame_can_be_sent_and_are_accepted_at_predict():
@@ -212,7 +217,7 @@ def test_no_rows_give_blocks_of_no_rows():
     blocks = arrays_of_rows(rentals_schema(), [])
 
     assert {name: block.shape for name, block in blocks.items()} == {
-        "numbers": (0, 6),
+        "numbers": (0, 8),
         "categories": (0, 1),
         "texts": (0, 1),
     }
@@ -272,7 +277,7 @@ def test_cells_of_a_csv_file_are_read_by_their_columns_type(name, text, value):
         ({"columns": {"a": {"type": "number", "feature": False}}, "time": None, "id": None}, "a model needs one"),
         (
             {"columns": {"a": {"type": "date"}, "a.hour": {"type": "number"}}, "time": None, "id": None},
-            "'a.hour' is also what a part of a date is called",
+            "'a.hour' is also what a part of a date or image is called",
         ),
     ],
 )

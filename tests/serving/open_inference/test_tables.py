@@ -12,7 +12,7 @@ from releve.domain.schema.validation import row_problems
 from releve.serving.open_inference.tables import answer_tensors, describe_inputs, describe_outputs, rows_of
 from releve.serving.open_inference.tensors import Tensor
 from tests.factories import make_schema
-from tests.tables import rentals_schema
+from tests.tables import DARK, rentals_schema
 
 NUMBERS = Schema.from_dict(
     {
@@ -77,12 +77,13 @@ def test_an_empty_date_is_missing_and_columns_that_are_no_features_may_come_alon
         Tensor("season", "BYTES", (1,), ["warm"]),
         Tensor("day", "BYTES", (1,), [""]),
         Tensor("temperature", "FP64", (1,), [None]),
+        Tensor("sky", "BYTES", (1,), [DARK]),
         Tensor("station", "BYTES", (1,), ["north"]),
     ]
 
     rows = rows_of(schema, tensors)
 
-    assert rows == [{"note": "", "season": "warm", "day": None, "temperature": None, "station": "north"}]
+    assert rows == [{"note": "", "season": "warm", "day": None, "temperature": None, "sky": DARK, "station": "north"}]
     assert row_problems(schema, rows) == []
 
 

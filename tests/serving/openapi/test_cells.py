@@ -22,6 +22,7 @@ SPECS: list[dict[str, Any]] = [
     {"type": "category", "categories": ["true", "false"]},
     {"type": "text"},
     {"type": "text", "max_length": 3},
+    {"type": "image"},
 ]
 COLUMNS = [
     read_column("c", spec | kind, source="a test")
