@@ -127,6 +127,7 @@ class ScenarioState:
         """All of its folders, which `archive` moves away."""
         return (
             self.incoming,
+            self.images,
             self.ingested,
             self.refused,
             self.quarantine,

@@ -7,6 +7,7 @@ from releve.domain.drift import verdict as drift
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import STRONG_EFFECT, DriftState, Predictions, compare, corrected
+from tests.images import png
 from tests.tables import (
     make_params,
     messages_rows,
@@ -160,6 +161,17 @@ def test_texts_about_other_things_are_drift_even_where_they_are_as_long():
 
     assert seen(messages_rows(1000), current, messages_schema()).state == NO_DRIFT
     assert [column.name for column in seen(messages_rows(1000), other, messages_schema()).drifted] == ["message"]
+
+
+def test_photos_by_another_lamp_are_drift():
+    random = np.random.default_rng(7)
+    reference, newer = ([png(random.integers(low, low + 100, (2, 2))) for _ in range(300)] for low in (0, 80))
+
+    verdict = seen(
+        rentals_rows(300).assign(sky=reference), rentals_rows(300, seed=5).assign(sky=newer), rentals_schema()
+    )
+
+    assert [column.name for column in verdict.drifted] == ["sky"]
 
 
 def test_dates_are_not_judged_and_the_verdict_says_so():

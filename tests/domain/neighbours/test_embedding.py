@@ -6,7 +6,9 @@ import pytest
 from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
+from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
+from tests.images import png
 from tests.tables import shop_row, shop_rows, shop_schema
 
 ROWS = [
@@ -187,3 +189,15 @@ def test_a_number_far_outside_its_range_counts_as_one_range_outside():
     vectors = embedder.embed(arrays_of_rows(shop_schema(), [shop_row(price=1e30), shop_row(price=-1e30)]))
 
     assert vectors[:, 0].tolist() == [2.0, -1.0]
+
+
+def test_an_image_weighs_as_much_as_any_other_column_however_many_pixels_it_has():
+    columns = {"photo": {"type": "image", "size": [4, 4], "nullable": True}, "price": {"type": "number"}}
+    schema = Schema.from_dict({"columns": columns, "target": {"name": "y", "task": "regression"}})
+    black, white, half = (png(np.full((4, 4), light)) for light in (0, 255, 51))
+    rows = [{"price": 1.0, "photo": photo} for photo in (black, white, half, None)]
+    embedder = Embedder.fit(arrays_of_rows(schema, [*rows, {"price": 2.0, "photo": black}]), pixels=[16])
+
+    first, *others = embedder.embed(arrays_of_rows(schema, rows))
+
+    assert [float(((first - each) ** 2).sum()) for each in others] == pytest.approx([1.0, 0.04, 0.25], abs=1e-6)
