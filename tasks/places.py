@@ -107,6 +107,10 @@ class ScenarioState:
         return self.home / "harvest" / self.scenario
 
     @property
+    def label_queue(self) -> Path:  # answers whose label is asked for, a file to fill in per call
+        return self.home / "label-queue" / self.scenario
+
+    @property
     def reports(self) -> Path:
         return self.home / "reports" / self.scenario
 
@@ -135,6 +139,7 @@ class ScenarioState:
             self.pulled,
             self.ledger,
             self.harvest,
+            self.label_queue,
             self.reports,
             self.backtest,
         )

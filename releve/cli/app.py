@@ -9,12 +9,13 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from releve.cli import audit, onboard, operate, run, show
+from releve.cli import audit, labels, onboard, operate, run, show
 from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
+    "Compare on live traffic": (labels.label_queue, labels.labels),
     "Inspect": (
         *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
         *(audit.reproduce, audit.decisions),

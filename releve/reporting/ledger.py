@@ -1,12 +1,15 @@
 """Sentences about answers in the ledger. Nothing reads them back."""
 
+import shlex
 from dataclasses import asdict
 
 from releve.core.formatting import counted, to_the_second
+from releve.domain.experiment.label_queue import LabelQueue, ReturnedLabels, Selection
 from releve.domain.prediction_log.decisions import ChangedAnswer, DecisionCounts
 from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle, Reproduction
 
+SHOWN = 20  # rejected rows
 SOURCES = {
     ModelSource.STORE: "taken from the model store of this machine",
     ModelSource.REMOTE: "fetched from the data remote",
@@ -68,3 +71,36 @@ def describe_decisions(model: str, counts: DecisionCounts) -> list[str]:
     if counts.refused:
         lines.append(f"  {counts.refused:,} more cannot be asked; the first: {counts.reason}")
     return lines
+
+
+def describe_queue(scenario: str, queue: LabelQueue) -> list[str]:
+    """Write which rows are asked for and why, how many wait, and what to do with the file."""
+    if queue.selection is Selection.DISAGREEMENT:
+        why = "champion and challenger are compared by their classes: only rows on which they disagree decide"
+    else:
+        why = f"champion and challenger are compared by {queue.metric}, or answer different rows: all rows are needed"
+    lines = [why]
+    if queue.path:
+        back = shlex.join(["releve", "labels", scenario, str(queue.path)])
+        lines.append(
+            f"{counted(queue.rows, 'row')} without a label in {queue.path}; fill in the last column, then: {back}"
+        )
+    else:
+        lines.append("no row needs a label now, so that no file was written")
+    if queue.more:
+        lines.append(f"{queue.more:,} more need one, all of them newer")
+    if queue.waiting:
+        lines.append(
+            f"{queue.waiting:,} more are too young: their label may come by itself (experiment.label_delay_hours)"
+        )
+    return lines
+
+
+def describe_returned(source: str, returned: ReturnedLabels) -> list[str]:
+    """Write what became of each row of a filled queue."""
+    lines = [
+        f"{source}: {returned.rows:,} rows, {returned.accepted:,} labels accepted, {returned.unfilled:,} still empty, "
+        f"{len(returned.rejected):,} rejected"
+    ]
+    lines += [f"  {problem}" for problem in returned.rejected[:SHOWN]]
+    return lines if len(returned.rejected) <= SHOWN else [*lines, f"  ... and {len(returned.rejected) - SHOWN:,} more"]

@@ -17,6 +17,10 @@ def wide(project, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 
+def name_of(command) -> str:
+    return command.__name__.replace("_", "-")
+
+
 def test_the_help_lists_every_command_in_its_panel(capsys):
     assert main(["--help"]) == 0
 
@@ -25,15 +29,15 @@ def test_the_help_lists_every_command_in_its_panel(capsys):
     for (panel, commands), text in zip(COMMANDS.items(), panels, strict=True):
         assert panel in text.splitlines()[0]
         for command in commands:
-            assert f"│ {command.__name__} " in text
+            assert f"│ {name_of(command)} " in text
             assert command.__doc__.partition("\n")[0] in text
 
 
 @pytest.mark.parametrize("command", [command for commands in COMMANDS.values() for command in commands])
 def test_every_command_says_what_it_takes(command, capsys):
-    assert main([command.__name__, "--help"]) == 0
+    assert main([name_of(command), "--help"]) == 0
 
-    assert f"Usage: releve {command.__name__}" in capsys.readouterr().out
+    assert f"Usage: releve {name_of(command)}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

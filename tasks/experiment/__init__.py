@@ -1,0 +1,1 @@
+"""A challenger tried on live traffic."""
