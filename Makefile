@@ -159,7 +159,7 @@ status: setup  ## Show what runs, and where
 rebuild: setup  ## Build MODEL=churn:1a2b3c4d5e6f again, or the newest of SCENARIO: do the same bytes come out?
 	@$(RELEVE) $@ -- "$${MODEL:-$$SCENARIO}"
 
-tidy: setup  ## Remove files of old models of SCENARIO, each once it was built again (storage.keep_releases)
+tidy: setup  ## Compact the ledger of SCENARIO, and remove files of its old models, each once it was built again
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is gone: its state is kept aside

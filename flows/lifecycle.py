@@ -13,7 +13,7 @@ from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
-from flows.tidy import tidy_up
+from flows.tidy import keep_ledger, tidy_up
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
@@ -40,6 +40,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     file was refused.
     """
     settings = begin(scenario)
+    keep_ledger(settings, scenario)
     waiting = ingest_files(settings, scenario)
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)

@@ -103,6 +103,10 @@ class ScenarioState:
         return self.home / "ledger" / self.scenario
 
     @property
+    def fetched_ledger(self) -> Path:  # days that are not here any more, as the data remote has them
+        return self.home / "fetched" / self.scenario
+
+    @property
     def harvest(self) -> Path:  # labelled answers that were turned into batches
         return self.home / "harvest" / self.scenario
 

@@ -69,14 +69,17 @@ def rebuild(
 
 
 def tidy(scenario: ScenarioName) -> None:
-    """Remove files of old models, each once it was built again, byte for byte (storage.keep_releases)."""
+    """Compact the ledger's finished days, and remove files of old models, each once it was built again."""
     settings = begin(scenario)
     from releve.reporting.gate_messages import describe_tidying
+    from releve.reporting.messages import describe_ledger
+    from tasks.ledger import tidy_ledger
     from tasks.release import tidy as tidy_step
 
     with break_silence("tidy", print) as progress:
+        lines = describe_ledger(tidy_ledger(settings, scenario, progress=progress))
         done = tidy_step.tidy(settings, scenario, trials=None, progress=progress)
-    lines = describe_tidying(done.left, done.bytes, done.differing, done.untried)
+    lines += describe_tidying(done.left, done.bytes, done.differing, done.untried)
     print("\n".join(lines or [f"nothing of {scenario} is old enough to leave"]))
 
 

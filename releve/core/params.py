@@ -284,6 +284,11 @@ class Storage(ParamsSection):
     keep_releases: Count
 
 
+class LedgerRules(ParamsSection):
+    keep_days: CountOrNone
+    push: bool
+
+
 class ServiceLimits(ParamsSection):
     max_rows: Count
 
@@ -309,6 +314,7 @@ class Params(ParamsSection):
     backtest: BacktestWindows
     experiment: Experiment
     storage: Storage
+    ledger: LedgerRules
     service: ServiceLimits
 
 

@@ -1,5 +1,6 @@
 """Sentences for people, written from the values of a monitoring run. Nothing reads them back."""
 
+from releve.adapters.prediction_ledger.compaction import TidiedLedger
 from releve.core.formatting import counted, format_score, listed, span
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
@@ -288,3 +289,15 @@ def describe_staleness(staleness: Staleness) -> tuple[str, ...]:
     if median is None or late is None or late < MINUTE:
         return (ages,)
     return (f"{ages}, half of the labels within {span(median)}, nine of ten within {span(late)}",)
+
+
+def describe_ledger(done: TidiedLedger) -> list[str]:
+    """Write what became of the ledger's finished days; no line where nothing happened."""
+    sizes = f"{done.bytes_before / 1e6:.1f} MB became {done.bytes_after / 1e6:.1f}"
+    lines = [f"the ledger's segments of {counted(len(done.days), 'day')} were compacted: {sizes}"] if done.days else []
+    held = counted(done.held, "segment")
+    lines += [f"{held} of finished days stay until their writers close them"] if done.held else []
+    lines += [f"{done.freed / 1e6:.1f} MB of days older than ledger.keep_days left the ledger"] if done.freed else []
+    lines += [f"{counted(len(done.pushed), 'file')} of the ledger went to the data remote"] if done.pushed else []
+    lines += [f"{counted(len(done.dropped), 'file')} of the ledger left the data remote"] if done.dropped else []
+    return lines

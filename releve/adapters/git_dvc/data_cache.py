@@ -6,12 +6,17 @@ that of its documentation, "Structure of the cache directory"; a folder remote h
 
 import hashlib
 import json
+import os
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from releve.adapters.files import write_bytes
+
 DAY_SECONDS = 86400.0
+READ_ONLY = 0o444  # as DVC leaves its files
 LIST = ".dir"  # ends the md5 of a folder's list
 
 
@@ -54,6 +59,36 @@ class DataCache:
 
         files = self.listed(version)
         return [name for name, digest in files.items() if size(self.place(digest)) != (folder / name).stat().st_size]
+
+    def put(self, path: Path) -> str:
+        """Take a file in, linked where the disk allows it, for it never changes; returns its md5."""
+        digest = md5(path)
+        place = self.place(digest)
+        if not place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place.with_name(f"{place.name}.{os.getpid()}.tmp")
+            beside.unlink(missing_ok=True)
+            try:
+                os.link(path, beside)
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(path, beside)
+            beside.chmod(READ_ONLY)
+            beside.replace(place)
+        return digest
+
+    def put_list(self, files: Mapping[str, str]) -> str:
+        """Take in the list of a folder (file -> md5); returns the folder's version, as `dvc add` would name it."""
+        entries = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
+        text = json.dumps(entries, sort_keys=True).encode()
+        version = hashlib.md5(text, usedforsecurity=False).hexdigest() + LIST
+        if not self.place(version).is_file():
+            write_bytes(self.place(version), text)
+        return version
+
+    def is_linked(self, path: Path, digest: str) -> bool:
+        """Whether a file is the cache's own file of that md5, so that nothing has to be read."""
+        place = self.place(digest)
+        return place.is_file() and place.samefile(path)
 
     def remove(self, digests: Iterable[str]) -> int:
         """Delete the files of these md5s, lists of folders last, as they name the others; returns the bytes freed."""

@@ -1,18 +1,16 @@
 """Every data version that a scenario ever had, read without a checkout: git says which, DVC has the rows."""
 
 import csv
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from releve.adapters.git_dvc.data_versions import PipelineFailed, RemoteUnavailable, data_version
-from releve.adapters.git_dvc.dvc_configuration import as_nested, configuration
+from releve.adapters.git_dvc.data_versions import data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
+from releve.adapters.git_dvc.stored_files import StoredFiles
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Data
 from releve.core.yaml_text import load_mapping
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 5  # versions that a message names
-CACHE_NOWHERE = "nowhere"  # a cache folder that does not exist, so that DVC asks the remote
 
 
 @dataclass(frozen=True)
@@ -87,28 +84,17 @@ class DataHistory:
         import pandas as pd
 
         schema = self.schema(version)
-        config = configuration(self._project, self._remote)  # the cache, or the remote where a file is not in it
-        remote = config | {"cache": config["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
-        sources = [_VersionFiles(self._project, version, as_nested(each)) for each in (config, remote)]
+        stored = StoredFiles(
+            self._project, version.revision, remote=self._remote, what=f"data version {version.data_version}"
+        )
         frames: list[pd.DataFrame] = []
         for batch in (line["batch"] for line in _lines(self._text(version, "batches.csv"))):
-            frame = pd.read_parquet(io.BytesIO(self._content(f"batches/{batch}.parquet", version, sources)))
+            frame = pd.read_parquet(io.BytesIO(stored.read(self._path(f"batches/{batch}.parquet"))))
             frame[BATCH], frame[ROW] = batch, range(len(frame))
             frames.append(frame)
         rows = pd.concat(frames, ignore_index=True)
         first = [name for name in (*(column.name for column in schema.columns), schema.target.name) if name in rows]
         return rows[[*first, *(name for name in rows if name not in (*first, BATCH, ROW)), BATCH, ROW]]
-
-    def _content(self, name: str, version: DataVersion, sources: list["_VersionFiles"]) -> bytes:
-        """Read a file's bytes from the first source that has it as it was."""
-        for source in sources:
-            content, digest = source.fetch(self._path(name))
-            if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest:
-                return content
-        raise PipelineFailed(
-            f"{name} of data version {version.data_version} was altered in the cache and in the remote; push it from "
-            "a clone that has it whole"
-        )
 
     def _described(self, revisions: Sequence[str]) -> list[DataVersion | None]:
         """Describe the version of each revision; None where it has no batches."""
@@ -158,30 +144,6 @@ class DataHistory:
 
     def _path(self, name: str) -> str:
         return f"scenarios/{self._branch.scenario}/{name}"
-
-
-class _VersionFiles:
-    """DVC's files of one version, opened when the first is asked for."""
-
-    def __init__(self, project: Path, version: DataVersion, config: dict[str, dict[str, object]]):
-        self._project, self._version, self._config = project, version, config
-
-    @cached_property
-    def _system(self) -> Any:
-        from dvc.api import DVCFileSystem
-
-        return DVCFileSystem(str(self._project), rev=self._version.revision, config=self._config)
-
-    def fetch(self, path: str) -> tuple[bytes, str]:
-        """Return the bytes that DVC gives for a file, and the md5 that they should have."""
-        try:
-            return self._system.read_bytes(f"/{path}"), str(self._system.info(f"/{path}")["md5"])
-        except Exception as error:  # each kind of remote raises its own
-            raise RemoteUnavailable(
-                f"{path} of data version {self._version.data_version} is not in the cache, and the remote does not "
-                f"give it: {type(error).__name__}: {error}. Is the remote there (docs/ingest.md), and was this "
-                "version pushed from the machine that ingested it?"
-            ) from error
 
 
 def _lines(batch_list: str) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,14 @@ from releve.adapters.forks.command import Command, ForkedProcess
 from releve.adapters.forks.libraries import DVC
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
-from releve.core.errors import DiskFull, ReleveError, StorageRefused, Unavailable, storage_refusal
+from releve.core.errors import (
+    DiskFull,
+    ReleveError,
+    StorageRefused,
+    Unavailable,
+    explained_storage,
+    storage_refusal,
+)
 from releve.core.params import Data
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
@@ -119,6 +126,31 @@ class DataVersions:
                 f"{', '.join(absent[:NAMED_FILES])}. Is its disk full? Make room, then run the same again"
             )
         self._cache.sweep()
+
+    def revise(self, target: str, *, added: Mapping[str, Path], removed: Collection[str]) -> None:
+        """Make a new version of a folder without having its other files here: what `dvc add` would make of them all.
+
+        `added`: file -> where it lies; it takes the place of one of that name. Raise DiskFull, StorageRefused.
+        """
+        dvc_file = self._worktree / f"{target}.dvc"
+        with explained_storage(self._cache.root):
+            files = self.files(target) | {name: self._cache.put(path) for name, path in added.items()}
+            files = {name: digest for name, digest in files.items() if name not in removed}
+            if not files:
+                dvc_file.unlink(missing_ok=True)
+                return
+            out = {"md5": self._cache.put_list(files), "nfiles": len(files), "hash": "md5", "path": dvc_file.stem}
+            dvc_file.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
+
+    def files(self, target: str) -> dict[str, str]:
+        """Read file -> md5 of a folder's present version; {} where there is none."""
+        dvc_file = self._worktree / f"{target}.dvc"
+        if not dvc_file.is_file():
+            return {}
+        version = data_version(dvc_file.read_text())
+        if not self._cache.place(version).is_file():
+            self._dvc("fetch", f"{target}.dvc")
+        return self._cache.listed(version)
 
     def push(self, *targets: str) -> None:
         """Copy what these targets need to the remote. Raise RemoteUnavailable; trying again later is safe.

@@ -25,7 +25,7 @@ BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenario
 RESULTS = "results/"  # git holds them, and DVC for its run cache a second time
 MEMBERS = "members/"  # what of the memory only the next refresh reads
 SCENARIO_REF = re.compile(r"refs/(?:heads/releve|releve/archive)/([^/]+)")
-TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc")  # of scenarios/<name>: what names files of the cache
+TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc", "ledger.dvc")  # of scenarios/<name>: what names files of the cache
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -123,4 +123,4 @@ def _drop_from_cloud(project: Path, digests: set[str], config: Configuration) ->
                 with suppress(FileNotFoundError):
                     store.delete(digest)
     except Exception as error:  # each kind of remote has errors of its own
-        raise RemoteUnavailable(f"files of old refreshes could not be deleted in the DVC remote: {error}") from None
+        raise RemoteUnavailable(f"old files could not be deleted in the DVC remote: {error}") from None

@@ -1,16 +1,23 @@
-"""Reading the prediction ledger: all writers' segments of one scenario, and single answers by their ids."""
+"""Reading the prediction ledger: all that was written of one scenario, and single answers by their ids.
+
+Finished days lie in one Parquet file each (`compaction`): whoever asks gets the same from both forms.
+"""
 
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
+from releve.adapters.prediction_ledger.days import StoredDay
+from releve.adapters.prediction_ledger.lines import SegmentLines
 from releve.adapters.prediction_ledger.segments import (
     ANSWERS,
     LABELS,
     SEARCHES,
     SHADOWS,
-    SegmentLines,
+    day_in,
     from_line,
     refusal,
     segments_of,
@@ -33,7 +40,7 @@ from releve.domain.prediction_log.records import (
 
 
 class LedgerReader:
-    """Reads all writers' segments of one scenario, while they are being written or later."""
+    """Reads all writers' answers and labels of one scenario, while they are being written or later."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -62,8 +69,8 @@ class LedgerReader:
         """Return the newest `rows` answers of one arm, of whatever model, in time order; no older day is read."""
         segments = segments_of(self._folder, ANSWERS)
         found: list[AnswerLine] = []
-        for _, paths in groupby(reversed(segments), key=lambda path: path.name.split("-")[1]):
-            found += [line for line in SegmentLines(list(paths), AnswerLine.parse) if line.arm == arm]
+        for _, paths in groupby(reversed(segments), key=day_in):
+            found += [line for line in SegmentLines(sorted(paths), AnswerLine.parse) if line.arm == arm]
             if sum(len(line.rows) for line in found) >= rows:
                 break
         answers = answers_from(found)
@@ -91,8 +98,8 @@ class LedgerReader:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
         length, read once."""
         segments = segments_of(self._folder, ANSWERS)
-        for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
-            lines = SegmentLines(paths, AnswerLine.parse)
+        for _, paths in groupby(segments, key=day_in):
+            lines = SegmentLines(paths, AnswerLine.parse, features=())
             yield answers_from([line for line in lines if line.arm == arm], featureless=True)
 
     def shadows(self, *, since: str | None = None, model: str | None = None) -> list[ShadowLine]:
@@ -146,27 +153,41 @@ def find_request(folder: Path, request: str) -> AnswerLine | SearchLine | None:
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
     """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable.
 
-    Each segment is opened once, and its lines are read from front to back.
+    Each segment is opened once, and its lines are read from front to back; of a finished day the groups of rows that
+    the ids are in.
     """
-    by_segment: dict[str, list[tuple[int, list[str]]]] = {}
+    by_writer: dict[tuple[str, str], dict[int, list[str]]] = {}
     for ids in by_request(row_ids).values():
         place = parse_row_id(ids[0])
-        by_segment.setdefault(f"{ANSWERS}-{place.day}-{place.worker}.jsonl", []).append((place.offset, ids))
+        by_writer.setdefault((place.day, place.worker), {}).setdefault(place.offset, []).extend(ids)
     answered: dict[str, AnsweredRow] = {}
-    for name, requests in by_segment.items():
-        path = folder / name
+    for (day, worker), ids_at in by_writer.items():
+        finished = folder / f"{ANSWERS}-{day}.parquet"
         try:
-            with path.open("rb") as segment:
-                size = os.fstat(segment.fileno()).st_size
-                for offset, ids in sorted(requests):
-                    if offset >= size:
-                        break
-                    segment.seek(offset)
-                    line = AnswerLine.parse(from_line(segment.readline()))
-                    rows = ((row_id, line.row(row_id)) for row_id in ids) if line else ()
-                    answered |= {row_id: row for row_id, row in rows if row is not None}
-        except FileNotFoundError:
-            continue
+            with suppress(FileNotFoundError):
+                lines = _lines_at(folder / f"{ANSWERS}-{day}-{worker}.jsonl", sorted(ids_at))
+                answered |= _rows_of(lines, ids_at)
+            if any(name not in answered for ids in ids_at.values() for name in ids):
+                with suppress(FileNotFoundError), StoredDay(finished) as stored:
+                    found = ((line.offset, line.value) for line in stored.find(worker, ids_at))
+                    answered |= _rows_of(found, ids_at)
         except OSError as error:
-            raise refusal(path, error) from None
+            raise refusal(finished, error) from None
     return answered
+
+
+def _lines_at(path: Path, offsets: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    with path.open("rb") as segment:
+        size = os.fstat(segment.fileno()).st_size
+        for offset in offsets:
+            if offset >= size:
+                break
+            segment.seek(offset)
+            yield offset, from_line(segment.readline())
+
+
+def _rows_of(lines: Iterable[tuple[int, Any]], ids_at: Mapping[int, list[str]]) -> dict[str, AnsweredRow]:
+    """The rows that the ids name, which are looked for where each line begins."""
+    answers = ((offset, AnswerLine.parse(value)) for offset, value in lines)
+    rows = ((name, answer.row(name)) for offset, answer in answers if answer for name in ids_at[offset])
+    return {name: row for name, row in rows if row is not None}

@@ -6,18 +6,18 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
 from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 
 ANSWERS, LABELS, SEARCHES, SHADOWS = "answers", "labels", "searches", "shadows"
-SEGMENT = re.compile(r"(answers|labels|searches|shadows)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+FILE = re.compile(r"(answers|labels|searches|shadows)-([0-9]{8})(?:-([0-9a-f]{8})\.jsonl|\.parquet)")
+FINISHED = re.compile(r"(answers|labels|searches|shadows)-([0-9]{8})\.parquet")
 PROBED_BYTES = 65_536  # that have to fit on the disk
-L = TypeVar("L")
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -40,6 +40,9 @@ class Segment:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers of one name would overwrite each other
             self._inode = os.fstat(self._fd).st_ino
+            if not self.in_place():  # it was compacted between the two
+                os.close(self._fd)
+                raise LedgerUnavailable(f"{path.name} was compacted while it was opened; ask again")
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
             descriptor = os.open(path.parent, os.O_RDONLY)
             try:
@@ -91,25 +94,6 @@ class Segment:
                 self._fd = -1
 
 
-class SegmentLines(Generic[L]):
-    """The lines of segments, one file after the other, as `parse` reads them; counts those that cannot be read."""
-
-    def __init__(self, paths: Iterable[Path], parse: Callable[[Any], L | None]) -> None:
-        self._paths = paths
-        self._parse = parse
-        self.torn = 0
-
-    def __iter__(self) -> Iterator[L]:
-        for path in self._paths:
-            with path.open("rb") as segment:
-                for line in segment:
-                    parsed = self._parse(from_line(line))
-                    if parsed is not None:
-                        yield parsed
-                    elif line != b"\n":
-                        self.torn += 1
-
-
 def check_writable(folder: Path) -> None:
     """Raises DiskFull, StorageRefused or LedgerUnavailable where no answer could be written below `folder` now."""
     try:
@@ -121,10 +105,30 @@ def check_writable(folder: Path) -> None:
         raise refusal(folder, error) from None
 
 
-def segments_of(folder: Path, kind: str, first_day: str = "") -> list[Path]:
-    """Paths of one kind from `first_day` (YYYYMMDD) on, by name; other files are not ours."""
-    matches = [SEGMENT.fullmatch(path.name) for path in folder.glob(f"{kind}-*.jsonl")]
-    return sorted(folder / match.group() for match in matches if match and match[2] >= first_day)
+def segments_of(folder: Path, kind: str, first_day: str = "", last_day: str = "9") -> list[Path]:
+    """Paths of one kind, from `first_day` to `last_day` (YYYYMMDD), by name; other files are not ours.
+
+    Finished days' files are among them. What is compacted meanwhile is there in one form at least: a day's file has
+    its name before its segments leave, so these are listed first.
+    """
+    listed = [*folder.glob(f"{kind}-*.jsonl"), *folder.glob(f"{kind}-*.parquet")]
+    matches = {match.group(): match for path in listed if (match := FILE.fullmatch(path.name))}
+    return sorted(folder / name for name, match in matches.items() if first_day <= match[2] <= last_day)
+
+
+def finished_days(folder: Path) -> list[Path]:
+    """Paths of the files of finished days, of all kinds, by name."""
+    return sorted(path for path in folder.glob("*.parquet") if FINISHED.fullmatch(path.name))
+
+
+def is_finished(path: Path) -> bool:
+    """Whether it is a day's file, and no segment."""
+    return path.suffix == ".parquet"
+
+
+def day_in(path: Path) -> str:
+    """The day (YYYYMMDD) that a segment, or a day's file, is of."""
+    return path.stem.split("-")[1]
 
 
 def to_line(record: Mapping[str, object]) -> bytes:

@@ -201,10 +201,16 @@ class LedgerWriter:
         return find_by_cell(self._folder, column, wanted)
 
     def sync(self) -> None:
-        """Flush what was written to disk; what forbids it is logged, and tried again at the next call."""
-        for segment in list(self._segments.values()):
+        """Flush what was written to disk; what forbids it is logged, and tried again at the next call.
+
+        Segments of days that are over are closed, so that they can be compacted though no request comes any more.
+        """
+        today = day_of(timestamp(self._clock()))
+        for kind, segment in list(self._segments.items()):
             try:
                 segment.sync()
+                if segment.day < today:
+                    self._end(kind, segment)
             except ReleveError as error:
                 log.error("%s", error)
 
@@ -217,6 +223,12 @@ class LedgerWriter:
             for segment in self._segments.values():
                 segment.close()
             self._segments.clear()
+
+    def _end(self, kind: str, segment: Segment) -> None:
+        with self._lock:
+            if self._segments.get(kind) is segment:
+                del self._segments[kind]
+                segment.close()
 
     def _check_answered(self, row_ids: Sequence[str]) -> None:
         answered = self.find_many(row_ids)
