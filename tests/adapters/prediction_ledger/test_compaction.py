@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow.parquet
 import pytest
 
-from releve.adapters.prediction_ledger import days
+from releve.adapters.prediction_ledger import compaction, days
 from releve.adapters.prediction_ledger.cells import find_by_cell
-from releve.adapters.prediction_ledger.compaction import compact
+from releve.adapters.prediction_ledger.compaction import compact, drop_days
 from releve.adapters.prediction_ledger.lines import SegmentLines
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answers
-from releve.adapters.prediction_ledger.segments import SEARCHES, segments_of
+from releve.adapters.prediction_ledger.segments import ANSWERS, SEARCHES, LedgerUnavailable, segments_of
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
+from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.schema.columns import CATEGORY, Column
+from tests.tables import ROOT
 
 START = datetime(2026, 1, 1, 22, tzinfo=UTC)
 LATER = START + timedelta(days=10)
@@ -149,3 +152,176 @@ def test_all_readers_give_the_same_from_both_forms(ledger, seed, monkeypatch):
     assert not list(ledger.folder.glob("*.jsonl"))
     assert told(ledger) == before
     assert set(find_answers(ledger.folder, ledger.ids)) == set(ledger.ids)
+
+
+def test_a_shadow_and_its_failure_are_the_same_from_both_forms(ledger):
+    of = ledger.answer({"x": 1}, {"x": 2})
+    for labels, error in ((["no", "yes"], ""), ([], "too slow")):
+        ledger.writer().shadow(
+            of=of, model="shop:2", index=None, labels=labels, probabilities=None, latency_ms=1.5, error=error
+        )
+    before = LedgerReader(ledger.folder).shadows()
+    ledger.close()
+
+    compact(ledger.folder, now=LATER)
+
+    assert LedgerReader(ledger.folder).shadows() == before
+    table = pyarrow.parquet.read_table(ledger.folder / "shadows-20260101.parquet")
+    assert table.select(["of", "label"]).to_pylist() == [
+        {"of": f"{of}.0", "label": "no"},
+        {"of": f"{of}.1", "label": "yes"},
+        {"of": f"{of}.0", "label": None},
+    ]
+
+
+def test_columns_have_the_type_that_a_days_values_have(ledger):
+    ledger.answer(
+        {"price": 2, "kind": "a", "sold": True, "photo": [0.5], "any": 1},
+        {"price": 2.5, "kind": None, "sold": False, "photo": [], "any": "1"},
+    )
+    ledger.close()
+
+    compact(ledger.folder, now=LATER)
+
+    table = pyarrow.parquet.read_table(ledger.folder / "answers-20260101.parquet")
+    features = {cell.name: str(cell.type) for cell in table.schema.field("features").type}
+    assert features == {
+        "price": "double",
+        "kind": "string",
+        "sold": "bool",
+        "photo": "list<element: double>",
+        "any": "string",
+    }
+    assert str(table.schema.field("at").type) == "timestamp[us, tz=UTC]"
+    assert table["features"].to_pylist()[0] == {"price": 2.0, "kind": "a", "sold": True, "photo": [0.5], "any": "1"}
+
+
+def test_a_segment_that_is_open_is_left_alone_and_merged_later(ledger):
+    ledger.answer({"x": 1}, worker=WORKERS[1])
+    ledger.answer({"x": 2}, worker=WORKERS[0])
+    ledger.close(WORKERS[1])
+    before = told(ledger)
+
+    held = compact(ledger.folder, now=LATER).held
+    between = sorted(path.name for path in ledger.folder.iterdir())
+    ledger.close()
+    compact(ledger.folder, now=LATER)
+
+    assert held == 1
+    assert between == [f"answers-20260101-{WORKERS[0]}.jsonl", "answers-20260101.parquet"]
+    assert [path.name for path in ledger.folder.iterdir()] == ["answers-20260101.parquet"]
+    assert told(ledger) == before
+
+
+def test_a_writer_ends_the_segment_of_a_day_that_is_over_though_no_request_comes(ledger):
+    ledger.answer({"x": 1})
+    ledger.now += timedelta(days=1)
+
+    ledger.writer().sync()
+
+    assert compact(ledger.folder, now=LATER).held == 0
+
+
+@pytest.mark.parametrize("hours", [0, 2.9])
+def test_a_day_is_left_alone_until_it_is_over_everywhere(ledger, hours):
+    ledger.answer({"x": 1})
+    ledger.close()
+
+    assert compact(ledger.folder, now=START + timedelta(hours=hours)).days == ()
+    assert compact(ledger.folder, now=START + timedelta(hours=3)).days == ("20260101",)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", ["write_day", "_check_same", "_sync_folder"])
+def test_a_run_that_is_killed_loses_nothing_and_the_next_one_completes_it(ledger, step, monkeypatch):
+    fill(ledger, seed=3)
+    ledger.close()
+    before = told(ledger)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(compaction, step, kill)
+        compact(ledger.folder, now=LATER)
+    between = told(ledger)
+    compact(ledger.folder, now=LATER)
+
+    assert between == told(ledger) == before
+    assert {path.suffix for path in ledger.folder.iterdir()} == {".parquet"}
+
+
+def kill(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+def test_a_segment_leaves_only_once_the_file_gives_every_line_back(ledger, monkeypatch):
+    ledger.answer({"x": 1})
+    ledger.close()
+    before = told(ledger)
+    monkeypatch.setattr(days.StoredDay, "lines", lambda self, **_: iter(()))
+
+    with pytest.raises(LedgerUnavailable, match="came back otherwise"):
+        compact(ledger.folder, now=LATER)
+
+    assert [path.suffix for path in ledger.folder.iterdir()] == [".jsonl"]
+    assert told(ledger) == before
+
+
+def test_a_reader_that_began_before_goes_on_in_the_days_file(ledger):
+    for _ in range(3):
+        ledger.now += timedelta(days=1)
+        ledger.answer({"x": ledger.now.day})
+    ledger.close()
+    lines = iter(SegmentLines(segments_of(ledger.folder, ANSWERS), AnswerLine.parse))
+    first = next(lines)
+
+    compact(ledger.folder, now=LATER)
+
+    assert [first.id, *(line.id for line in lines)] == [row_id.rpartition(".")[0] for row_id in ledger.ids]
+
+
+def test_an_id_is_looked_up_in_few_groups_of_rows(ledger, monkeypatch):
+    monkeypatch.setattr(days, "GROUP_ROWS", 10)
+    for number in range(200):
+        ledger.answer({"x": number}, worker=WORKERS[number % 2])
+    ledger.close()
+    compact(ledger.folder, now=LATER)
+    read, real = [], pyarrow.parquet.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pyarrow.parquet.ParquetFile,
+        "read_row_group",
+        lambda self, group, **options: read.append(group) or real(self, group, **options),
+    )
+
+    found = find_answers(ledger.folder, [ledger.ids[77]])
+
+    assert found[ledger.ids[77]].features == {"x": 77}
+    assert len(set(read)) == 1
+
+
+def test_days_that_are_too_old_leave_in_either_form(ledger):
+    for _ in range(4):
+        ledger.now += timedelta(days=1)
+        ledger.answer({"x": 1})
+    ledger.close()
+    compact(ledger.folder, now=START + timedelta(days=3))
+
+    freed = drop_days(ledger.folder, before="20260105")
+
+    assert freed > 0
+    assert LedgerReader(ledger.folder).answers().ids == ledger.ids[-1:]
+
+
+def test_the_query_of_the_documentation_gives_what_it_says(ledger):
+    """docs/storage.md shows it."""
+    ledger.answer({"kind": "a"}, {"kind": "b"}, labels=["yes", "no"])
+    ledger.writer().label([(ledger.ids[0], "no"), (ledger.ids[1], "no")])
+    ledger.close()
+    compact(ledger.folder, now=LATER)
+    shown = (ROOT / "docs/storage.md").read_text().partition("```python\n")[2].partition("```")[0]
+
+    scope: dict[str, Any] = {}
+    exec(shown.replace("var/ledger/churn", str(ledger.folder)), scope)
+
+    assert scope["right"].to_pylist() == [{"model": "shop:1", "right_mean": 0.5, "right_count": 2}]
