@@ -16,7 +16,7 @@ SOURCES = {
     ModelSource.REBUILT: "built again from the rows of the data remote",
 }
 OBSTACLES = {
-    Obstacle.NOT_FOUND: "no ledger here holds it: it is of another project, or too old to be kept",
+    Obstacle.NOT_FOUND: "no ledger holds it: {detail}",
     Obstacle.INPUTS_MISSING: "the ledger does not hold what was sent: {detail}",
     Obstacle.MODEL_LOST: "its model is lost: {detail}",
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.adapters.files import scenario_names
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.models.model_runtime import Model, ModelAltered
@@ -25,6 +26,7 @@ from releve.domain.prediction_log.reproduction import (
 )
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
+from tasks.ledger import fetch_ledger
 from tasks.places import REFERENCE
 from tasks.release.fetch import FetchedModel, fetched_model
 from tasks.release.index import as_entries
@@ -43,11 +45,13 @@ def reproduce(
     The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
     travel with it. Raises BadInput for what is no id, Unavailable.
     """
-    lines = [_find(settings, each.rpartition(".")[0] if ROW_ID.fullmatch(each) else each) for each in ids]
     by_model: dict[tuple[str, str], list[AnswerLine | SearchLine]] = {}
-    for request, line in zip(ids, lines, strict=True):
-        if line is None:
-            yield Reproduction(request, obstacle=Obstacle.NOT_FOUND)
+    for each in ids:
+        request = each.rpartition(".")[0] if ROW_ID.fullmatch(each) else each
+        try:
+            line = _find(settings, request)
+        except NotFound as error:
+            yield Reproduction(request, obstacle=Obstacle.NOT_FOUND, detail=str(error))
         else:
             by_model.setdefault((line.scenario, line.model), []).append(line)
     for (scenario, model), asked in by_model.items():
@@ -60,12 +64,26 @@ def reproduce(
         yield from again
 
 
-def _find(settings: Settings, request: str) -> AnswerLine | SearchLine | None:
-    """Look into the ledger of each scenario, and of those that were archived."""
-    parse_row_id(f"{request}.0")
-    folders = [*settings.home.glob("ledger/*/"), *settings.home.glob("archive/*/ledger/")]
-    lines = (find_request(folder, request) for folder in sorted(folders))
-    return next((line for line in lines if line is not None), None)
+def _find(settings: Settings, request: str) -> AnswerLine | SearchLine:
+    """Look into the ledger of each scenario, those of archived ones, and what was sent to the data remote.
+
+    Raises NotFound, saying of each scenario why it is not there.
+    """
+    day = parse_row_id(f"{request}.0").day
+    for folder in sorted([*settings.home.glob("ledger/*/"), *settings.home.glob("archive/*/ledger/")]):
+        if line := find_request(folder, request):
+            return line
+    reasons = []
+    for scenario in scenario_names(settings.project):
+        try:
+            folder = fetch_ledger(settings, scenario, day)
+        except NotFound as error:
+            reasons.append(str(error))
+        else:
+            if line := find_request(folder, request):
+                return line
+            reasons.append(f"the ledger of {scenario} has that day, and no such request")
+    raise NotFound("; ".join(reasons))
 
 
 def _again(fetched: FetchedModel, line: AnswerLine | SearchLine) -> Reproduction:

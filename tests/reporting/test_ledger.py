@@ -29,6 +29,6 @@ def test_what_differs_is_shown_as_it_was_and_as_it_is():
 
 
 def test_what_cannot_be_given_again_has_a_reason():
-    unknown = Reproduction(REQUEST, obstacle=Obstacle.NOT_FOUND)
+    unknown = Reproduction(REQUEST, obstacle=Obstacle.NOT_FOUND, detail="it is too old")
 
-    assert describe_reproduction(unknown).startswith(f"{REQUEST}\n  CANNOT be given again: no ledger here holds it")
+    assert describe_reproduction(unknown) == f"{REQUEST}\n  CANNOT be given again: no ledger holds it: it is too old"

@@ -27,6 +27,7 @@ from releve.domain.prediction_log.records import (
     AnsweredRows,
     AnswerLine,
     LabelLine,
+    RowId,
     Scalar,
     SearchLine,
     ShadowLine,
@@ -37,6 +38,8 @@ from releve.domain.prediction_log.records import (
     parse_row_id,
     parse_since,
 )
+
+LAST = "9999-12-31"  # of all moments, as the ledger writes them
 
 
 class LedgerReader:
@@ -60,8 +63,7 @@ class LedgerReader:
 
         One day after the other, and of each day one writer after the other: nothing is held, however many there are.
         """
-        days = segments_of(self._folder, ANSWERS, day_of(since))
-        paths = [path for path in days if until is None or path.name.split("-")[1] <= day_of(until)]
+        paths = segments_of(self._folder, ANSWERS, day_of(since), day_of(until or LAST))
         lines = SegmentLines(paths, AnswerLine.parse)
         return (line for line in lines if line.at >= since and (until is None or line.at < until))
 
@@ -136,18 +138,22 @@ def find_request(folder: Path, request: str) -> AnswerLine | SearchLine | None:
     """The answers or the search of that id in the ledger at `folder`. Raises BadInput for no id at all, Unavailable."""
     place = parse_row_id(f"{request}.0")
     for kind, parse in ((ANSWERS, AnswerLine.parse), (SEARCHES, SearchLine.parse)):
-        path = folder / f"{kind}-{place.day}-{place.worker}.jsonl"
         try:
-            with path.open("rb") as segment:
-                segment.seek(place.offset)
-                line = parse(from_line(segment.readline()))
-        except FileNotFoundError:
-            continue
+            for line in map(parse, _values_at(folder, kind, place)):
+                if line is not None and line.id == request:
+                    return line
         except OSError as error:
-            raise refusal(path, error) from None
-        if line is not None and line.id == request:
-            return line
+            raise refusal(folder / kind, error) from None
     return None
+
+
+def _values_at(folder: Path, kind: str, place: RowId) -> Iterator[Any]:
+    """The line that begins there in its segment, then in its finished day."""
+    with suppress(FileNotFoundError):
+        lines = _lines_at(folder / f"{kind}-{place.day}-{place.worker}.jsonl", [place.offset])
+        yield from (value for _, value in lines)
+    with suppress(FileNotFoundError), StoredDay(folder / f"{kind}-{place.day}.parquet") as stored:
+        yield from (line.value for line in stored.find(place.worker, [place.offset]))
 
 
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:

@@ -49,7 +49,7 @@ class ModelSource(StrEnum):
 class Obstacle(StrEnum):
     """Why an answer cannot be given again."""
 
-    NOT_FOUND = "not_found"  # no ledger has it
+    NOT_FOUND = "not_found"  # no ledger has it, nor the data remote
     INPUTS_MISSING = "inputs_missing"  # a column that the model asks for is not there as it was sent
     MODEL_LOST = "model_lost"  # it can neither be fetched nor built again
 

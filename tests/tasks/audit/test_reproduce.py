@@ -29,6 +29,7 @@ from releve.serving.routes import Runs
 from releve.serving.scenario import Scenario, Served
 from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
+from tasks.ledger import tidy_ledger
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 from tests.tables import SHOP, make_params
@@ -63,10 +64,10 @@ def fifth(made_fifth, tmp_path) -> Shop:
 
 
 @contextmanager
-def serving(shop: Shop) -> Iterator[Scenario]:
+def serving(shop: Shop, *, at: datetime | None = None) -> Iterator[Scenario]:
     """The service's own way to an answer, without HTTP."""
     index = VectorIndex(shop.settings.milvus_uri)
-    ledger = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: datetime.now(UTC))
+    ledger = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: at or datetime.now(UTC))
     with closing(index), closing(ledger):
         yield Scenario(SHOP, load=lambda _: Future(), ledger=ledger, index=index, metrics=Metrics())
 
@@ -142,6 +143,24 @@ def test_an_answer_that_was_another_is_shown_with_what_comes_out(released):
     assert [(each.place, each.what, each.recorded) for each in answer.differences] == [(1, Differs.LABEL, "perhaps")]
     assert {each.what for each in neighbours.differences} == {Differs.NEIGHBOUR}
     assert answer.source is ModelSource.STORE
+
+
+def test_a_day_that_is_over_and_was_sent_to_the_remote_outlives_the_ledger_of_this_machine(released):
+    released.override(ledger={"push": True})
+    [served] = served_by(released)
+    with serving(released, at=datetime(2026, 3, 1, 9, tzinfo=UTC)) as scenario:
+        row = rows_for(served, 1)[0]
+        ids = [scenario.predict(served, [row]).id, search(scenario, served, row, label="no")]
+    tidy_ledger(released.settings, SHOP)
+
+    finished = list(reproduce(released.settings, ids, from_store=True))
+    shutil.rmtree(released.state.ledger)
+    fetched = list(reproduce(released.settings, ids, from_store=True))
+    [other] = reproduce(released.settings, [ids[0].replace("20260301", "20260302")])
+
+    assert [each.is_same for each in (*finished, *fetched)] == [True] * 4
+    assert other.obstacle is Obstacle.NOT_FOUND
+    assert "2026-03-02 is in the ledger or in the data remote" in other.detail
 
 
 def test_what_cannot_be_given_again_is_named_with_its_reason(released):
