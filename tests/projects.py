@@ -22,12 +22,14 @@ from tasks.ingestion.batches import read_batches
 from tasks.pipeline.seed import windows
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.once import made_once
+from tests.repositories import commit, pack
 from tests.serving.process import free_port
 
 PROJECT = Path(__file__).parent.parent
 SCENARIO = "digits"
 NEW_WINDOW = 4  # the first that is no part of the prepared projects
 STEP_SECONDS = 240.0
+UNREAD = ("benchmarks", "conformance", "docs", "leaderboard", "results", "tests")  # half of all files
 
 BEGUN = "begun"  # the line that a step prints once all is imported
 # What a step imports and calls, as a flow would.
@@ -173,7 +175,7 @@ def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", secon
 
 
 def fresh_project(work_dir: Path) -> Project:
-    """The project's own files as they stand, committed in a repository of its own; no state, and no other scenario."""
+    """What its steps read of the project as it stands, in a repository of its own; no state, and no other scenario."""
     return Project(made_once(work_dir / "fresh", _commit_the_checkout) / "project")
 
 
@@ -243,16 +245,16 @@ def _commit_the_checkout(folder: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, root / name)
     git(root, "init", "--quiet", "--initial-branch", "main")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "the project")
+    commit(root, "the project")
+    pack(root)
 
 
 def _files_of_the_checkout() -> list[str]:
     listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    return [name for name in listed if name and not _is_a_users(Path(name)) and (PROJECT / name).is_file()]
+    return [name for name in listed if name and not _is_left_out(Path(name)) and (PROJECT / name).is_file()]
 
 
-def _is_a_users(name: Path) -> bool:
-    """Whether somebody who works with the project made it: another scenario, or what `make repro` leaves."""
+def _is_left_out(name: Path) -> bool:
+    """Whether no step reads it, or somebody who works with the project made it: another scenario, `make repro`."""
     top, *rest = name.parts
-    return top in ("results", "leaderboard") or name.name == "dvc.lock" or (top == "scenarios" and rest[0] != SCENARIO)
+    return top in UNREAD or name.name == "dvc.lock" or (top == "scenarios" and rest[0] != SCENARIO)

@@ -19,7 +19,7 @@ from releve.core.settings import Settings
 from releve.domain.registry.events import BatchIngested
 from tasks.ingestion.batches import read_batches
 from tasks.places import ScenarioFiles, ScenarioState
-from tests.repositories import commit, write
+from tests.repositories import commit, pack, write
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP, SHOP_TABLE, shop_rows
 
@@ -173,6 +173,7 @@ def make_shop(root: Path) -> Shop:
     write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n/memory\n")
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, "the project")
+    pack(root)
     return shop
 
 
