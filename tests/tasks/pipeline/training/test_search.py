@@ -21,12 +21,14 @@ from tasks.places import ScenarioFiles
 from tests.clusters import running_cluster
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
+from tests.workers import computing_here
 
 ROWS = 140
 NONE = Pool(members=())
 QUICK = ["linear", "k_neighbors"]
 SEARCHED = {"trials": 5}
 FEW = SearchSizes(together=2, folds=2)
+SEARCHES = "tasks.pipeline.training.search"
 AUTO = {"recipe": QUICK}
 
 
@@ -46,7 +48,8 @@ def found(
 ) -> tuple[Member | None, SearchState]:
     """Search the rows that are older than all windows."""
     typed = check_frame(stage.schema, shop_rows(ROWS) if rows is None else rows).accepted.assign(_batch="old")
-    return find_member(stage, typed, pool, name="new", sizes=replace(FEW, rows=newest))
+    with computing_here(SEARCHES):
+        return find_member(stage, typed, pool, name="new", sizes=replace(FEW, rows=newest))
 
 
 def make_plan(
@@ -66,10 +69,15 @@ def searched(plan: Plan, *, clock: Any = lambda: 0.0) -> SearchState:
     return search(plan, clock=clock, progress=lambda line: None)
 
 
+def searched_here(plan: Plan, *, clock: Any = lambda: 0.0) -> SearchState:
+    with computing_here(SEARCHES):
+        return searched(plan, clock=clock)
+
+
 @pytest.fixture(scope="module")
 def alone() -> SearchState:
-    """One worker, nothing else to do."""
-    return searched(make_plan())
+    """No worker, nothing else to do."""
+    return searched_here(make_plan())
 
 
 def test_the_best_of_the_trials_is_proposed_and_all_are_printed(
@@ -168,7 +176,7 @@ def test_a_search_in_which_every_trial_fails_proposes_nothing(
 
 
 @pytest.mark.slow
-def test_a_second_worker_changes_nothing(alone: SearchState) -> None:
+def test_workers_change_nothing(alone: SearchState) -> None:
     assert searched(make_plan(workers=2)).trials == alone.trials
 
 
@@ -198,7 +206,7 @@ def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything()
 def test_another_seed_searches_elsewhere(alone: SearchState) -> None:
     plan = make_plan()
 
-    found = searched(replace(plan, table=replace(plan.table, seed=8)))
+    found = searched_here(replace(plan, table=replace(plan.table, seed=8)))
 
     assert [trial.candidate for trial in found.trials[2:]] != [trial.candidate for trial in alone.trials[2:]]
 
@@ -218,7 +226,7 @@ def test_the_time_budget_ends_a_search_after_a_whole_round_and_changes_no_score(
 ) -> None:
     clock = count().__next__  # a second a round
 
-    found = searched(make_plan(seconds=seconds), clock=clock)
+    found = searched_here(make_plan(seconds=seconds), clock=clock)
 
     assert found.trials == alone.trials[:done]
     assert found.stopped_by == ("seconds" if done < 8 else "trials")
