@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from prefect.settings import PREFECT_API_URL
 
 from tests.projects import Project
 
@@ -12,6 +11,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
 def run(project: Project, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    from prefect.settings import PREFECT_API_URL
+
     return subprocess.run(
         [sys.executable, "-m", "releve", *arguments],
         cwd=project.root,

@@ -8,7 +8,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import schemathesis
 
 from tests.factories import SCENARIO
 from tests.serving.conftest import Running
@@ -26,6 +25,8 @@ def described(running: Running, path: str = "/openapi.json") -> dict[str, Any]:
 
 @pytest.mark.parametrize(("served", "name"), [("running", SCENARIO), ("messages", MESSAGES), ("rentals", RENTALS)])
 def test_the_document_of_a_scenario_is_valid_and_its_examples_answer(served, name, request):
+    import schemathesis
+
     running = request.getfixturevalue(served)
 
     for path in ("/openapi.json", f"/scenarios/{name}/openapi.json"):
