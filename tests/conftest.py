@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
     from tests.postgresql import Server
     from tests.prefect_server import PrefectServer
 
@@ -34,11 +36,27 @@ OWN = (
 for name in [name for name in os.environ if name.startswith(OWN) and not name.startswith("RELEVE_TEST_")]:
     del os.environ[name]
 
+# Folders of which many a file asks the same server.
+TOGETHER = ("tests/adapters/vectors/", "tests/flows/", "tests/serving/")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: the short ones then fill the time in which one worker still has a long one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadFileScheduling | None":
+    """By file, as the Makefile asks, and by folder where the files share servers: one worker starts them for all."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileAndFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return ByFileAndFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture
