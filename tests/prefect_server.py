@@ -1,4 +1,4 @@
-"""A real Prefect server that asks for a password, with the flows of one scenario deployed as `make up` deploys them."""
+"""A real Prefect server that asks for a password and for CSRF tokens; flows are deployed as `make up` does."""
 
 import base64
 import sys
@@ -56,16 +56,16 @@ class PrefectServer:
 
 
 @contextmanager
-def prefect_serving(home: Path, **changes: str) -> Iterator[PrefectServer]:
-    """`prefect server start`, from its first answer on; `changes`: of its environment."""
+def prefect_serving(home: Path) -> Iterator[PrefectServer]:
+    """`prefect server start`, from its first answer on."""
     port = free_port()
     environ = {
         "PREFECT_HOME": str(home),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        **changes,
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     log = home / "server.log"

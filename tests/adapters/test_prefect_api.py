@@ -5,13 +5,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from releve.adapters import prefect_api
 from releve.adapters.prefect_api import NoDeployment, PrefectApi, PrefectRuns, PrefectUnavailable, authorization_of
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK, Settings
-from tests.prefect_server import PrefectServer, prefect_serving
+from tests.prefect_server import PrefectServer
 from tests.receivers import Receiver, receiving
 from tests.serving.process import free_port
 
@@ -93,14 +94,16 @@ def test_a_wrong_password_is_named_by_its_variable_and_not_repeated(prefect: Pre
 
 
 @pytest.mark.slow
-def test_a_server_that_wants_csrf_tokens_gets_them(tmp_path: Path):
-    with prefect_serving(tmp_path, PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true") as server:
-        authorization = authorization_of(settings_of(**server.environ))
-        stale = {"prefect-csrf-client": "somebody", "prefect-csrf-token": "of yesterday"}
-        for headers in (authorization, authorization | stale):
-            api = PrefectApi(server.api_url, headers=headers)
-            made = [api.ask("POST", "/flows/", {"name": name}, until=time.monotonic() + 60) for name in ("a", "b")]
-            assert [answer.json()["name"] for answer in made] == ["a", "b"]
+def test_a_server_that_wants_csrf_tokens_gets_them(prefect: PrefectServer):
+    authorization = authorization_of(settings_of(**prefect.environ))
+    wanted = httpx.post(f"{prefect.api_url}/flows/", json={"name": "a"}, headers=authorization)
+    assert wanted.status_code == 403, wanted.text
+
+    stale = {"prefect-csrf-client": "somebody", "prefect-csrf-token": "of yesterday"}
+    for headers in (authorization, authorization | stale):
+        api = PrefectApi(prefect.api_url, headers=headers)
+        made = [api.ask("POST", "/flows/", {"name": name}, until=time.monotonic() + 60) for name in ("a", "b")]
+        assert [answer.json()["name"] for answer in made] == ["a", "b"]
 
 
 def test_where_nobody_answers_the_address_is_named_without_its_password():

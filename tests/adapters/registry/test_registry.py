@@ -27,7 +27,7 @@ from tests.events import make_any_release, make_arms_started
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
-PROCESSES = 8
+PROCESSES = 4
 SECONDS = 60  # after which a process that should have answered is taken for stuck
 spawning = multiprocessing.get_context("spawn")
 
