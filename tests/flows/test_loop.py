@@ -52,6 +52,7 @@ class Loop:
 def loop(prefect_server: None, work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Three files arrive, a champion is made, it answers drifted rows, and the loop monitors it twice."""
     project = projects.fresh_project(work_dir).copy(tmp_path_factory.mktemp("loop"))
+    project.edit(project.files.folder / "params.yaml", "trials: 8 ", "trials: 2 ")
     project.receive(1, 2, 3)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in project.environ.items():
