@@ -12,11 +12,13 @@ import yaml
 
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.settings import Settings
-from releve.domain.registry.events import BatchIngested
+from releve.domain.registry.events import BatchIngested, ModelReleased
+from releve.domain.registry.release import Release
 from tasks.ingestion.batches import read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, pack, write
@@ -113,6 +115,16 @@ class Shop:
             values[section] = values.get(section, {}) | changes if isinstance(changes, dict) else changes
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         return commit(self.root, "change the scenario")
+
+    def replace_champion(self) -> Release:
+        """A newer release comes, whose model is a copy of this one's; returns the release before it."""
+        current = self.registry.current(self.name)
+        assert current is not None
+        before, store = current.release, ModelStore(self.settings.home)
+        newer = store.save(store.folder(before.model), scenario=self.name, version="newer", labels={})
+        payload = ModelReleased(release=before.model_copy(update={"model": newer.tag, "model_digest": newer.digest}))
+        self.registry.move(self.name, payload, expected=current.number, reason="newer", actor="a test")
+        return before
 
     def answer(
         self,

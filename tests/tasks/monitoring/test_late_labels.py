@@ -3,19 +3,15 @@
 import pytest
 
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.release import Release
 from releve.domain.trigger.policies import CauseKind
 from releve.reporting.messages import describe_decision
 from releve.reporting.page.evidence import version_of
-from tasks.ingestion.ingest import ingest
 from tasks.monitoring.alert import alert
 from tasks.monitoring.monitor import monitor
-from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tasks.reporting.page import write_page
 from tests.tables import SHOP
-from tests.tasks.shop import BETTER_RECIPE, NEWER, Shop, market_rows
+from tests.tasks.shop import Shop, market_rows
 
 pytestmark = pytest.mark.slow
 OTHER = {"yes": "no", "no": "yes"}
@@ -28,21 +24,10 @@ def answer(shop: Shop, rows: int, *, seed: int = 12) -> tuple[str, list[str]]:
     return shop.answer(table, predicted=labels), labels
 
 
-def replace_champion(shop: Shop) -> Release:
-    """A newer release comes; returns the one before it."""
-    before = shop.registry.current(SHOP).release
-    shop.override(train=BETTER_RECIPE)
-    shop.receive(NEWER, "day-3.parquet")
-    ingest(shop.settings, SHOP)
-    retrain(shop.settings, SHOP, reason="a better recipe")
-    release(shop.settings, SHOP)
-    return before
-
-
 def test_turned_round_labels_of_answers_of_the_release_before_are_an_alarm(released):
     request, labels = answer(released, 200)
     monitor(released.settings, SHOP)
-    before = replace_champion(released)
+    before = released.replace_champion()
     alert(released.settings, SHOP)
     released.label(request, [OTHER[label] for label in labels])
 
@@ -66,7 +51,7 @@ def test_late_labels_that_a_run_before_the_release_judged_are_not_judged_again(r
     request, labels = answer(released, 200)
     released.label(request, labels[:100])
     monitor(released.settings, SHOP)
-    before = version_of(replace_champion(released).model)
+    before = version_of(released.replace_champion().model)
     page = write_page(released.settings, SHOP).read_text()
     none = monitor(released.settings, SHOP).late
     released.label(request, labels)  # each of the first hundred is told once more, too

@@ -113,10 +113,7 @@ def test_a_release_that_a_person_has_rolled_back_meanwhile_is_not_moved_again(re
 def test_what_was_shown_of_another_release_rolls_nothing_back(replaced: Shop) -> None:
     answer(replaced, market_rows(300, seed=12), right=0.3)
     run = monitor(replaced.settings, SHOP)
-    answer(replaced, market_rows(100, seed=13), right=1.0)
-    harvest(replaced.settings, SHOP)
-    ingest(replaced.settings, SHOP)
-    release(replaced.settings, SHOP, model=retrain(replaced.settings, SHOP, reason="a person was faster").model)
+    replaced.replace_champion()
     serving = replaced.registry.current(SHOP)
 
     with pytest.raises(Conflict, match=f"{run.model} was to be rolled back, and {serving.release.model} serves"):
