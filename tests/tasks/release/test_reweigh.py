@@ -2,6 +2,7 @@
 
 import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,40 @@ def receive(shop: Shop, *, turned: bool = True, seed: int = 300) -> None:
     ingest(shop.settings, SHOP)
 
 
+def newest(shop: Shop) -> Challenger:
+    """What the newest retraining made."""
+    return shop.registry.events(SHOP, kinds=[CHALLENGED])[-1].read(Challenger)
+
+
+@pytest.fixture(scope="module")
+def made_reweighed(made_released: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = made_released.copy(tmp_path_factory.mktemp("reweighed"))
+    receive(shop)
+    retrain(shop.settings, SHOP, reason="new labels", reweigh=True)
+    return shop
+
+
+@pytest.fixture
+def reweighed(made_reweighed: Shop, tmp_path: Path) -> Shop:
+    """Weights for sixty turned rows were accepted, and wait to be released."""
+    return made_reweighed.copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made_refreshed(made_released: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = made_released.copy(tmp_path_factory.mktemp("refreshed"))
+    receive(shop, turned=False, seed=299)
+    retrain(shop.settings, SHOP, reason="a refresh")
+    release(shop.settings, SHOP)
+    return shop
+
+
+@pytest.fixture
+def refreshed(made_refreshed: Shop, tmp_path: Path) -> Shop:
+    """The second champion serves, which has learned sixty rows more."""
+    return made_refreshed.copy(tmp_path)
+
+
 def graph_of(shop: Shop, model: str) -> bytes:
     return (ModelStore(shop.settings.home).get(model).path / "model.onnx").read_bytes()
 
@@ -60,68 +95,59 @@ def test_a_re_weighting_releases_the_same_members_and_the_same_index(released: S
     assert (refreshed.learned, refreshed.rows) == (320, 320)
 
 
-def test_a_re_weighting_is_built_again_byte_for_byte_with_the_model_before_it_or_without(released: Shop) -> None:
-    before = released.registry.current(SHOP).release.model
-    receive(released)
-    made = retrain(released.settings, SHOP, reason="new labels", reweigh=True)
+def test_a_re_weighting_is_built_again_byte_for_byte_with_the_model_before_it_or_without(reweighed: Shop) -> None:
+    before, made = reweighed.registry.current(SHOP).release.model, newest(reweighed)
 
-    with_it = rebuild(released.settings, made.model).record
-    shutil.rmtree(ModelStore(released.settings.home).get(before).path)
-    without_it = rebuild(released.settings, made.model).record
+    with_it = rebuild(reweighed.settings, made.model).record
+    shutil.rmtree(ModelStore(reweighed.settings.home).get(before).path)
+    without_it = rebuild(reweighed.settings, made.model).record
 
     assert (with_it.differing, with_it.failure) == (without_it.differing, without_it.failure) == ((), "")
 
 
-def test_weights_that_hardly_move_are_no_release_and_these_rows_are_not_looked_at_again(released: Shop) -> None:
-    receive(released)
-    first = retrain(released.settings, SHOP, reason="new labels", reweigh=True)
-    release(released.settings, SHOP)
+def test_weights_that_hardly_move_are_no_release_and_these_rows_are_not_looked_at_again(reweighed: Shop) -> None:
+    first = release(reweighed.settings, SHOP).release
 
-    released.receive(market_rows(1, seed=7), "one.parquet")
-    ingest(released.settings, SHOP)
-    made = retrain(released.settings, SHOP, reason="one more label", reweigh=True)
+    reweighed.receive(market_rows(1, seed=7), "one.parquet")
+    ingest(reweighed.settings, SHOP)
+    made = retrain(reweighed.settings, SHOP, reason="one more label", reweigh=True)
 
     assert (made.promote, made.learned, made.rows, made.champion) == (False, 200, 261, first.model)
     assert "a release is made from 0.05 on" in made.reasons[0]
-    unweighed = partial(count_unweighed_rows, ModelStore(released.settings.home), first.model)
-    assert unweighed(challenges_of(released.registry, SHOP), rows=270) == 9
+    unweighed = partial(count_unweighed_rows, ModelStore(reweighed.settings.home), first.model)
+    assert unweighed(challenges_of(reweighed.registry, SHOP), rows=270) == 9
 
 
-def test_the_same_rows_are_weighed_once(released: Shop) -> None:
-    receive(released)
-    made = retrain(released.settings, SHOP, reason="new labels", reweigh=True)
+def test_the_same_rows_are_weighed_once(reweighed: Shop) -> None:
+    made = newest(reweighed)
 
-    again = retrain(released.settings, SHOP, reason="again", reweigh=True)
+    again = retrain(reweighed.settings, SHOP, reason="again", reweigh=True)
 
     assert again.model == made.model
-    challenges = [event.read(Challenger) for event in released.registry.events(SHOP, kinds=[CHALLENGED])]
+    challenges = [event.read(Challenger) for event in reweighed.registry.events(SHOP, kinds=[CHALLENGED])]
     assert [each.is_reweighting for each in challenges] == [False, True]
 
 
-def test_after_a_rollback_of_new_weights_alone_the_members_are_weighed_anew(released: Shop) -> None:
-    receive(released, turned=False, seed=299)
-    refreshed = retrain(released.settings, SHOP, reason="a refresh")
-    release(released.settings, SHOP)
-    receive(released)
-    retrain(released.settings, SHOP, reason="new labels", reweigh=True)
-    release(released.settings, SHOP)
+def test_after_a_rollback_of_new_weights_alone_the_members_are_weighed_anew(refreshed: Shop) -> None:
+    members = newest(refreshed)
+    receive(refreshed)
+    retrain(refreshed.settings, SHOP, reason="new labels", reweigh=True)
+    release(refreshed.settings, SHOP)
 
-    rollback(released.settings, SHOP, reason="the weights were better before")
-    assert released.registry.current(SHOP).release.model == refreshed.model
-    receive(released, seed=301)
-    reweighed = retrain(released.settings, SHOP, reason="new labels", reweigh=True)
-    assert reweighed.learned == refreshed.rows
+    rollback(refreshed.settings, SHOP, reason="the weights were better before")
+    assert refreshed.registry.current(SHOP).release.model == members.model
+    receive(refreshed, seed=301)
+    made = retrain(refreshed.settings, SHOP, reason="new labels", reweigh=True)
+    assert made.learned == members.rows
 
 
-def test_members_that_serve_no_more_are_not_weighed_anew(released: Shop) -> None:
-    receive(released, turned=False)
-    newest = retrain(released.settings, SHOP, reason="a refresh").model
-    release(released.settings, SHOP)
-    rollback(released.settings, SHOP, reason="complaints")
-    receive(released, seed=301)
+def test_members_that_serve_no_more_are_not_weighed_anew(refreshed: Shop) -> None:
+    model = newest(refreshed).model
+    rollback(refreshed.settings, SHOP, reason="complaints")
+    receive(refreshed, seed=301)
 
-    with pytest.raises(BadInput, match=f"the newest members, of {newest}, do not serve shop: they were refused or"):
-        retrain(released.settings, SHOP, reason="by hand", reweigh=True)
+    with pytest.raises(BadInput, match=f"the newest members, of {model}, do not serve shop: they were refused or"):
+        retrain(refreshed.settings, SHOP, reason="by hand", reweigh=True)
 
 
 def test_before_a_first_model_and_with_a_search_nothing_is_weighed_anew(ingested: Shop) -> None:

@@ -76,20 +76,32 @@ def test_what_was_rolled_back_is_not_released_again_by_a_refresh_of_the_same_row
     assert serving(replaced) == first
 
 
-@pytest.mark.parametrize("by_hand", [True, False])
-def test_after_a_rollback_by_hand_what_the_rejected_model_answers_to_newer_rows_is_evidence(by_hand, released):
-    def refresh(rows, name):
-        released.receive(rows, name)
-        ingest(released.settings, SHOP)
-        return retrain(released.settings, SHOP, reason="a nightly refresh")
+def refresh(shop, rows, name):
+    shop.receive(rows, name)
+    ingest(shop.settings, SHOP)
+    return retrain(shop.settings, SHOP, reason="a nightly refresh")
 
+
+@pytest.fixture(scope="module")
+def worsened(made_released, tmp_path_factory):
+    """The second champion learned labels that were the wrong way round."""
+    shop = made_released.copy(tmp_path_factory.mktemp("worsened"))
     rows = market_rows(400, seed=21)
-    bad = refresh(rows.assign(bought=rows["bought"].map({"yes": "no", "no": "yes"})), "day-3.parquet").model
-    release(released.settings, SHOP)
-    harm = ShownHarm(model=bad, gain=Interval(-0.3, -0.4, -0.2), answers=200, promotions=1)
-    back = rollback(released.settings, SHOP, reason="complaints", harm=None if by_hand else harm).release
+    refresh(shop, rows.assign(bought=rows["bought"].map({"yes": "no", "no": "yes"})), "day-3.parquet")
+    release(shop.settings, SHOP)
+    return shop
 
-    again = refresh(market_rows(1000, seed=22), "day-4.parquet")
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_after_a_rollback_by_hand_what_the_rejected_model_answers_to_newer_rows_is_evidence(
+    by_hand, worsened, tmp_path
+):
+    shop = worsened.copy(tmp_path)
+    bad = serving(shop).model
+    harm = ShownHarm(model=bad, gain=Interval(-0.3, -0.4, -0.2), answers=200, promotions=1)
+    back = rollback(shop.settings, SHOP, reason="complaints", harm=None if by_hand else harm).release
+
+    again = refresh(shop, market_rows(1000, seed=22), "day-4.parquet")
 
     assert again.champion == back.model != bad
     assert again.promote is not by_hand
