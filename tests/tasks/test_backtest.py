@@ -16,6 +16,7 @@ from tests.page_histories import make_backtest
 from tests.streams import SCHEMA, abrupt, still, stream, stream_course
 from tests.tables import SHOP, shop_schema
 from tests.tasks.pipeline.test_train import make_stage, receive, remember
+from tests.workers import computing_here
 
 SMALL = {"windows": 3, "first_share": 0.5}
 NEVER = PolicyVariant("never", {"trigger.policy": "static"}, 0)
@@ -24,8 +25,9 @@ EVERY = PolicyVariant("every window", {"trigger.policy": "refresh", "trigger.min
 
 @pytest.fixture
 def backtested(ingested):
-    ingested.override(backtest=SMALL, compute={"workers": 1})
-    return ingested
+    ingested.override(backtest=SMALL)
+    with computing_here("tasks.backtest"):
+        yield ingested
 
 
 def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(backtested):
@@ -99,16 +101,23 @@ def is_the_same(report, other):
     )
 
 
-def test_one_worker_and_two_find_the_same():
-    assert is_the_same(played_by(workers=1), played_by(workers=2))
+@pytest.fixture(scope="module")
+def alone():
+    """No worker."""
+    with computing_here("tasks.backtest"):
+        return played_by()
+
+
+def test_two_workers_find_the_same(alone):
+    assert is_the_same(alone, played_by(workers=2))
 
 
 @pytest.mark.slow
-def test_a_cluster_finds_what_this_machine_finds():
+def test_a_cluster_finds_what_this_machine_finds(alone):
     with running_cluster(workers=2) as cluster:
         there = played_by(address=cluster.address)
 
-    assert is_the_same(there, played_by(workers=1))
+    assert is_the_same(there, alone)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +157,9 @@ def test_a_backtest_answers_each_window_as_the_train_stage_would_have(tmp_path, 
         memory = MemoryFolder(stage.files.memory)
         answered.append(memory.windows(memory.memory)[-1].refreshed)
 
-    plan = stream_course(rows, train=train_as, backtest={"windows": 4, "first_share": 0.5}, compute={"workers": 1})
-    (played,) = run(plan, [EVERY])
+    plan = stream_course(rows, train=train_as, backtest={"windows": 4, "first_share": 0.5})
+    with computing_here("tasks.backtest"):
+        (played,) = run(plan, [EVERY])
 
     assert memory.description.left_out == left_out
     assert played.promoted_at == [1, 2, 3]

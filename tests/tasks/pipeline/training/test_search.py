@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from releve.adapters.compute import cores
 from releve.core.settings import Settings
 from releve.domain.ensemble.pool import SEARCH, Member, Pool
 from releve.domain.schema.schema import Schema
@@ -183,9 +184,9 @@ def test_workers_change_nothing(alone: SearchState) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_threads")
 def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything() -> None:
-    alone = searched(make_plan(boosted=True)).trials
+    alone = searched_here(make_plan(boosted=True)).trials
     many = searched(make_plan(boosted=True, workers=3)).trials
-    burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
     try:
         loaded = searched(make_plan(boosted=True, workers=2)).trials
     finally:
