@@ -17,7 +17,7 @@ import uvloop
 from benchmarks.serving import ask, started
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
-from releve.adapters.vectors.vector_index import METRIC, VectorIndex
+from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.registry.events import ModelReleased
 from tests.factories import SCENARIO, make_entries, make_model_folder, make_project, make_release, make_row
@@ -70,7 +70,7 @@ async def measure(milvus: str) -> None:
 
     async def bare() -> None:
         client.search(COLLECTION, data=vector, anns_field="vector", limit=LIMIT, output_fields=FIELDS,
-                      search_params={"metric_type": METRIC})  # fmt: skip
+                      search_params={"metric_type": "L2"})  # fmt: skip
 
     found: dict[str, list[tuple[float, float]]] = {"/search": [], "pymilvus": []}
     async with started(service.Releve.to_asgi(is_main=True)) as app:

@@ -41,10 +41,12 @@ def put_into_service(settings: Settings, scenario: str, *, model: str | None = N
 def announce(scenario: str, done: ReleaseResult) -> None:
     """Show what serves now, and tell the rest of Prefect."""
     from releve.reporting.blocks import FactList
+    from releve.reporting.index_messages import describe_index
 
     answers = f"answers with it at {done.answers_at}" if done.answers_at else gate_messages.NOT_SERVED
-    lines = [(name.replace("_", " "), str(value)) for name, value in done.release.model_dump(mode="json").items()]
-    lines += [("index check", f"{done.index.rows} rows, recall@10 {done.index.recall:.3f}")] if done.index else []
+    told = done.release.model_dump(mode="json", exclude={"index_rows", "index_design", "index_check"})
+    lines = [(name.replace("_", " "), str(value)) for name, value in told.items()]
+    lines += [("neighbours", describe_index(done.release))]
     lines += [("Bento", done.bento)] if done.bento else []
     lines += [("running service", answers), *([("note", done.note)] if done.note else [])]
     title = f"{scenario}: {done.release.model} {'serves' if done.answers_at else 'is released'}"

@@ -16,6 +16,7 @@ from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, exp
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.yaml_text import load_mapping
+from releve.domain.schema.columns import CATEGORY
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     schema = Schema.from_dict(values, source=_own(scenario))
     for setting in ("dates", "units"):
         schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
+    schema.check_settings("index.filters", params.index.filters, source=_own(scenario), of_type=CATEGORY)
     return params, schema
 
 

@@ -252,6 +252,41 @@ class Neighbours(ParamsSection):
     model: str
 
 
+IndexType = Literal["FLAT", "HNSW", "IVF_FLAT"]
+LEAST_RECALL: dict[IndexType, float] = {"FLAT": 0.99, "HNSW": 0.95, "IVF_FLAT": 0.95}  # with filters and without
+
+
+class Index(ParamsSection):
+    type: IndexType
+    metric: Literal["L2", "IP", "COSINE"]
+    min_recall: Share
+    filters: Annotated[tuple[str, ...], YamlList]
+
+    @property
+    def recall_floor(self) -> float:
+        """What a release asks for, 0-1: the setting, or what the type promises."""
+        return self.min_recall or LEAST_RECALL[self.type]
+
+    @field_validator("filters")
+    @classmethod
+    def _check_filters(cls, filters: tuple[str, ...]) -> tuple[str, ...]:
+        if taken := {"label", "batch"} & {*filters}:  # what every index can be filtered by
+            raise PydanticCustomError("taken", "a filter called '{name}' has another meaning", {"name": min(taken)})
+        if len({*filters}) < len(filters):
+            raise PydanticCustomError("twice", "has a column twice; name each once")
+        return filters
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> "Index":
+        least = LEAST_RECALL[self.type]
+        if 0 < self.min_recall < least:
+            raise ValueError(
+                f"'index.min_recall' is {self.min_recall:g}, and an index of type {self.type} has to find {least:g} of "
+                "the neighbours at least; raise it, or set 0 for just that"
+            )
+        return self
+
+
 class Monitor(ParamsSection):
     window_rows: Count
     alpha: OpenShare
@@ -309,6 +344,7 @@ class Params(ParamsSection):
     statistics: Statistics
     compute: Compute
     neighbours: Neighbours
+    index: Index
     monitor: Monitor
     age: AgeLimits
     backtest: BacktestWindows

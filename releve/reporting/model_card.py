@@ -15,6 +15,7 @@ from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, T
 from releve.reporting.comparison import describe_score
 from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows, describe_sanity, event_reason
+from releve.reporting.index_messages import describe_index
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
@@ -113,6 +114,7 @@ def serving(record: ModelRecord) -> list[Block]:
                 "golden rows": (len(description.golden.rows) or None) if description else None,
                 "slightly altered rows": sanity and describe_sanity(sanity),
             }
+            | ({"neighbours": describe_index(record.release)} if record.release else {})
         )
     ]
 

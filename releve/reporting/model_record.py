@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import Event
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.events import Challenger, release_of
+from releve.domain.registry.release import Release
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import MISSING, FactList, TextBlock
@@ -47,6 +48,11 @@ class ModelRecord:
     @property
     def ensemble(self) -> EnsembleDescription | None:
         return self.description.ensemble if self.description else None
+
+    @cached_property
+    def release(self) -> Release | None:
+        """What it was put into service with last; None for one that never was."""
+        return next((found for event in reversed(self.history) if (found := release_of(event))), None)
 
     @cached_property
     def schema(self) -> Schema | None:

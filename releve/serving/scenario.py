@@ -12,12 +12,14 @@ from typing import Any
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Current
-from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
-from releve.domain.neighbours.vectors import Neighbour
+from releve.domain.neighbours.filters import Condition
+from releve.domain.neighbours.vectors import LABEL, Neighbour
 from releve.domain.prediction_log.records import Row
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
@@ -271,10 +273,11 @@ class Scenario:
             embed = model.embedder.embed
             is_long = model.embedder.texts  # a sentence model takes 20 ms for a text
             [vector] = await pools[Runs.COMPUTE].run(embed, arrays) if is_long else embed(arrays)
-        pool, label = pools[Runs.INDEX], None if question.label is None else str(question.label)
-        hits = await pool.run_here(self.index.search_async, index, vector, limit=question.limit, label=label)
+        conditions = () if question.label is None else (Condition(LABEL, str(question.label)),)
+        pool, limit = pools[Runs.INDEX], question.limit
+        hits = await pool.run_here(self.index.search_async, index, vector, limit=limit, conditions=conditions)
         if hits is None:
-            [hits] = await pool.run(partial(self.index.search, index, vector, limit=question.limit, label=label))
+            [hits] = await pool.run(partial(self.index.search, index, vector, limit=limit, conditions=conditions))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         arm = served.arm
         line = self.ledger.search(model=model.tag, index=index, arm=arm, question=question, neighbours=neighbours)

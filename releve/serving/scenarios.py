@@ -15,7 +15,8 @@ from releve.adapters.prediction_ledger.segments import check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.adapters.registry.rollback import find_way_back
-from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import Conflict, ReleveError, Unavailable
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings

@@ -1,6 +1,6 @@
 """The vectors of a release: built and checked before it serves, tidied up after."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import Settings
-from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
+from releve.domain.neighbours.index_check import IndexCheck
+from releve.domain.neighbours.index_design import IndexDesign
+from releve.domain.neighbours.vectors import Entries, fitting_text
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.cells import is_missing, names_of
@@ -20,20 +22,25 @@ from tasks.monitoring.champion import read_reference
 if TYPE_CHECKING:
     import pandas as pd
 
-MIN_RECALL = 0.99  # recall@10 compared with exact search; an index with less is refused
 RECALL_SEED = 7
 RECALL_SAMPLE = 50  # searches, of 10 neighbours each; every one more costs a Milvus Lite 4 ms of 10,000 rows
 
 
-def build_index(settings: Settings, wanted: Release, model: Model) -> IndexCheck:
+def check_design(settings: Settings, design: IndexDesign) -> None:
+    """Raises BadInput where Milvus does not hold what this type of index promises, IndexUnavailable."""
+    with _index(settings) as index:
+        index.check_design(design)
+
+
+def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall: float) -> IndexCheck:
     """Build the release's collection from the rows that travel with its model, unless it is there; check it.
 
-    Raises IndexMismatch, IndexUnavailable.
+    Raises BadInput for a design that these rows, or Milvus, cannot hold, IndexMismatch, IndexUnavailable.
     """
-    entries = as_entries(read_reference(settings, wanted.model), model)
+    entries = as_entries(read_reference(settings, wanted.model), model, filters=wanted.index_design.filters)
     with _index(settings) as index:
-        index.build(wanted.index, entries, scenario=wanted.scenario)
-        return index.check(wanted.index, entries, min_recall=MIN_RECALL, sample=RECALL_SAMPLE, seed=RECALL_SEED)
+        index.build(wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design)
+        return index.check(wanted.index, entries, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED)
 
 
 def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
@@ -51,8 +58,8 @@ def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
             index.drop(name)
 
 
-def as_entries(reference: "pd.DataFrame", model: Model) -> Entries:
-    """The rows a model learned from as they are searched."""
+def as_entries(reference: "pd.DataFrame", model: Model, *, filters: Sequence[str] = ()) -> Entries:
+    """The rows a model learned from as they are searched; `filters`: the columns that are kept with them."""
     target = model.schema.target.name
     return Entries(
         ids=np.arange(len(reference), dtype=np.int64),
@@ -61,6 +68,7 @@ def as_entries(reference: "pd.DataFrame", model: Model) -> Entries:
         batches=reference[BATCH].tolist(),
         rows=reference[ROW].to_numpy(np.int64),
         row_ids=row_ids(reference, model.schema.id),
+        kept={name: [fitting_text(category) for category in reference[name]] for name in filters},
     )
 
 

@@ -17,13 +17,14 @@ from releve.core.errors import Conflict
 from releve.core.names import ModelTag
 from releve.core.settings import Settings
 from releve.domain.ensemble.weights import Serves
+from releve.domain.neighbours.index_check import IndexCheck
+from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
 from releve.domain.neighbours.index_names import collection_name
-from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import Release, expected_performance
 from tasks.monitoring.champion import read_reference
 from tasks.places import REFERENCE, ScenarioState
-from tasks.release.index import build_index, tidy_indexes
+from tasks.release.index import build_index, check_design, tidy_indexes
 from tasks.release.retrain import last_challenger
 
 
@@ -54,10 +55,11 @@ def release(
 
     `reason`: a person's; empty where the gate's decision is the reason.
 
-    Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
-    SwapTimeout when a running service does not take the release over.
+    Raises BadInput, NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease,
+    and SwapTimeout when a running service does not take the release over.
     """
-    read_committed(settings, scenario)  # a scenario that is not there, or a wrong setting, ends it before it starts
+    params = read_committed(settings, scenario).params  # what is not there, or is wrong, ends it before it starts
+    design = IndexDesign(IndexType(params.index.type), Metric(params.index.metric), params.index.filters)
     lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=settings.wait_seconds)
     with lock:
         registry = Registry(settings.registry_url)
@@ -74,11 +76,13 @@ def release(
                 f"SCENARIO={scenario} brings this one back"
             )
 
+        check_design(settings, design)
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
         bento = _bento(settings, challenger)
-        prepared = _prepared(settings, challenger, loaded)
-        index = build_index(settings, prepared, loaded)
+        prepared = _prepared(settings, challenger, loaded, design)
+        index = build_index(settings, prepared, loaded, min_recall=params.index.recall_floor)
+        prepared = prepared.model_copy(update={"index_check": index})
 
         expected = current.number if current else None
         released = ModelReleased(release=prepared, change=_change(loaded, is_first=current is None))
@@ -121,7 +125,7 @@ def _bento(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBent
         return bento_builds.build(source, settings.home, challenger.model, version=tag.version, sources=sources)
 
 
-def _prepared(settings: Settings, challenger: Challenger, model: Model) -> Release:
+def _prepared(settings: Settings, challenger: Challenger, model: Model, design: IndexDesign) -> Release:
     """Return the release that is about to serve. Members that were only weighed anew bring the same rows and index."""
     scenario, known = ModelTag.parse(challenger.model).scenario, challenger.evaluation
     reference, rows = (
@@ -129,13 +133,15 @@ def _prepared(settings: Settings, challenger: Challenger, model: Model) -> Relea
         len(read_reference(settings, model.tag)),
     )
     named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
-    identity = f"{file_digest(reference)} {model.embedder.version} {rows}{named}"
+    designed = " ".join([design.type, design.metric, *design.filters])
+    identity = f"{file_digest(reference)} {model.embedder.version} {rows}{named} {designed}"
     return Release(
         scenario=scenario,
         model=challenger.model,
         model_digest=challenger.model_digest,
         index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
         index_rows=rows,
+        index_design=design,
         data_version=challenger.data_version,
         revision=challenger.revision,
         rows=challenger.rows,

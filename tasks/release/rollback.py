@@ -5,8 +5,9 @@ from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.registry.rollback import find_way_back
-from releve.adapters.vectors.vector_index import IndexUnavailable
-from releve.core.errors import Conflict
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
+from releve.core.errors import BadInput, Conflict
+from releve.core.params import LEAST_RECALL
 from releve.core.settings import Settings
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from tasks.monitoring.champion import check_released
@@ -52,8 +53,9 @@ def rollback(
         back = find_way_back(registry, ModelStore(settings.home), current)
         serving = back.release
         try:
-            index = build_index(settings, serving, back.model)
-        except IndexUnavailable as error:
+            # what it was released with is enough: a stricter setting since must not keep it from coming back
+            index = build_index(settings, serving, back.model, min_recall=LEAST_RECALL[serving.index_design.type.value])
+        except (IndexUnavailable, BadInput) as error:  # the latter: this Milvus holds no index of that type
             note = f"{NO_SEARCHES}: {error}"
         payload = ModelRolledBack(release=serving, harm=harm)
         registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)

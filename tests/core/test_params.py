@@ -69,6 +69,10 @@ def test_an_unknown_key_is_refused_and_the_closest_known_one_suggested(change, s
         ({"age": {"max_idle_days": float("inf")}}, "'age.max_idle_days' is inf, but it should be a finite number"),
         ({"search": {"seconds": float("nan")}}, "'search.seconds' is nan, but it should be a finite number"),
         ({"compute": {"address": "host:1"}}, "but it should be empty, or the address of a scheduler: tcp://host:port"),
+        ({"index": {"min_recall": 0.9}}, "'index.min_recall' is 0.9, and an index of type FLAT has to find 0.99"),
+        ({"index": {"type": "HNSW", "min_recall": 0.949}}, "an index of type HNSW has to find 0.95"),
+        ({"index": {"filters": ["plan", "batch"]}}, "but a filter called 'batch' has another meaning"),
+        ({"index": {"filters": ["plan", "plan"]}}, "but has a column twice"),
         ({"card": {"owner": ["x" * 300]}}, "(304 characters), but it should be a text"),
         ({"x" * 300: {}}, "... (300 characters)' is not a known key"),
     ],
@@ -78,6 +82,19 @@ def test_a_wrong_setting_is_one_problem_in_plain_words(change, problem):
         make_params(**change)
 
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("index", "floor"),
+    [
+        ({}, 0.99),
+        ({"type": "HNSW"}, 0.95),
+        ({"type": "IVF_FLAT", "min_recall": 0.97}, 0.97),
+        ({"min_recall": 1.0}, 1.0),
+    ],
+)
+def test_an_index_has_to_find_what_is_set_or_what_its_type_promises(index, floor):
+    assert make_params(index=index).index.recall_floor == floor
 
 
 @pytest.mark.parametrize("key", ["alerts.webhook_env", "source.url_env"])

@@ -11,7 +11,7 @@ import pytest
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.registry.registry import RegistryUnavailable
 from releve.adapters.registry.rollback import NothingToRollBackTo
-from releve.adapters.vectors.vector_index import IndexUnavailable
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import LOOPBACK, Settings
 from tasks.ingestion.harvest import harvest

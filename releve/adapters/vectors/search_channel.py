@@ -5,6 +5,7 @@ holds a thread while it waits, which costs as much as a third of it.
 """
 
 import base64
+import json
 from functools import lru_cache
 from itertools import repeat
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pymilvus.client.connection_manager import ConnectionConfig
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
+from releve.adapters.vectors.collection_layout import CollectionLayout
 from releve.domain.neighbours.vectors import Neighbour
 
 RETRIES = {"grpc.enable_retries": 0}  # gRPC's own cost a tenth of a call; `VectorIndex.search` asks again
@@ -23,10 +25,9 @@ PLACEHOLDER = "$0"  # what Milvus calls the vector of a search
 class SearchChannel:
     """A connection of its own, which connects again by itself. It belongs to the event loop that it was made on."""
 
-    def __init__(self, uri: str, token: str, *, options: dict[str, int], metric: str, timeout: float) -> None:
+    def __init__(self, uri: str, token: str, *, options: dict[str, int], timeout: float) -> None:
         """`options` of gRPC; `timeout`: seconds of one search."""
         config = ConnectionConfig.from_uri(uri, token=token)
-        self._metric = metric
         self._timeout = timeout
         self._database = config.db_name
         self._login = [("authorization", base64.b64encode(config.token.encode()))] if config.token else None
@@ -38,14 +39,25 @@ class SearchChannel:
         self._milvus = milvus_pb2_grpc.MilvusServiceStub(channel)
 
     async def search(
-        self, collection: str, query: NDArray[np.float32], *, limit: int, expression: str, fields: tuple[str, ...]
+        self, collection: str, query: NDArray[np.float32], *, limit: int, expression: str, layout: CollectionLayout
     ) -> list[Neighbour] | None:
         """The rows nearest to `query`, nearest first; None where Milvus refuses or is not reached.
 
         Raises TimeoutError where Milvus hangs.
         """
+        params = layout.search_params(limit, filtered=bool(expression))
         request = milvus_pb2.SearchRequest()
-        request.CopyFrom(_unfilled_request(self._database, collection, self._metric, limit, expression, fields))
+        request.CopyFrom(
+            _unfilled_request(
+                self._database,
+                collection,
+                layout.design.metric.value,
+                json.dumps(params) if params else "{}",
+                limit,
+                expression,
+                layout.fields,
+            )
+        )
         vector = common_pb2.PlaceholderValue(tag=PLACEHOLDER, type=common_pb2.FloatVector, values=[query.tobytes()])
         request.placeholder_group = common_pb2.PlaceholderGroup(placeholders=[vector]).SerializeToString()
         try:
@@ -56,20 +68,20 @@ class SearchChannel:
             return None
         if response.status.code or response.status.error_code:
             return None
-        return _neighbours(response.results)
+        return _neighbours(response.results, layout)
 
 
 @lru_cache(maxsize=256)
 def _unfilled_request(
-    database: str, collection: str, metric: str, limit: int, expression: str, fields: tuple[str, ...]
+    database: str, collection: str, metric: str, params: str, limit: int, expression: str, fields: tuple[str, ...]
 ) -> milvus_pb2.SearchRequest:
     """A search without its vector: copying it takes half as long as making it."""
-    params = {"anns_field": "vector", "metric_type": metric, "topk": str(limit), "params": "{}"}
+    settings = {"anns_field": "vector", "metric_type": metric, "topk": str(limit), "params": params}
     return milvus_pb2.SearchRequest(
         db_name=database,
         collection_name=collection,
         nq=1,
-        search_params=[common_pb2.KeyValuePair(key=key, value=value) for key, value in params.items()],
+        search_params=[common_pb2.KeyValuePair(key=key, value=value) for key, value in settings.items()],
         dsl=expression,
         dsl_type=common_pb2.BoolExprV1,
         output_fields=fields,
@@ -77,7 +89,7 @@ def _unfilled_request(
     )
 
 
-def _neighbours(results: schema_pb2.SearchResultData) -> list[Neighbour]:
+def _neighbours(results: schema_pb2.SearchResultData, layout: CollectionLayout) -> list[Neighbour]:
     if not results.scores:
         return []
     columns = {field.field_name: field.scalars for field in results.fields_data}
@@ -88,7 +100,7 @@ def _neighbours(results: schema_pb2.SearchResultData) -> list[Neighbour]:
             columns["label"].string_data.data,
             columns["batch"].string_data.data,
             columns["row"].long_data.data,
-            results.scores,
+            layout.distances(results.scores),
             columns["row_id"].string_data.data if "row_id" in columns else repeat(""),
         )
     )

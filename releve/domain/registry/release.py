@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from releve.core.errors import Conflict
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.neighbours.index_check import IndexCheck
+from releve.domain.neighbours.index_design import IndexDesign
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
@@ -63,6 +65,8 @@ class Release(BaseModel):
     model_digest: str  # sha256 over the model's files
     index: str  # Milvus collection
     index_rows: int
+    index_design: IndexDesign = IndexDesign()
+    index_check: IndexCheck | None = None  # as it was measured before the release
     data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from

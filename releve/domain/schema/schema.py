@@ -157,14 +157,18 @@ class Schema:
         """Return the column of that name. Raise KeyError for one that is not described."""
         return self.by_name[name]
 
-    def check_settings(self, setting: str, names: Iterable[str], *, source: str) -> None:
-        """Raise BadInput where `setting` of params.yaml names a column that the table does not have."""
+    def check_settings(self, setting: str, names: Iterable[str], *, source: str, of_type: str | None = None) -> None:
+        """Raise BadInput where `setting` of params.yaml names a column that the table does not have, or another type
+        of column."""
         known = [*self.by_name, self.target.name]
         for name in names:
             if name not in known:
                 close = get_close_matches(name, known, n=1)
                 hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
                 raise BadInput(f"{source}: {setting} names '{name}', which is no column of the table; {hint}")
+            found = self.by_name[name].type if name in self.by_name else "target"
+            if of_type not in (None, found):
+                raise BadInput(f"{source}: {setting} names the {found} '{name}'; expected a {of_type} column")
 
     def _check_names(self, source: str) -> None:
         """Raise BadInput for names that clash with others, with Relève's own columns, or that name no column."""

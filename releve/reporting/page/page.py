@@ -12,6 +12,7 @@ from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, 
 from releve.reporting.comparison import describe_score
 from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows
+from releve.reporting.index_messages import describe_index
 from releve.reporting.messages import describe_staleness
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
@@ -81,7 +82,7 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         "since": to_the_minute(evidence.since),
         "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows",
         "learned from": f"{_learned_rows(release.rows, evidence.ensemble)}, data version {release.data_version}",
-        "index version": f"{release.index}, {release.index_rows} rows",
+        "index version": f"{release.index}: {describe_index(release)}",
         "git revision": release.revision,
     }
     if judged := evidence.evaluation:

@@ -180,3 +180,12 @@ def test_a_setting_about_a_column_that_is_none_is_refused_with_the_column_that_i
 
     with pytest.raises(BadInput, match=r"ingest\.(dates|units) names 'lenght', .* did you mean 'length'"):
         read_committed(settings, SCENARIO)
+
+
+def test_a_filter_of_the_index_is_a_category_column(settings):
+    path = settings.project / OWN
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "index": {"filters": ["length"]}}))
+    commit(settings.project)
+
+    with pytest.raises(BadInput, match=r"index\.filters names the number 'length'; expected a category column"):
+        read_committed(settings, SCENARIO)

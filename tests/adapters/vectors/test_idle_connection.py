@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from releve.adapters.vectors import vector_index
+from releve.adapters.vectors import milvus_connection
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from tests.adapters.conftest import MilvusServer
@@ -50,7 +50,7 @@ def relay(milvus_server: MilvusServer) -> Iterator[Relay]:
 
 
 def test_a_client_that_asks_nothing_sends_nothing(relay: Relay, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(vector_index.CHANNEL, "grpc.keepalive_time_ms", 100)
+    monkeypatch.setitem(milvus_connection.CHANNEL, "grpc.keepalive_time_ms", 100)
     index = VectorIndex(f"http://{LOOPBACK}:{relay.server_address[1]}")
     index.exists("releve_nothing_v1")
     time.sleep(0.3)  # the answer is acknowledged

@@ -12,18 +12,21 @@ import grpc
 import numpy as np
 import pytest
 
-from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK
+from releve.domain.neighbours.filters import Condition
+from releve.domain.neighbours.index_design import IndexDesign, Metric
 from releve.domain.neighbours.index_names import collection_name
-from releve.domain.neighbours.vectors import Entries
+from releve.domain.neighbours.vectors import LABEL, Entries
 from tests.adapters.conftest import MilvusServer
 
 SCENARIO = "digits"
 LABELS = ["even", "odd", 'quote " in', "é 😀"]
 
 
-def built(index: VectorIndex, *, row_ids: bool = False) -> tuple[str, Entries]:
+def built(index: VectorIndex, *, row_ids: bool = False, metric: Metric = Metric.L2) -> tuple[str, Entries]:
     """A finished collection of 200 rows with vectors of 8, and what is in it."""
     rows, name = 200, collection_name(SCENARIO, uuid4().hex)
     entries = Entries(
@@ -34,7 +37,7 @@ def built(index: VectorIndex, *, row_ids: bool = False) -> tuple[str, Entries]:
         rows=np.arange(rows, dtype=np.int64),
         row_ids=[f"c-{row}" for row in range(rows)] if row_ids else (),
     )
-    index.build(name, entries, scenario=SCENARIO)
+    index.build(name, entries, scenario=SCENARIO, design=IndexDesign(metric=metric))
     return name, entries
 
 
@@ -48,20 +51,20 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorInde
     index.close()
 
 
-@pytest.mark.parametrize("row_ids", [False, True])
-def test_it_finds_the_same_rows_at_the_same_distances(index: VectorIndex, row_ids: bool):
-    name, entries = built(index, row_ids=row_ids)
+@pytest.mark.parametrize(("row_ids", "metric"), [(False, Metric.L2), (True, Metric.IP), (True, Metric.COSINE)])
+def test_it_finds_the_same_rows_at_the_same_distances(index: VectorIndex, row_ids: bool, metric: Metric):
+    name, entries = built(index, row_ids=row_ids, metric=metric)
     questions = [
-        (vector, limit, label)
+        (vector, limit, () if label is None else (Condition(LABEL, label),))
         for vector in entries.vectors[:3]
         for limit in (1, 7, 1000)
         for label in (None, *LABELS, "none has it")
     ]
 
-    in_threads = [index.search(name, vector, limit=limit, label=label)[0] for vector, limit, label in questions]
+    in_threads = [index.search(name, vector, limit=limit, conditions=only)[0] for vector, limit, only in questions]
 
     async def on_the_loop() -> list[object]:
-        return [await index.search_async(name, vector, limit=limit, label=label) for vector, limit, label in questions]
+        return [await index.search_async(name, near, limit=limit, conditions=only) for near, limit, only in questions]
 
     assert asyncio.run(on_the_loop()) == in_threads
 

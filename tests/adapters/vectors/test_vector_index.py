@@ -12,10 +12,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from releve.adapters.vectors.vector_index import IndexMismatch, IndexMissing, IndexUnavailable, VectorIndex
+from releve.adapters.vectors.milvus_connection import IndexMissing, IndexUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, Conflict
+from releve.domain.neighbours.filters import Condition, matching
+from releve.domain.neighbours.index_check import IndexMismatch
+from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
 from releve.domain.neighbours.index_names import alias_name, collection_name
-from releve.domain.neighbours.vectors import Entries
+from releve.domain.neighbours.vectors import BATCH, LABEL, Entries
 
 NASTY_LABELS = [
     'quote " in',
@@ -26,6 +30,7 @@ NASTY_LABELS = [
     '" or id >= 0 or label == "',
     "",
 ]
+PLANS = ["gold", 'plan " or 1 == 1', "é"]
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
@@ -64,7 +69,9 @@ class Built:
     entries: Entries
 
 
-def make_entries(rows: int = 300, dimension: int = 8, *, seed: int = 0, labels: list[str] | None = None) -> Entries:
+def make_entries(
+    rows: int = 300, dimension: int = 8, *, seed: int = 0, labels: list[str] | None = None, kept: bool = False
+) -> Entries:
     random = np.random.default_rng(seed)
     labels = labels or ["even", "odd"]
     return Entries(
@@ -73,6 +80,7 @@ def make_entries(rows: int = 300, dimension: int = 8, *, seed: int = 0, labels: 
         labels=[labels[row % len(labels)] for row in range(rows)],
         batches=["first.csv" if row < rows // 2 else "second.csv" for row in range(rows)],
         rows=np.arange(rows, dtype=np.int64),
+        kept={"plan": [PLANS[row % len(PLANS)] for row in range(rows)]} if kept else {},
     )
 
 
@@ -89,7 +97,8 @@ def test_a_built_index_holds_every_row_and_finds_the_true_neighbours(index, buil
 
     checked = index.check(name, entries, seed=1)
     assert checked.rows == 300
-    assert checked.recall == 1.0
+    assert (checked.recall, checked.filtered_recall) == (1.0, 1.0)
+    assert checked.selectivity == 0.25
 
 
 def test_a_search_returns_the_stored_fields_nearest_first(index, built):
@@ -155,7 +164,7 @@ def test_more_results_than_rows_returns_all_rows(index):
 def test_a_label_filter_keeps_only_that_label_and_all_its_neighbours(index, built):
     name, entries = built.name, built.entries
 
-    [found] = index.search(name, entries.vectors[0], limit=1000, label="odd")
+    [found] = index.search(name, entries.vectors[0], limit=1000, conditions=(Condition(LABEL, "odd"),))
 
     assert {n.label for n in found} == {"odd"}
     assert len(found) == 150
@@ -163,15 +172,77 @@ def test_a_label_filter_keeps_only_that_label_and_all_its_neighbours(index, buil
 
 @pytest.mark.parametrize("label", NASTY_LABELS)
 def test_a_label_is_data_and_never_part_of_the_filter(index, nasty, label):
-    [found] = index.search(nasty.name, nasty.entries.vectors[0], limit=1000, label=label)
+    [found] = index.search(nasty.name, nasty.entries.vectors[0], limit=1000, conditions=(Condition(LABEL, label),))
 
     assert [n.label for n in found] == [label] * 3
+
+
+@pytest.fixture(scope="module")
+def filtered(index) -> "Built":
+    """An index that can be filtered by a column, too; its distance is the cosine."""
+    filtered = Built(new_name(), make_entries(kept=True))
+    index.build(
+        filtered.name, filtered.entries, scenario="digits", design=IndexDesign(metric=Metric.COSINE, filters=("plan",))
+    )
+    return filtered
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        (Condition("plan", PLANS[1]),),
+        (Condition("plan", "é"), Condition(LABEL, "odd")),
+        (Condition(BATCH, "first.csv"), Condition("plan", "gold")),
+        (Condition(BATCH, low="second"),),
+        (Condition(BATCH, low="first.csv", high="first.csv"), Condition(LABEL, "even")),
+        (Condition(BATCH, high="a"),),
+    ],
+)
+def test_rows_that_meet_every_condition_are_found_and_no_others(index, filtered, conditions):
+    [found] = index.search(filtered.name, filtered.entries.vectors[0], limit=1000, conditions=conditions)
+
+    assert {n.id for n in found} == set(filtered.entries.ids[matching(filtered.entries, conditions)].tolist())
+
+
+def test_a_field_that_is_not_kept_is_refused_with_those_that_are(index, filtered):
+    with pytest.raises(BadInput, match="filtered by 'colour'; it can by 'label', 'batch', 'plan'"):
+        index.search(filtered.name, filtered.entries.vectors[0], limit=1, conditions=(Condition("colour", "red"),))
+
+
+@pytest.mark.parametrize(
+    ("metric", "nearest"),
+    [
+        (Metric.L2, {0: 10.0, 10: 25.0, 20: 25.0}),
+        (Metric.IP, {20: -24.0, 0: -12.0, 10: 0.0}),
+        (Metric.COSINE, {20: 0.0, 0: 0.2, 10: 1.0}),
+    ],
+)
+def test_a_smaller_distance_is_nearer_by_every_metric(index, metric, nearest):
+    name, rows = new_name(), np.array([[4, 3], [0, 4], [8, 0]], dtype=np.float32)
+    entries = with_vectors(make_entries(rows=3, dimension=2), rows)
+    index.build(name, entries, scenario="digits", design=IndexDesign(metric=metric))
+
+    [found] = index.search(name, [3.0, 0.0], limit=3)
+
+    assert {n.id: n.distance for n in found} == pytest.approx(nearest, abs=1e-6)
+    assert [n.id for n in found] == list(nearest)
+    assert index.check(name, entries, seed=1).recall == 1.0
+
+
+def test_no_vector_without_length_has_a_cosine(index, filtered):
+    name, entries = new_name(), make_entries(rows=3)
+    empty = with_vectors(entries, entries.vectors * [[1], [0], [1]])
+
+    with pytest.raises(BadInput, match="1 of 3 vectors have the length 0"):
+        index.build(name, empty, scenario="digits", design=IndexDesign(metric=Metric.COSINE))
+    with pytest.raises(BadInput, match="no cosine"):
+        index.search(filtered.name, [0.0] * 8, limit=1)
 
 
 def test_an_unknown_label_finds_nothing(index, built):
     name, entries = built.name, built.entries
 
-    assert index.search(name, entries.vectors[0], limit=5, label="x' or '1'=='1") == [[]]
+    assert index.search(name, entries.vectors[0], limit=5, conditions=(Condition(LABEL, "x' or '1'=='1"),)) == [[]]
 
 
 def test_a_vector_of_the_wrong_size_is_refused_with_both_sizes(index, built):
@@ -229,13 +300,20 @@ def test_a_collection_left_without_its_index_is_replaced(milvus_server):
     assert index.check(name, entries, seed=1).recall == 1.0
 
 
-def test_a_collection_of_another_dimension_is_replaced(index):
+@pytest.mark.parametrize("design", [IndexDesign(), IndexDesign(metric=Metric.IP)])
+def test_a_collection_of_another_dimension_or_design_is_replaced(index, design):
     name, entries = new_name(), make_entries(dimension=4)
-    index.build(name, make_entries(dimension=8), scenario="digits")
+    index.build(name, make_entries(dimension=8), scenario="digits", design=design)
 
     index.build(name, entries, scenario="digits")
 
     assert index.check(name, entries, seed=1).recall == 1.0
+
+
+@pytest.mark.parametrize("kind", [IndexType.HNSW, IndexType.IVF_FLAT])
+def test_milvus_lite_is_never_asked_for_an_index_that_misses_neighbours_there(index, kind):
+    with pytest.raises(BadInput, match=f"index.type is {kind}, and Milvus at .* set index.type to FLAT"):
+        index.build(new_name(), make_entries(), scenario="digits", design=IndexDesign(kind))
 
 
 def test_building_a_complete_collection_again_leaves_it_alone(index, built):

@@ -4,13 +4,9 @@ import pytest
 from releve.core.errors import BadInput
 from releve.domain.neighbours.vectors import (
     Entries,
-    IndexMismatch,
-    Neighbour,
     as_queries,
     check_limit,
     check_text,
-    label_filter,
-    true_distances,
 )
 
 
@@ -102,34 +98,3 @@ def test_a_label_of_the_longest_size_is_kept():
 def test_a_label_that_cannot_be_asked_for_is_refused(text):
     with pytest.raises(BadInput):
         check_text(text)
-
-
-def test_no_label_means_no_filter():
-    assert label_filter(None) == ""
-
-
-def test_a_label_filter_is_one_quoted_literal():
-    assert label_filter('a" or 1 == 1 \\ é') == 'label == "a\\" or 1 == 1 \\\\ é"'
-
-
-def test_true_distances_leave_infinity_where_nothing_was_found():
-    queries = np.array([[0, 0]], dtype=np.float32)
-    found = [[Neighbour(id=2, label="b", batch="f", row=1, distance=-7.0)]]
-
-    distances = true_distances(make_entries(), queries, found, k=2)
-
-    assert distances.tolist() == [[25.0, np.inf]]
-
-
-@pytest.mark.parametrize(
-    "stranger",
-    [
-        Neighbour(id=9, label="b", batch="f", row=1, distance=0.0),
-        Neighbour(id=2, label="a", batch="f", row=1, distance=0.0),
-        Neighbour(id=2, label="b", batch="g", row=1, distance=0.0),
-        Neighbour(id=2, label="b", batch="f", row=0, distance=0.0),
-    ],
-)
-def test_a_found_row_that_is_not_in_the_data_is_a_mismatch(stranger):
-    with pytest.raises(IndexMismatch, match="build the index again"):
-        true_distances(make_entries(), np.zeros((1, 2), dtype=np.float32), [[stranger]], k=1)

@@ -9,9 +9,11 @@ import pytest
 from releve.adapters.models.description import GoldenRows
 from releve.adapters.models.model_runtime import GoldenMismatch, check_golden
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
-from releve.core.errors import NotFound
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import BadInput, NotFound
 from releve.core.params import GateOverride
+from releve.domain.neighbours.index_design import IndexDesign, Metric
 from releve.domain.registry.chain import RELEASED
 from tasks.release.release import NotAccepted, check_accepted, release
 from tasks.release.retrain import last_challenger
@@ -40,6 +42,11 @@ def test_a_release_names_one_model_one_index_and_the_rows_they_come_from(release
     assert (serving.data_version, serving.revision) == (challenger.data_version, challenger.revision)
     assert (serving.rows, serving.index_rows, serving.expected.score.value) == (200, 200, challenger.score)
     assert collections(released) == {serving.index}
+    assert (serving.index_check.rows, serving.index_check.recall, serving.index_check.filtered_recall) == (
+        200,
+        1.0,
+        1.0,
+    )
 
 
 def test_a_release_without_a_persons_reason_is_the_gates(released):
@@ -112,6 +119,18 @@ def test_a_vector_store_that_is_away_moves_nothing_and_the_same_command_resumes(
 
     assert challenged.registry.current(SHOP) is None
     assert release(challenged.settings, SHOP).index.rows == 200
+
+
+def test_an_index_is_built_as_it_is_set_and_refused_where_it_would_not_hold(challenged):
+    challenged.override(index={"type": "HNSW"})
+    with pytest.raises(BadInput, match=r"index.type is HNSW, and Milvus at .* is Milvus Lite"):
+        release(challenged.settings, SHOP)
+    challenged.override(index={"type": "FLAT", "metric": "IP", "filters": ["kind"]})
+
+    serving = release(challenged.settings, SHOP).release
+
+    assert serving.index_design == IndexDesign(metric=Metric.IP, filters=("kind",))
+    assert serving.index_check.filtered_recall == 1.0
 
 
 def test_a_model_that_was_altered_since_it_was_judged_is_not_released(challenged):
