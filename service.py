@@ -99,7 +99,7 @@ class Releve:
 
     @bentoml.api(input_spec=SearchRequest, output_spec=Answer)
     async def search(self, body: bytes) -> Response:
-        """Find the training rows nearest to a row or a vector.
+        """Find the training rows nearest to a row, a text or a vector.
 
         After 503 (Milvus is away, or nothing is released) and 507 (a disk is full) the same request works later.
         """

@@ -11,6 +11,7 @@ from releve.serving.pools import Pool
 from releve.serving.routes import ARM_KEY, Headers, Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Found, Scenario
 from releve.serving.scenarios import Scenarios
+from releve.serving.search_questions import arrays_near, search_of
 
 MAX_NEIGHBOURS = 100  # of one search
 STATUS_SECONDS = 0.5  # that /status waits for Milvus, and for the ledger's disk
@@ -94,12 +95,14 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
 
 def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Request], Awaitable[Reply]]:
     def search(request: Request) -> Awaitable[Reply]:
-        """Find the training rows nearest to a row or a vector."""
+        """Find the training rows nearest to a row, a text or a vector."""
         body, scenario = _json_body(request), scenario_of(request)
         served = scenario.served_now()
         dimension = served.model.embedder.dimension
-        question = requests.search_of(body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS)
-        arrays = None if question.row is None else requests.check_rows([question.row], served.schema)
+        question = search_of(
+            body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS, kept=served.filters
+        )
+        arrays = arrays_near(question, served.schema)
         found = scenario.search(served, question, pools, arrays, key=request.header(ARM_KEY))
         return answer(request, scenario, found)
 
@@ -113,6 +116,7 @@ def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Re
                 "model_version": found.model,
                 "index_version": found.index,
                 "arm": found.arm,
+                "metric": found.metric,
                 "neighbours": found.neighbours,
             },
             headers=versions(found.model, found.arm),

@@ -1,7 +1,6 @@
 """What may be asked: the bytes of a request become checked values, or an error that names each problem."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,20 +13,19 @@ import orjson
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput, TooLarge
-from releve.domain.prediction_log.records import ROW_ID, Row
+from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import EDGES, SHOWN, format_value
 from releve.domain.schema.columns import IMAGE
 from releve.domain.schema.images import pixel_count
 from releve.domain.schema.plain_rows import arrays_of_plain_rows
 from releve.domain.schema.schema import Schema
-from releve.domain.schema.target import REGRESSION, Label
+from releve.domain.schema.target import Label
 from releve.domain.schema.validation import Problem, row_problems
 from releve.serving.faults import MAX_PROBLEMS, Refused
 
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long
-DEFAULT_LIMIT = 10  # neighbours
 MAX_PIXELS_TOGETHER = 100_000_000  # of a request's images: a second or so of decoding
 SHORT_BODY_BYTES = 4096  # up to here bytes are counted faster without an array of them
 QUOTE, COLON, SPACE = b'": '  # what JSON takes for a space is none above it
@@ -50,19 +48,9 @@ class WantedRun:
     search: bool = False
 
 
-@dataclass(frozen=True)
-class SearchQuestion:
-    """Near what, how many, and among which label."""
-
-    row: Row | None
-    vector: list[float] | None
-    limit: int
-    label: Label | None
-
-
 def rows_of(body: bytes, *, max_rows: int) -> list[Any]:
     """Return what is sent as rows to predict; `check_rows` judges them. Raises BadInput, TooLarge."""
-    return _items(_object(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
+    return _items(read_fields(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
 
 
 def check_rows(rows: Sequence[Any], schema: Schema) -> Mapping[str, NDArray[Any]]:
@@ -108,31 +96,13 @@ def _refuse_wrong_rows(rows: Sequence[Any], schema: Schema) -> None:
         raise Refused(_summary(problems, checked=checked, of=len(rows)), problems)
 
 
-def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: int) -> SearchQuestion:
-    """Return the question to the index; `check_rows` judges its row. Raises Refused, BadInput."""
-    values = _object(body, {"row", "vector", "limit", "label"})
-    row, vector = values.get("row"), values.get("vector")
-    if (row is None) == (vector is None):
-        raise BadInput("send either 'row' (an object of feature names and values) or 'vector' (a list of numbers)")
-    vector = None if vector is None else _vector(vector, dimension)
-    limit = values.get("limit", DEFAULT_LIMIT)
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= max_neighbours:
-        raise BadInput(f"'limit' is {format_value(limit)}, expected a whole number from 1 to {max_neighbours}")
-    return SearchQuestion(
-        row=row,
-        vector=vector,
-        limit=limit,
-        label=_label(values.get("label"), schema),
-    )
-
-
 def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[Any, Label]]:
     """Return pairs of an id and a class or number: the id of a prediction, or a value of the table's `id` column.
 
     A pair may be sent twice: writing a label again changes nothing. Raises Refused with a problem per item that is
     wrong or that gives an id another label, BadInput, TooLarge.
     """
-    items = _items(_object(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
+    items = _items(read_fields(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
     problems = []
     for at, item in enumerate(items):
         if not isinstance(item, dict) or set(item) != {"id", "label"}:
@@ -140,18 +110,18 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[Any, 
             continue
         if wrong := _id_problem(item["id"], schema):
             problems.append(Problem(at, "id", wrong))
-        if wrong := _label_problem(item["label"], schema):
+        if wrong := label_problem(item["label"], schema):
             problems.append(Problem(at, "label", wrong))
     if problems:
         raise Refused(_summary(problems), problems)
-    pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
+    pairs = [(item["id"], parsed_label(item["label"], schema)) for item in items]
     check_contradictions(pairs)
     return pairs
 
 
 def run_of(body: bytes) -> WantedRun:
     """Return the run to start. Raises BadInput."""
-    values = _object(body, {"flow", "search"})
+    values = read_fields(body, {"flow", "search"})
     flow, search = values.get("flow"), values.get("search", False)
     if flow not in [each.value for each in Flow]:
         given = format_value(flow) if "flow" in values else "missing"
@@ -191,12 +161,13 @@ def read_object(
             f"the body is not JSON: {error}. NaN and Infinity are not JSON; a missing value is null"
         ) from None
     if not isinstance(values, dict):
-        raise BadInput(f"the body is {_kind(values)}, {expected}")
+        raise BadInput(f"the body is {describe_kind(values)}, {expected}")
     _check_keys(body, values)
     return values
 
 
-def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+def read_fields(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+    """Return the JSON object of `body`, which has no other fields. Raises what `read_object` raises."""
     values = read_object(body, expected=f"expected an object with {_names(fields)}")
     if unknown := [name for name in values if name not in fields]:
         raise BadInput(f"the body has the unknown field {format_value(unknown[0])}; expected {_names(fields)}")
@@ -267,7 +238,7 @@ def _items(values: Mapping[str, Any], name: str, example: str, *, max_items: int
         raise BadInput(f"'{name}' is missing; send {example}")
     items = values[name]
     if not isinstance(items, list):
-        raise BadInput(f"'{name}' is {_kind(items)}, expected a list; send {example}")
+        raise BadInput(f"'{name}' is {describe_kind(items)}, expected a list; send {example}")
     if not items:
         raise BadInput(f"'{name}' is empty; send at least one")
     if len(items) > max_items:
@@ -289,31 +260,8 @@ def _summary(problems: Sequence[Problem], *, checked: int | None = None, of: int
     return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}{where}{listed}: {problems[0]}"
 
 
-def _vector(vector: Any, dimension: int) -> list[float]:
-    if not isinstance(vector, list):
-        raise BadInput(f"'vector' is {_kind(vector)}, expected a list of {dimension} numbers")
-    if len(vector) != dimension:
-        raise BadInput(f"'vector' has {len(vector)} numbers, the index holds vectors of {dimension}")
-    for position, value in enumerate(vector):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise BadInput(f"'vector' holds {format_value(value)} at position {position}, expected a finite number")
-    return vector
-
-
-def _label(label: Any, schema: Schema) -> Label | None:
-    if label is None:
-        return None
-    if schema.target.task == REGRESSION:
-        raise BadInput(
-            f"'label' is {format_value(label)}, and '{schema.target.name}' is a number: neighbours can be asked for by "
-            "the class of a classification only; leave 'label' out"
-        )
-    if reason := _label_problem(label, schema):
-        raise BadInput(f"'label' {reason}")
-    return _parsed(label, schema)
-
-
-def _label_problem(label: Any, schema: Schema) -> str | None:
+def label_problem(label: Any, schema: Schema) -> str | None:
+    """Return why it is no label of the table, as a sentence part; None where it is one."""
     if not isinstance(label, int | float | str) or schema.target.problem(label):
         return _cut(f"is {format_value(label)}, expected {schema.target.expected}")
     return None
@@ -330,13 +278,15 @@ def _id_problem(given: Any, schema: Schema) -> str | None:
     return _cut(f"{wrong}, or the id of a predicted row") if wrong else None
 
 
-def _parsed(label: Any, schema: Schema) -> Label:
+def parsed_label(label: Any, schema: Schema) -> Label:
+    """Return a label that has no problem as the target names it."""
     parsed = schema.target.parse(label)
     assert parsed is not None, "checked before"
     return parsed
 
 
-def _kind(value: Any) -> str:
+def describe_kind(value: Any) -> str:
+    """Name the kind of a JSON value."""
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value), "null")
 

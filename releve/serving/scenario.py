@@ -18,8 +18,8 @@ from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
-from releve.domain.neighbours.filters import Condition
-from releve.domain.neighbours.vectors import LABEL, Neighbour
+from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import Row
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
@@ -30,8 +30,8 @@ from releve.serving.edge.metrics import Metrics
 from releve.serving.feedback import write_labels
 from releve.serving.pools import Pool
 from releve.serving.prediction import predict
-from releve.serving.requests import SearchQuestion, check_rows
 from releve.serving.routes import Runs
+from releve.serving.search_questions import SearchQuestion, arrays_near
 
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
@@ -71,6 +71,16 @@ class Served:
     def index(self) -> str | None:
         """The Milvus collection; None where there is none to search."""
         return self.release.index if self.release else None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The columns that neighbours can be filtered by."""
+        return self.release.index_design.filters if self.release else ()
+
+    @property
+    def metric(self) -> Metric:
+        """How near neighbours are is measured so."""
+        return self.release.index_design.metric if self.release else Metric.L2
 
     @property
     def is_naive(self) -> bool:
@@ -125,6 +135,7 @@ class Found:
     model: str
     index: str
     arm: str
+    metric: Metric  # of the distances
     neighbours: Sequence[dict[str, object]]
     ids: Sequence[int] = ()  # of the neighbours, in the index
 
@@ -239,9 +250,9 @@ class Scenario:
         *,
         key: str | None = None,
     ) -> Found:
-        """Find rows of the training data near a vector, or a row that `requests.check_rows` let pass.
+        """Find rows of the training data near what is asked.
 
-        In the ledger before it returns. `arrays`: what `check_rows` made of the row; made again where left out. `key`:
+        In the ledger before it returns. `arrays`: what `arrays_near` made of it; made again where left out. `key`:
         as of `predict`; the challenger's index is searched with it. Asks Milvus. Raises ReleveError, IndexUnavailable
         among them.
         """
@@ -252,8 +263,7 @@ class Scenario:
         if question.row is None and challenger.model.embedder.version != served.model.embedder.version:
             return await self._search(served, question, pools)  # the vector means nothing to the challenger
         try:
-            its_arrays = check_rows(rows, challenger.schema) if rows else None
-            found = await self._search(challenger, question, pools, its_arrays)
+            found = await self._search(challenger, question, pools)
         except ReleveError:
             found = await self._search(served, question, pools, arrays)
         trial.seen.note_challenger(failed=found.arm is not challenger.arm)
@@ -268,20 +278,20 @@ class Scenario:
                 f"{model.tag} is served by itself, without an index; ask a service that follows the registry"
             )
         vector: Any = question.vector
-        if question.row is not None:
-            arrays = arrays_of_rows(model.schema, [question.row]) if arrays is None else arrays
+        if vector is None:
+            arrays = arrays_near(question, model.schema) if arrays is None else arrays
+            assert arrays is not None, "there is no vector"
             embed = model.embedder.embed
             is_long = model.embedder.texts  # a sentence model takes 20 ms for a text
             [vector] = await pools[Runs.COMPUTE].run(embed, arrays) if is_long else embed(arrays)
-        conditions = () if question.label is None else (Condition(LABEL, str(question.label)),)
-        pool, limit = pools[Runs.INDEX], question.limit
+        pool, limit, conditions = pools[Runs.INDEX], question.limit, question.conditions
         hits = await pool.run_here(self.index.search_async, index, vector, limit=limit, conditions=conditions)
         if hits is None:
             [hits] = await pool.run(partial(self.index.search, index, vector, limit=limit, conditions=conditions))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         arm = served.arm
         line = self.ledger.search(model=model.tag, index=index, arm=arm, question=question, neighbours=neighbours)
-        return Found(line, model.tag, index, arm, neighbours, [hit.id for hit in hits])
+        return Found(line, model.tag, index, arm, served.metric, neighbours, [hit.id for hit in hits])
 
     def _trial_of(self, champion: Served) -> Trial | None:
         """The challenger beside this champion: for a moment the registry may speak of another one."""

@@ -22,9 +22,11 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.columns import CATEGORY
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
@@ -72,9 +74,11 @@ def table_served(
     indexed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
     collection = f"releve_{name}_one"
     index = VectorIndex(f"http://{LOOPBACK}:{milvus}")
-    index.build(collection, as_entries(indexed, model_runtime.load(stored.path, tag=stored.tag)), scenario=name)
+    model = model_runtime.load(stored.path, tag=stored.tag)
+    design = IndexDesign(filters=tuple(each.name for each in model.schema.columns if each.type == CATEGORY))
+    index.build(collection, as_entries(indexed, model, filters=design.filters), scenario=name, design=design)
     index.close()
-    _release(home, name, stored, index=collection, index_rows=len(frame))
+    _release(home, name, stored, index=collection, index_rows=len(frame), index_design=design)
     with (
         serving(home, _project(home, name, table), milvus=milvus, **{"RELEVE_SCENARIO": name, **environ}) as address,
         httpx.Client(base_url=address, timeout=30) as client,

@@ -215,6 +215,31 @@ def test_the_nearest_text_is_the_text_itself(messages: Running):
     assert response.json()["neighbours"][0]["label"] == rows["kind"][3]
 
 
+def test_a_text_alone_finds_the_text_itself(messages: Running):
+    rows = messages_rows()
+
+    answer = messages.post("/search", text=rows["message"][3], limit=1).json()
+
+    assert answer["neighbours"][0]["label"] == rows["kind"][3]
+    assert answer["metric"] == "L2"
+
+
+def test_neighbours_can_be_filtered_by_a_column_that_is_kept_and_by_batch(rentals: Running):
+    near = rentals_row(**HOT)
+    rows = rentals_rows()
+    cold = rows.index[rows["season"] == "cold"]
+
+    found = rentals.post("/search", row=near, limit=50, filters={"season": "cold"}).json()["neighbours"]
+    later = rentals.post("/search", row=near, filters={"batch": {"from": "second.csv"}}).json()["neighbours"]
+    unknown = rentals.post("/search", row=near, filters={"weather": "wet"})
+
+    assert found
+    assert {neighbour["row"] for neighbour in found} <= {*cold}
+    assert later == []
+    assert unknown.status_code == 400
+    assert "it can name 'label', 'batch', 'season'" in error_of(unknown)["message"]
+
+
 def test_neighbours_of_texts_can_be_chosen_by_class(messages: Running):
     response = messages.post("/search", row={"message": "lunch", "sent": None}, limit=5, label="spam")
 

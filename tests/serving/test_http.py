@@ -233,8 +233,8 @@ def test_search_by_vector_and_label_finds_only_that_label(running: Running):
 @pytest.mark.parametrize(
     ("question", "says"),
     [
-        ({}, "either 'row'"),
-        ({"row": make_row(), "vector": [0.5] * 6}, "either 'row'"),
+        ({}, "exactly one of a 'row'"),
+        ({"row": make_row(), "vector": [0.5] * 6}, "exactly one of a 'row'"),
         ({"row": make_row(length="x")}, "expected a number"),
         ({"vector": [0.5] * 5}, "'vector' has 5 numbers, the index holds vectors of 6"),
         ({"vector": [0.5] * 5 + ["a"]}, "'vector' holds 'a' at position 5"),

@@ -5,10 +5,12 @@ import orjson
 import pytest
 
 from releve.core.errors import BadInput, TooLarge
+from releve.domain.neighbours.filters import Condition
 from releve.domain.schema.schema import Schema
 from releve.serving import requests
 from releve.serving.faults import Refused
-from releve.serving.requests import check_rows, labels_of, rows_of, search_of
+from releve.serving.requests import check_rows, labels_of, rows_of
+from releve.serving.search_questions import SearchQuestion, arrays_near, search_of
 from tests.factories import make_row, make_schema
 from tests.images import png
 from tests.tables import SHOP_TABLE, rentals_row, rentals_schema
@@ -138,6 +140,86 @@ def test_a_search_among_numbers_cannot_be_narrowed_by_label(label: bytes):
 
 def test_a_search_among_numbers_without_a_label_is_fine():
     assert search_of(b'{"vector": [0, 1]}', rentals_schema(), dimension=2, max_neighbours=10).label is None
+
+
+FILTERABLE = Schema.from_dict(
+    {
+        "columns": {
+            "note": {"type": "text"},
+            "plan": {"type": "category", "categories": ["basic", "1"], "nullable": True},
+            "tenure": {"type": "number"},
+        },
+        "target": {"name": "left", "classes": ["no", "yes"]},
+    }
+)
+
+
+def asked(**question: object) -> SearchQuestion:
+    body = json.dumps({"text": "late again", **question}).encode()
+    return search_of(body, FILTERABLE, dimension=2, max_neighbours=10, kept=("plan",))
+
+
+def test_filters_are_conditions_on_what_is_kept_with_the_index():
+    filters = {"label": "yes", "batch": {"from": "2026-01.csv", "to": "2026-03.csv"}, "plan": 1}
+
+    question = asked(filters=filters, label="no")
+
+    assert question.conditions == (
+        Condition("label", "no"),
+        Condition("label", "yes"),
+        Condition("batch", low="2026-01.csv", high="2026-03.csv"),
+        Condition("plan", "1"),
+    )
+    assert asked(filters={"batch": "x.csv", "plan": None}).filters == (
+        Condition("batch", "x.csv"),
+        Condition("plan", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"tenure": 3}, "'filters' names 'tenure', which is not kept with the index; .* 'label', 'batch', 'plan'$"),
+        ({"plan": "gold"}, "'filters': 'plan' is 'gold', expected one of"),
+        ({"plan": ["basic"]}, "'filters': 'plan' is"),
+        ({"label": "maybe"}, "'label' is 'maybe', expected one of"),
+        ({"batch": 3}, "'batch' is 3, expected the name of a file, or"),
+        ({"batch": {}}, "'batch' is"),
+        ({"batch": {"form": "a"}}, "'batch' is"),
+        ({"batch": "line\n"}, "control characters"),
+        (["plan"], "'filters' is a list, expected an object"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused_with_what_there_is(filters: object, says: str):
+    with pytest.raises(BadInput, match=says):
+        asked(filters=filters)
+
+
+def test_near_a_text_every_other_feature_is_missing():
+    arrays = arrays_near(asked(), FILTERABLE)
+
+    assert arrays["texts"].tolist() == [["late again"]]
+    assert np.isnan(arrays["numbers"]).all()
+    assert arrays["categories"].tolist() == [[""]]
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ({"row": {}}, "send exactly one of a 'row'"),
+        ({"text": None}, "send exactly one of a 'row'"),
+        ({"text": ["late"]}, "'text' is a list, expected a text"),
+        ({"text": " "}, "'text' is an empty text, expected a value"),
+    ],
+)
+def test_a_search_is_near_one_thing_that_can_be_embedded(question: dict[str, object], says: str):
+    with pytest.raises(BadInput, match=says):
+        asked(**question)
+
+
+def test_a_table_without_one_text_column_has_no_search_by_text():
+    with pytest.raises(BadInput, match="one text column, and this one has none; send a 'row'"):
+        search_of(b'{"text": "late"}', make_schema(), dimension=2, max_neighbours=10)
 
 
 @pytest.mark.parametrize("long", ["y" * 10_000, ["y"] * 10_000, {str(number): "y" for number in range(10_000)}])

@@ -12,10 +12,10 @@ from releve.serving.edge.encodings import WINDOWS
 from releve.serving.native import MAX_NEIGHBOURS
 from releve.serving.open_inference.inference import BINARY
 from releve.serving.openapi import protocols, shapes
-from releve.serving.openapi.cells import JsonSchema, example_row, label_schema, row_schema
+from releve.serving.openapi.cells import JsonSchema, cell_schema, example_row, label_schema, row_schema
 from releve.serving.openapi.operations import Operation
-from releve.serving.requests import DEFAULT_LIMIT
 from releve.serving.scenario import Served
+from releve.serving.search_questions import DEFAULT_LIMIT
 
 Document = dict[str, Any]
 VERSION = "3.1.0"
@@ -52,7 +52,12 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
     row = answering_row(served)
     label = {"type": "null"} if target.task == REGRESSION else label_schema(target)
     search = shapes.search_request(
-        label, dimension=served.model.embedder.dimension, most=MAX_NEIGHBOURS, default=DEFAULT_LIMIT
+        label,
+        dimension=served.model.embedder.dimension,
+        most=MAX_NEIGHBOURS,
+        default=DEFAULT_LIMIT,
+        text=cell_schema(schema.column(schema.texts[0])) if len(schema.texts) == 1 else None,
+        kept={name: cell_schema(schema.column(name)) for name in served.filters},
     )
     operations = _operations(prefix, search, row, _example_label(schema), max_rows=served.limits.max_rows)
     operations += protocols.inference(name, served, row)
@@ -71,7 +76,14 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
 
 def service_document() -> Document:
     """Describe a service of several scenarios; each has a document of its own."""
-    search = shapes.search_request({"type": ["string", "integer"]}, dimension=None, most=MAX_NEIGHBOURS, default=10)
+    search = shapes.search_request(
+        {"type": ["string", "integer"]},
+        dimension=None,
+        most=MAX_NEIGHBOURS,
+        default=DEFAULT_LIMIT,
+        text=shapes.TEXT,
+        kept=None,
+    )
     name = {"name": "scenario", "in": "path", "required": True, "schema": shapes.TEXT, "description": "/ lists them"}
     operations = _operations("/scenarios/{scenario}", search, None, None, parameters=(name,))
     operations += protocols.inference("{model}", None, None)
@@ -150,8 +162,10 @@ def _questions(
             "post",
             f"{prefix}/search",
             "search",
-            "Find the training rows nearest to a row or a vector",
-            answers=shapes.answered({"neighbours": {"type": "array", "items": part("Neighbour")}}),
+            "Find the training rows nearest to a row, a text or a vector",
+            answers=shapes.answered(
+                {"metric": shapes.METRIC, "neighbours": {"type": "array", "items": part("Neighbour")}}
+            ),
             asks=search,
             example={"row": row, "limit": 5} if known else None,
             parameters=parameters,

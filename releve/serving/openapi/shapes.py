@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.vectors import MAX_TEXT_BYTES
 from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.registry.release import Release
 from releve.domain.schema.schema import Schema
@@ -11,6 +13,13 @@ from releve.serving.openapi.cells import NOT_BLANK, JsonSchema, label_schema
 from releve.serving.requests import Flow
 
 TEXT: JsonSchema = {"type": "string"}
+
+IN_INDEX = r"^[^\x00-\x1f]*$"
+METRIC: JsonSchema = {
+    "enum": [metric.value for metric in Metric],
+    "description": "of the distances: L2 is the squared Euclidean one, COSINE is 1 - the cosine, IP the negated inner "
+    "product; a smaller one is nearer",
+}
 FLAG: JsonSchema = {"type": "boolean"}
 COUNT: JsonSchema = {"type": "integer", "minimum": 0}
 NUMBER: JsonSchema = {"type": "number"}
@@ -57,24 +66,61 @@ def items(schema: JsonSchema, *, most: int | None = None, least: int = 1) -> Jso
     return {"type": "array", "items": schema, "minItems": least, **({} if most is None else {"maxItems": most})}
 
 
-def search_request(label: JsonSchema, *, dimension: int | None, most: int, default: int) -> JsonSchema:
-    """Describe a question for neighbours: near a row or a vector, null being none."""
+def search_request(
+    label: JsonSchema,
+    *,
+    dimension: int | None,
+    most: int,
+    default: int,
+    text: JsonSchema | None,
+    kept: Mapping[str, JsonSchema] | None,
+) -> JsonSchema:
+    """Describe a question for neighbours: near a row, a vector or a text, null being none.
+
+    `text`: None where the table has not one text column. `kept`: categories to filter by; None for whatever ones.
+    """
     vector: JsonSchema = {"type": "array", "items": NUMBER}
     vector |= {} if dimension is None else {"minItems": dimension, "maxItems": dimension}
     limit = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-    null = {"type": "null"}
-    near_row = {"required": ["row"], "properties": {"row": {"type": "object"}, "vector": null}}
-    near_vector = {"required": ["vector"], "properties": {"vector": {"type": "array"}, "row": null}}
+    near: dict[str, JsonSchema] = {
+        "row": or_null(part("Row"), "near this one, which is embedded here"),
+        "vector": or_null(vector, "near this one: an embedding, not raw values"),
+    }
+    types = {"row": "object", "vector": "array"}
+    if text is not None:
+        near["text"] = or_null(text, "near a row of which only its text is known")
+        types["text"] = "string"
     return {
         "type": "object",
         "properties": {
-            "row": or_null(part("Row"), "near this one, which is embedded here"),
-            "vector": or_null(vector, "near this one: an embedding, not raw values"),
+            **near,
             "limit": {**limit, "description": "neighbours at most"},
             "label": or_null(label, "only neighbours of this class"),
+            "filters": or_null(filters(label, kept), "only neighbours of which each of these holds"),
         },
         "additionalProperties": False,
-        "oneOf": [near_row, near_vector],
+        "oneOf": [
+            {
+                "required": [name],
+                "properties": {other: {"type": types[other] if other == name else "null"} for other in near},
+            }
+            for name in near
+        ],
+    }
+
+
+def filters(label: JsonSchema, kept: Mapping[str, JsonSchema] | None) -> JsonSchema:
+    """Describe what neighbours can be filtered by."""
+    name: JsonSchema = {**TEXT, "maxLength": MAX_TEXT_BYTES, "pattern": IN_INDEX}
+    ends = {"type": "object", "properties": {"from": name, "to": name}, "minProperties": 1}
+    batch = {"anyOf": [name, {**ends, "additionalProperties": False}]}
+    described = "the incoming file of a row, or all from one to another in the order of their names"
+    columns = {column: {"allOf": [cell, {"if": TEXT, "then": name}]} for column, cell in (kept or {}).items()}
+    return {
+        "type": "object",
+        "properties": {"batch": {**batch, "description": described}, **columns}
+        | ({} if label == {"type": "null"} else {"label": label}),
+        "additionalProperties": {"type": ["string", "integer", "null"]} if kept is None else False,
     }
 
 
@@ -123,7 +169,7 @@ def neighbour(schema: Schema | None) -> JsonSchema:
     return exact(
         {
             "label": label,
-            "distance": {**NUMBER, "description": "squared Euclidean distance between the vectors"},
+            "distance": {**NUMBER, "description": "between the vectors, by the `metric`; a smaller one is nearer"},
             "batch": {**TEXT, "description": "the incoming file that the row came with"},
             "row": {**COUNT, "description": "its position there"},
             "row_id": or_null(TEXT, "what the table's own `id` column calls it"),

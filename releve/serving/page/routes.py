@@ -22,10 +22,11 @@ from releve.serving.page import views
 from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
 from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import Pool
-from releve.serving.requests import Flow, SearchQuestion, WantedRun
+from releve.serving.requests import Flow, WantedRun
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Scenario, Served
 from releve.serving.scenarios import Scenarios
+from releve.serving.search_questions import SearchQuestion
 
 NEIGHBOURS = 6
 PROOF_SECONDS = 6.0  # within which the model of a rollback has to prove itself; later nothing moves any more

@@ -24,9 +24,9 @@ from releve.domain.registry.chain import RELEASED
 from releve.domain.registry.events import ModelReleased
 from releve.serving.edge.metrics import Metrics
 from releve.serving.pools import Pool
-from releve.serving.requests import SearchQuestion
 from releve.serving.routes import Runs
 from releve.serving.scenario import Scenario, Served
+from releve.serving.search_questions import SearchQuestion
 from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
