@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat drill lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -182,7 +182,7 @@ test: setup  ## Check everything: style, types, layers, tests
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(PYTEST) -m "not slow and not system and not compat and not drill" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not system and not compat and not drill and not milvus" $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.
 test-system: setup  ## The tests with PostgreSQL, Chromium, Go, Java and Node of the system (apt-get install postgresql chromium ...)
@@ -192,6 +192,9 @@ test-system: setup  ## The tests with PostgreSQL, Chromium, Go, Java and Node of
 
 test-compat: setup  ## What others' clients and servers make of ours: installs them below var/compat (docs/compatibility.md)
 	@$(BIN)/python -m pytest -m compat $(PYTEST_ARGS)
+
+test-milvus: setup  ## The vector index against a whole Milvus 2.3.5, with its roles: installed below var/compat (docs/search.md)
+	@$(BIN)/python -m pytest -m milvus tests/adapters/vectors $(PYTEST_ARGS)
 
 # RELEVE_TEST_KILLS: moments of each kind; RELEVE_TEST_SEED, which it prints, brings the same moments again.
 drill: setup  ## Kill, starve and double everything, at random moments: a release of Relève wants it (docs/drill.md)

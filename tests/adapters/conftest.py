@@ -1,4 +1,7 @@
-"""A real Milvus Lite server for the tests of this folder, started once and stopped by its own process handle."""
+"""Milvus servers for the tests of this folder, started once and stopped by their own process handles.
+
+Milvus Lite always; a whole Milvus, with users and roles, for `make test-milvus`.
+"""
 
 import signal
 import subprocess
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from releve.core.settings import LOOPBACK
+from tests.compatibility.environments import environment
 from tests.serving.process import free_port, listens
 
 START_SECONDS = 60.0
@@ -23,6 +27,8 @@ class MilvusServer:
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+
+    token = ""  # it has no users
 
     @property
     def uri(self) -> str:
@@ -72,3 +78,27 @@ def own_milvus_server(tmp_path: Path) -> Iterator[MilvusServer]:
     server.start()
     yield server
     server.stop()
+
+
+@dataclass(frozen=True)
+class WholeMilvus:
+    """A Milvus that asks who is there."""
+
+    uri: str
+    token: str = "root:Milvus"  # as every Milvus begins
+
+
+@pytest.fixture(scope="session")
+def whole_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMilvus]:
+    """A server from the package `milvus`, which brings Milvus itself; installed at its first use."""
+    python = environment("milvus", "milvus==2.3.5", "setuptools<81")
+    folder = tmp_path_factory.mktemp("whole-milvus")
+    ports = [free_port() for _ in range(10)]
+    script = Path(__file__).with_name("start_milvus.py")
+    command = [str(python), "-P", str(script), str(folder), *map(str, ports)]  # -P: beside it lies a folder `http`
+    with (folder / "start.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+    with process:  # its end closes the standard input, which ends the server
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n", (folder / "start.log").read_text()
+        yield WholeMilvus(f"http://{LOOPBACK}:{ports[1]}")

@@ -82,6 +82,8 @@ class MilvusConnection:
         advice = "check that Milvus runs there and that MILVUS_TOKEN is right, then try again"
         if self.is_embedded:
             advice = "one process at a time can hold an embedded index: stop the other, or use a Milvus server"
+        elif _is_denied(error):
+            advice = "this MILVUS_TOKEN may not do that; use one whose role may (docs/search.md)"
         return IndexUnavailable(f"cannot {doing}: Milvus at {self.uri} says {reason!r}; {advice}")
 
     def close(self) -> None:
@@ -132,3 +134,9 @@ def answered(error: Any) -> bool:
     from pymilvus.client.types import Status
 
     return isinstance(error.code, int) and error.code != Status.CONNECT_FAILED
+
+
+def _is_denied(error: Any) -> bool:
+    """Whether a role lacks a privilege: pymilvus lets gRPC's own error through."""
+    code = getattr(error, "code", None)
+    return callable(code) and getattr(code(), "name", "") == "PERMISSION_DENIED"

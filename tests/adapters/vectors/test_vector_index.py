@@ -1,4 +1,4 @@
-"""One contract, held by the embedded Milvus and by a Milvus server."""
+"""One contract, held by the embedded Milvus, by Milvus Lite as a server, and by a whole Milvus (`make test-milvus`)."""
 
 import logging
 import subprocess
@@ -33,16 +33,30 @@ NASTY_LABELS = [
 PLANS = ["gold", 'plan " or 1 == 1', "é"]
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
-def uri(request, tmp_path_factory) -> str:
+WHOLE = pytest.param("whole_milvus", marks=pytest.mark.milvus)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    uri: str
+    token: str = ""
+
+
+@pytest.fixture(scope="module", params=["milvus_server", WHOLE])
+def server(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module", params=["embedded", "milvus_server", WHOLE])
+def milvus(request, tmp_path_factory):
     if request.param == "embedded":
-        return str(tmp_path_factory.mktemp("embedded") / "milvus" / "vectors.db")
-    return request.getfixturevalue("milvus_server").uri
+        return Embedded(str(tmp_path_factory.mktemp("embedded") / "milvus" / "vectors.db"))
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
-def index(uri):
-    index = VectorIndex(uri)
+def index(milvus):
+    index = VectorIndex(milvus.uri, milvus.token)
     yield index
     index.close()
 
@@ -285,11 +299,11 @@ def interrupt(done: int, total: int) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_collection_left_without_its_index_is_replaced(milvus_server):
+def test_a_collection_left_without_its_index_is_replaced(server):
     from pymilvus import DataType, MilvusClient
 
-    index, name, entries = VectorIndex(milvus_server.uri), new_name(), make_entries()
-    client = MilvusClient(milvus_server.uri)
+    index, name, entries = VectorIndex(server.uri, server.token), new_name(), make_entries()
+    client = MilvusClient(server.uri, token=server.token)
     schema = client.create_schema(enable_dynamic_field=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=8)
@@ -311,7 +325,9 @@ def test_a_collection_of_another_dimension_or_design_is_replaced(index, design):
 
 
 @pytest.mark.parametrize("kind", [IndexType.HNSW, IndexType.IVF_FLAT])
-def test_milvus_lite_is_never_asked_for_an_index_that_misses_neighbours_there(index, kind):
+def test_milvus_lite_is_never_asked_for_an_index_that_misses_neighbours_there(milvus_server, kind):
+    index = VectorIndex(milvus_server.uri)
+
     with pytest.raises(BadInput, match=f"index.type is {kind}, and Milvus at .* set index.type to FLAT"):
         index.build(new_name(), make_entries(), scenario="digits", design=IndexDesign(kind))
 
@@ -405,11 +421,11 @@ def test_a_dropped_collection_is_missing_and_dropping_it_again_does_nothing(inde
         index.search(name, entries.vectors[0], limit=1)
 
 
-def test_a_collection_dropped_by_somebody_else_is_reported_as_missing(index, uri):
+def test_a_collection_dropped_by_somebody_else_is_reported_as_missing(index, milvus):
     name, entries = new_name(), make_entries()
     index.build(name, entries, scenario="digits")
     index.search(name, entries.vectors[0], limit=1)
-    other = VectorIndex(uri)
+    other = VectorIndex(milvus.uri, milvus.token)
     other.drop(name)
 
     with pytest.raises(IndexMissing, match=name):
@@ -433,13 +449,13 @@ def test_an_index_can_be_used_again_after_close(index):
     assert found[0].id == 0
 
 
-def test_a_released_collection_is_loaded_by_the_search(milvus_server):
+def test_a_released_collection_is_loaded_by_the_search(server):
     from pymilvus import MilvusClient
 
-    index, name, entries = VectorIndex(milvus_server.uri), new_name(), make_entries()
+    index, name, entries = VectorIndex(server.uri, server.token), new_name(), make_entries()
     index.build(name, entries, scenario="digits")
     index.search(name, entries.vectors[0], limit=1)
-    MilvusClient(milvus_server.uri).release_collection(name)
+    MilvusClient(server.uri, token=server.token).release_collection(name)
 
     assert index.search(name, entries.vectors[0], limit=1)[0][0].id == 0
 
