@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from flows.compare import compare_arms
 from flows.context import Scenario, begin
 from flows.ingest import ingest_files
 from flows.monitor import monitor_champion
@@ -34,7 +35,7 @@ class Round:
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
-    """Ingest, monitor, roll back what is shown to be worse, and where a refresh is due retrain, judge and release.
+    """Ingest, compare arms, monitor, roll back what is shown to be worse, and retrain and release where that is due.
 
     Ends with the Round, in the state Refused where the gate refused the challenger. Fails at the end when an incoming
     file was refused.
@@ -42,6 +43,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = begin(scenario)
     keep_ledger(settings, scenario)
     waiting = ingest_files(settings, scenario)
+    compare_arms(settings, scenario)
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew

@@ -51,6 +51,11 @@ def rollback(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
     run_flow("rollback", scenario, reason=reason)
 
 
+def compare(scenario: ScenarioName) -> None:
+    """Compare champion and challenger on live traffic; promote or stop the challenger where labels decide."""
+    run_flow("compare", scenario)
+
+
 def lifecycle(scenario: ScenarioName) -> None:
     """Run the whole loop once: ingest, monitor, and where it is due retrain and release."""
     run_flow("lifecycle", scenario)

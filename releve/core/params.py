@@ -49,6 +49,7 @@ class Gate(ParamsSection):
     slices: Annotated[tuple[str, ...], YamlList]
     protected: Annotated[tuple[str, ...], YamlList]
     label_delay_rows: CountOrNone
+    inconclusive: Literal["promote", "keep", "shadow"]
     quantile: OpenShare
     max_slice_loss: Share
     max_unfairness: Share

@@ -71,6 +71,10 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
     if isinstance(of, Opponent):
         if failed.check == Check.NOT_COMPARED:
             return f"there is no comparison with the {of}; evaluate again"
+        if failed.check == Check.INCONCLUSIVE:
+            follows = "live labels may show it" if params.gate.inconclusive == "shadow" else "the champion stays"
+            gain = _gain(of, inputs, params)
+            return f"not shown to be better than the {of}: {gain}; {follows} (params.yaml: gate.inconclusive)"
         harm = tolerated_harm(of, inputs, params)
         limit = f"; a loss of up to {format_score(harm)} is tolerated (params.yaml: gate.margin)" if harm else ""
         reached = "" if of == Opponent.CHAMPION else ", which the champion reaches"

@@ -49,11 +49,18 @@ class ReleaseResult:
 
 
 def release(
-    settings: Settings, scenario: str, *, model: str | None = None, reason: str = "", actor: str = "release"
+    settings: Settings,
+    scenario: str,
+    *,
+    model: str | None = None,
+    reason: str = "",
+    actor: str = "release",
+    shown_live: bool = False,
 ) -> ReleaseResult:
     """Release the challenger judged last, or the one named by `model`. Running it again changes nothing.
 
-    `reason`: a person's; empty where the gate's decision is the reason.
+    `reason`: a person's; empty where the gate's decision is the reason. `shown_live`: live labels have shown
+    a gain, so that a gate that found none, and nothing else to refuse it for, does not refuse it.
 
     Raises BadInput, NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease,
     and SwapTimeout when a running service does not take the release over.
@@ -68,7 +75,9 @@ def release(
         if current and current.release.model == challenger.model:
             tidy_indexes(settings, registry, scenario)
             return ReleaseResult(current.release, None, "", _wait(settings, current.release))
-        check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
+        check_accepted(
+            challenger, current.release.model if current else "", today=datetime.now(UTC).date(), shown_live=shown_live
+        )
         left = registry.taken_back(scenario)
         if left and left.model == challenger.model:  # as the same rows make it again
             raise NotAccepted(
@@ -92,11 +101,11 @@ def release(
     return ReleaseResult(prepared, index, bento.tag, answers_at)
 
 
-def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
+def check_accepted(challenger: Challenger, champion: str, *, today: date, shown_live: bool = False) -> None:
     """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
-    took still stand."""
+    took still stand. `shown_live`: see `release`."""
     scenario = challenger.model.partition(":")[0]
-    if not challenger.promote:
+    if not challenger.promote and not (shown_live and challenger.inconclusive):
         raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.sentences)}")
     if challenger.champion != champion:
         raise NotAccepted(

@@ -263,6 +263,7 @@ def _decide(
         search_outcome=summary.search,
         evaluation=evaluation,
         promote=decision.promote,
+        inconclusive=decision.is_inconclusive,
         reasons=reasons,
         notes=(*notes, *([f"search: {describe_outcome(summary.search)}"] if summary.search else [])),
         overrides=decision.overrides,

@@ -55,6 +55,20 @@ def test_the_last_line_names_model_decision_and_first_reason(promote: bool, cham
     assert line.startswith(f"{words}. ")
 
 
+@pytest.mark.parametrize(
+    ("setting", "follows"), [("keep", "the champion stays"), ("shadow", "live labels may show it")]
+)
+def test_a_refresh_that_shows_no_gain_is_told_what_follows(setting: str, follows: str) -> None:
+    inputs, params = a_challenge({CHAMPION: a_gain(-0.1, 0.2)}), a_rule(inconclusive=setting)
+
+    (reason,), _ = explain(decide(inputs, params, today=TODAY), inputs, params)
+
+    assert reason.startswith(
+        "not shown to be better than the champion: gain +0.050 [-0.100, +0.200] over accuracy 0.700"
+    )
+    assert reason.endswith(f"; {follows} (params.yaml: gate.inconclusive)")
+
+
 def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_again() -> None:
     line = conclusion("churn", challenge(), at=None)
 

@@ -138,21 +138,21 @@ class Shop:
         current = self.registry.current(SHOP)
         model = current.release.model if current else "shop:none"
         rows = frame.drop(columns="bought").astype(object).where(frame.notna(), None).to_dict("records")
-        with _ledger(self) as ledger:
+        with written_ledger(self) as ledger:
             request = ledger.answer(model=model, index=None, rows=rows, labels=predicted, probabilities=probabilities)
         self.label(request, labels or [])
         return request
 
     def label(self, request: str, labels: list[Any]) -> None:
         """Labels come in for the first rows of a request."""
-        with _ledger(self) as ledger:
+        with written_ledger(self) as ledger:
             ledger.label((f"{request}.{position}", label) for position, label in enumerate(labels))
 
     def branch_text(self, path: str) -> str:
         return git(self.root, "show", f"{self.branch.name}:{path}")
 
 
-class _ledger:
+class written_ledger:
     """The shop's ledger, closed in the end."""
 
     def __init__(self, shop: Shop) -> None:

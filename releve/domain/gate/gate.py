@@ -1,7 +1,8 @@
 """May the challenger take over? One formula per outcome: docs/decisions/0033-gate-and-rollback.md.
 
 A refresh takes over unless harm is shown: unless the whole interval of its gain over the champion, pooled over the
-newest windows, is below what `gate.margin` tolerates, or a floor is broken. What a search found joins the pool only
+newest windows, is below what `gate.margin` tolerates, or a floor is broken; where `gate.inconclusive` asks for more,
+unless no gain is shown. What a search found joins the pool only
 where the pooled interval shows a gain, and the gain pays for one more member. Every failed check is a reason, and
 evidence that is missing refuses.
 """
@@ -46,6 +47,7 @@ class Check(StrEnum):
     FEW_ROWS = "few rows to judge a first model on"
     NOT_COMPARED = "not compared"
     WORSE = "shown to be worse"
+    INCONCLUSIVE = "not shown to be better"  # where gate.inconclusive is not promote
     SLICE_UNDEFINED = "metric not defined on a slice"
     SLICE_WORSE = "worse on a slice"
     GROUPS_UNKNOWN = "groups not comparable"
@@ -129,6 +131,11 @@ class GateDecision:
         return tuple(one for one in self.failed if not one.override)
 
     @property
+    def is_inconclusive(self) -> bool:
+        """Whether it is refused for no other reason than that no gain was shown: live labels may show one."""
+        return not self.promote and all(one.check == Check.INCONCLUSIVE for one in self.refusals)
+
+    @property
     def overrides(self) -> tuple[GateOverride, ...]:
         """Overrides without which the challenger would have been refused."""
         return tuple(dict.fromkeys(one.override for one in self.failed if one.override))
@@ -203,6 +210,8 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
             yield FailedCheck(Check.NOT_COMPARED, name)
         elif _is_floor(name, inputs) and not other.gain.high >= -tolerated_harm(name, inputs, params):
             yield FailedCheck(Check.WORSE, name)
+        elif name == Opponent.CHAMPION and gate.inconclusive != "promote" and not other.gain.low > 0:
+            yield FailedCheck(Check.INCONCLUSIVE, name)
     for part in evaluation.slices if inputs.has_champion else ():
         if part.rows < MIN_SLICE_ROWS:
             continue

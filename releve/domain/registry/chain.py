@@ -20,8 +20,9 @@ REBUILT = "rebuilt"  # a model version was made again from its data, code and pa
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
 ARMS_STARTED, ARMS_ENDED = "arms_started", "arms_ended"
+ARMS_COMPARED = "arms_compared"
 ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
-KINDS = (INGESTED, MONITORED, CHALLENGED, *MOVES, *ARM_CHANGES, ARCHIVED, ALERTED, REBUILT)
+KINDS = (INGESTED, MONITORED, CHALLENGED, *MOVES, *ARM_CHANGES, ARMS_COMPARED, ARCHIVED, ALERTED, REBUILT)
 
 GENESIS = "0" * 64  # stands for the hash before the first event
 

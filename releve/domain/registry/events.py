@@ -67,6 +67,7 @@ class Challenger(EventPayload):
     search_outcome: SearchOutcome | None = None  # what came of it; None without one
     evaluation: Evaluation
     promote: bool
+    inconclusive: bool = False  # refused, and for nothing but that no gain was shown
     reasons: tuple[str, ...]  # why the gate decided so; the first is the main one
     notes: tuple[str, ...] = ()  # worth knowing, and no reason
     overrides: tuple[GateOverride, ...] = ()  # without which the gate would have refused

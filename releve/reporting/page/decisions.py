@@ -5,9 +5,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from releve.core.formatting import to_the_minute
-from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted
+from releve.domain.registry.chain import (
+    ARM_CHANGES,
+    ARMS_STARTED,
+    CHALLENGED,
+    MONITORED,
+    MOVES,
+    RELEASED,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Event,
+)
 from releve.domain.registry.events import Challenger, ModelRolledBack, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.arms_messages import describe_arms
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.gate_messages import event_reason
 from releve.reporting.messages import describe_cause, describe_due, describe_payoff
@@ -35,7 +47,7 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 
 def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
     """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
-    decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
+    decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *ARM_CHANGES, *MOVES)]
 
     def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
         number, event = numbered
@@ -60,6 +72,13 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             against = f", against {challenger.champion}" if challenger.champion else ", the first one"
             title = f"the gate {verdict} {challenger.model}{naive}{against}"
             yield JournalEntry(at, title, challenger.sentences, tone)
+        elif newest.kind == ARMS_STARTED:
+            yield JournalEntry(at, describe_arms(newest.read(ArmsStarted)), (newest.reason,))
+        elif newest.kind in ARM_CHANGES:
+            ended = newest.read(ArmsEnded)
+            tone = Tone.GOOD if ended.outcome is ArmsOutcome.PROMOTED else Tone.BAD
+            title = f"{ended.challenger} takes part in live traffic no more: {ended.outcome}"
+            yield JournalEntry(at, title, (newest.reason,), tone)
         else:
             (moved, tone), release = TITLES[newest.kind], release_of(newest)
             if newest.kind == ROLLED_BACK and newest.read(ModelRolledBack).harm:

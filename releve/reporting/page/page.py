@@ -14,6 +14,7 @@ from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows
 from releve.reporting.index_messages import describe_index
 from releve.reporting.messages import describe_staleness
+from releve.reporting.page.arms import arms
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
 from releve.reporting.page.evidence import PageEvidence, version_of
@@ -38,6 +39,7 @@ def build(evidence: PageEvidence) -> ReportPage:
     sections: dict[str, list[Block]] = {
         "": [verdict_block(evidence)],
         "Quality over time": quality(evidence),
+        "Champion and challenger on live traffic": arms(evidence),
         "Drift": drift(evidence),
         "Decisions, newest first": decisions(evidence),
         "Details": [*_unknown(evidence), *(FoldedBlock(title, tuple(blocks)) for title, blocks in details.items())],
@@ -45,7 +47,7 @@ def build(evidence: PageEvidence) -> ReportPage:
     return ReportPage(
         f"{evidence.scenario}: is the model still good?",
         serving + monitored + made,
-        tuple(ReportSection(title, tuple(blocks)) for title, blocks in sections.items()),
+        tuple(ReportSection(title, tuple(blocks)) for title, blocks in sections.items() if blocks),
     )
 
 

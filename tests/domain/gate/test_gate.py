@@ -71,6 +71,30 @@ def test_of_a_metric_without_an_upper_end_the_margin_is_a_share_of_the_champions
     assert decision.promote is promoted
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "inconclusive"), [(0.0, 0.2, True), (EPSILON, 0.2, False), (-0.2, -EPSILON, False)]
+)
+@pytest.mark.parametrize("setting", ["keep", "shadow"])
+def test_where_a_gain_has_to_be_shown_a_refresh_that_shows_neither_gain_nor_harm_is_inconclusive(
+    setting, low, high, inconclusive
+):
+    decision = decided(a_challenge({CHAMPION: a_gain(low, high)}), inconclusive=setting)
+
+    assert decision.is_inconclusive is inconclusive
+    assert decision.promote is (low > 0)
+
+
+def test_what_a_floor_refuses_is_not_inconclusive():
+    challenge = a_challenge({CHAMPION: a_gain(-0.2, 0.2)}, sanity=INSANE)
+
+    assert not decided(challenge, inconclusive="shadow").is_inconclusive
+    assert not decided(challenge).is_inconclusive
+
+
+def test_a_first_model_is_never_inconclusive():
+    assert decided(a_challenge(has_champion=False), inconclusive="keep").promote
+
+
 NAIVE_SCORE = 0.7  # of each baseline, and what the champion scores is beside it
 
 

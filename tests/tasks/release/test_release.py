@@ -17,6 +17,7 @@ from releve.domain.neighbours.index_design import IndexDesign, Metric
 from releve.domain.registry.chain import RELEASED
 from tasks.release.release import NotAccepted, check_accepted, release
 from tasks.release.retrain import last_challenger
+from tests.events import make_challenger
 from tests.serving.process import free_port
 from tests.tables import SHOP
 from tests.tasks.shop import moved
@@ -99,6 +100,16 @@ def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
     with pytest.raises(NotAccepted, match=f"the gate refused {refused.model}: worse"):
         check_accepted(refused, "", today=TODAY)
     check_accepted(accepted, "", today=TODAY)
+
+
+def test_what_live_labels_have_shown_is_released_where_the_gate_missed_nothing_but_that():
+    refused = make_challenger(promote=False, reasons=("no gain was shown",), champion="shop:v0")
+    inconclusive = refused.model_copy(update={"inconclusive": True})
+
+    check_accepted(inconclusive, "shop:v0", today=TODAY, shown_live=True)
+    for challenger, shown_live in ((inconclusive, False), (refused, True)):
+        with pytest.raises(NotAccepted, match="no gain was shown"):
+            check_accepted(challenger, "shop:v0", today=TODAY, shown_live=shown_live)
 
 
 @pytest.mark.parametrize(("until", "released"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)])

@@ -1,0 +1,63 @@
+"""Compare champion and challenger on live traffic, and do what the labels decide."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from flows.context import Scenario, begin, resource_of, show, step
+from flows.publish import publish
+from flows.release import announce
+from releve.core.settings import Settings
+from releve.domain.experiment.decision import ArmsCompared
+from releve.reporting.live_comparison import describe_decision, describe_missing
+from tasks.experiment import compare as compare_step
+from tasks.experiment.compare import ArmsLook, arms_run
+from tasks.release.release import ReleaseResult
+
+run_compare = step(compare_step.look_at_arms, name="compare")
+run_settle = step(compare_step.settle, name="settle")
+
+
+@flow(name="compare", flow_run_name="compare {scenario}", log_prints=True)
+def compare(scenario: Scenario = "digits") -> Any:
+    """Promote a challenger that live labels show to be better, stop one that they show to be worse, or let it go on.
+
+    It may run as often as one likes. Ends with the ArmsLook, or None where no challenger takes part in live traffic.
+    """
+    settings = begin(scenario)
+    look = compare_arms(settings, scenario)
+    if look is None:
+        how = f".venv/bin/releve arms {scenario} --shadow starts one"
+        return Completed(message=f"no challenger takes part in live traffic of {scenario}: {how}", data=None)
+    publish(settings, scenario)
+    return Completed(message=describe_decision(look.compared), data=look)
+
+
+def compare_arms(settings: Settings, scenario: str) -> ArmsLook | None:
+    """Look at the arms that run, show what was seen, and promote or stop the challenger where that is decided."""
+    look: ArmsLook | None = run_compare(settings, scenario) if arms_run(settings, scenario) else None
+    if look is None:
+        return None
+    show_comparison(scenario, look.compared)
+    released: ReleaseResult | None = run_settle(settings, scenario, look)
+    if released:
+        announce(scenario, released)
+    return look
+
+
+def show_comparison(scenario: str, compared: ArmsCompared) -> None:
+    """Show the decision and what is missing to one, and tell the rest of Prefect."""
+    from releve.reporting.blocks import TextBlock
+    from releve.reporting.page.arms import comparison_figures
+
+    sentence, missing, action = describe_decision(compared), describe_missing(compared), compared.decision.action
+    print("\n  missing: ".join([f"{action}: {sentence}", *missing]))
+    blocks = (comparison_figures(compared.comparison), *([TextBlock(missing, points=True)] if missing else []))
+    show("arms", scenario, f"{scenario}: {action}", blocks, summary=sentence, description=action)
+    emit_event(
+        event=f"releve.arms.{action}",
+        resource=resource_of(scenario),
+        payload={"scenario": scenario, "challenger": compared.comparison.challenger.model, "why": sentence},
+    )

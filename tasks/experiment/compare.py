@@ -1,0 +1,108 @@
+"""Look at the arms: read what both answered and the labels that have come, decide, and act on it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from releve.adapters.git_dvc.committed import Committed, read_committed
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.registry.registry import Registry
+from releve.core.settings import Settings
+from releve.domain.evaluation.metrics import resolve
+from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms
+from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
+from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
+from releve.domain.prediction_log.records import timestamp
+from releve.domain.registry.chain import ARMS_COMPARED, ARMS_STARTED
+from releve.reporting.live_comparison import describe_decision
+from tasks.history import newest_of
+from tasks.places import ScenarioState
+from tasks.release.release import NotAccepted, ReleaseResult, release
+
+ACTOR = "compare"
+
+
+def arms_run(settings: Settings, scenario: str) -> bool:
+    """Whether a challenger takes part in live traffic."""
+    return Registry(settings.registry_url).arms(scenario) is not None
+
+
+@dataclass(frozen=True)
+class ArmsLook:
+    """The arms that run, and what was seen of them."""
+
+    running: RunningArms
+    compared: ArmsCompared
+
+
+def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:
+    """Compare the arms that run, and decide; None where none do. Nothing is written where nothing has changed."""
+    truth, registry = read_committed(settings, scenario), Registry(settings.registry_url)
+    running = registry.arms(scenario)
+    if running is None:
+        return None
+    comparison = _compare(settings, scenario, truth, registry, running)
+    compared = ArmsCompared(
+        comparison=comparison, decision=decide(comparison, max_rows=truth.params.experiment.max_rows)
+    )
+    before = next(newest_of(registry, scenario, ARMS_COMPARED), None)
+    if compared.is_news(before.read(ArmsCompared) if before else None):
+        registry.append(scenario, compared, reason=describe_decision(compared), actor=ACTOR)
+    return ArmsLook(running, compared)
+
+
+def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult | None:
+    """Do what a look decided: release the challenger, or end the arms; None unless it is released.
+
+    Raises what `release` does but NotAccepted, and StaleArms where the arms were changed meanwhile.
+    """
+    action, started, released = look.compared.decision.action, look.running.started, None
+    if action is ArmsAction.CONTINUE:
+        return None
+    reason, outcome = describe_decision(look.compared), ArmsOutcome.STOPPED
+    if action is ArmsAction.PROMOTE:
+        outcome = ArmsOutcome.PROMOTED
+        challenger = started.challenger.model
+        try:
+            released = release(settings, scenario, model=challenger, reason=reason, actor=ACTOR, shown_live=True)
+        except NotAccepted as error:  # a shadow may be one that a floor refuses, and live labels do not speak of those
+            outcome, reason = ArmsOutcome.STOPPED, f"{reason}; and yet it is not released: {error}"
+    ended = ArmsEnded(outcome=outcome, champion=started.champion, challenger=started.challenger.model)
+    Registry(settings.registry_url).end_arms(scenario, ended, expected=look.running.number, reason=reason, actor=ACTOR)
+    return released
+
+
+def _compare(
+    settings: Settings, scenario: str, truth: Committed, registry: Registry, running: RunningArms
+) -> LiveComparison:
+    params, target, ledger = (
+        truth.params,
+        truth.schema.target,
+        LedgerReader(ScenarioState(settings.home, scenario).ledger),
+    )
+    models = {Arm.CHAMPION: running.started.champion, Arm.CHALLENGER: running.started.challenger.model}
+    own = {arm: ledger.answers(since=running.since, model=model) for arm, model in models.items()}
+    shadows = ledger.shadows(since=running.since, model=models[Arm.CHALLENGER])
+    starts = takewhile(lambda event: event.at >= running.since, newest_of(registry, scenario, ARMS_STARTED))
+    answers = ArmAnswers(
+        mode=running.started.mode,
+        since=running.since,
+        models=models,
+        rows={
+            Arm.CHAMPION: own[Arm.CHAMPION],
+            Arm.CHALLENGER: challenger_rows(shadows, own[Arm.CHALLENGER], own[Arm.CHAMPION]),
+        },
+        is_shadow=all(event.read(ArmsStarted).mode is ArmMode.SHADOW for event in starts),
+        failed=sum(bool(line.error) for line in shadows),
+    )
+    labels = ledger.labels(with_queued=True)
+    return compare(
+        answers,
+        labels,
+        target,
+        queued=labels.keys() - ledger.labels().keys(),
+        metric=resolve(params.gate.metric, target.task),
+        quantile=params.gate.quantile,
+        confidence=params.statistics.confidence,
+        matured=timestamp(datetime.now(UTC) - timedelta(hours=params.experiment.label_delay_hours)),
+    )

@@ -1,0 +1,154 @@
+"""Arms of a shop without a model: the ledger holds what they answered, and the registry what runs."""
+
+import numpy as np
+import pytest
+
+from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
+from releve.domain.experiment.decision import ArmsAction, ArmsCompared, ArmsReason
+from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED
+from releve.domain.registry.events import ModelReleased
+from tasks.experiment.compare import look_at_arms, settle
+from tests.events import make_any_release, make_arms_started
+from tests.tables import SHOP, shop_row
+from tests.tasks.shop import Shop, written_ledger
+
+CHAMPION, CHALLENGER = f"{SHOP}:v1", f"{SHOP}:v2"
+ROWS = 400  # of one request
+
+
+@pytest.fixture
+def tried(fresh: Shop) -> Shop:
+    """A shadow runs; labels count as soon as they come."""
+    fresh.override(experiment={"label_delay_hours": 0.0})
+    fresh.registry.move(
+        SHOP, ModelReleased(release=make_any_release(CHAMPION)), expected=None, reason="", actor="a test"
+    )
+    start(fresh, expected=None)
+    return fresh
+
+
+def start(shop, *, expected, **changes):
+    started = make_arms_started(CHAMPION, CHALLENGER, **changes)
+    return shop.registry.start_arms(SHOP, started, expected=expected, reason="a test", actor="a test")
+
+
+def answer(shop, *, wrong, aside=None, arm="champion", models=(CHAMPION, CHALLENGER), seed=1):
+    """One request that is answered, wrongly in a share of the rows; `aside`: the shadow's share of wrong answers."""
+    random = np.random.default_rng(seed)
+    truth = random.random(ROWS) < 0.5
+    said = [np.where(truth ^ (random.random(ROWS) < share), "yes", "no").tolist() for share in (wrong, aside or 0.0)]
+    model = models[arm == "challenger"]
+    with written_ledger(shop) as ledger:
+        request = ledger.answer(
+            model=model, index=None, rows=[shop_row()] * ROWS, labels=said[0], probabilities=None, arm=arm
+        )
+        if aside is not None:
+            ledger.shadow(of=request, model=models[1], index=None, labels=said[1], probabilities=None, latency_ms=1.0)
+        ledger.label((f"{request}.{row}", "yes" if truth[row] else "no") for row in range(ROWS))
+
+
+def test_without_arms_there_is_nothing_to_look_at(fresh):
+    assert look_at_arms(fresh.settings, SHOP) is None
+
+
+def test_a_look_is_an_event_with_its_figures_and_one_that_brings_nothing_new_is_none(tried):
+    answer(tried, wrong=0.2, aside=0.2)
+
+    looks = [look_at_arms(tried.settings, SHOP) for _ in range(2)]
+
+    (event,) = tried.registry.events(SHOP, kinds=[ARMS_COMPARED])
+    assert event.read(ArmsCompared) == looks[0].compared == looks[1].compared
+    assert "is not told apart from" in event.reason
+    assert looks[0].compared.comparison.rows == ROWS
+
+
+def test_a_challenger_that_goes_on_is_left_alone(tried):
+    answer(tried, wrong=0.2, aside=0.2)
+
+    settle(tried.settings, SHOP, look_at_arms(tried.settings, SHOP))
+
+    assert tried.registry.arms(SHOP) is not None
+
+
+def test_a_challenger_that_is_shown_to_be_worse_is_stopped(tried):
+    answer(tried, wrong=0.1, aside=0.4)
+
+    look = look_at_arms(tried.settings, SHOP)
+    released = settle(tried.settings, SHOP, look)
+
+    assert (look.compared.decision.action, look.compared.decision.reason) == (ArmsAction.STOP, ArmsReason.WORSE)
+    assert released is None and tried.registry.arms(SHOP) is None
+    (event,) = tried.registry.events(SHOP, kinds=[ARMS_ENDED])
+    assert event.read(ArmsEnded).outcome is ArmsOutcome.STOPPED
+    assert f"{CHALLENGER} is shown to be worse than {CHAMPION}: gain -0.340 [-0.485, -0.195]" in event.reason
+
+
+def test_failures_of_a_shadow_and_rows_that_it_did_not_answer_are_no_answers(tried):
+    answer(tried, wrong=0.3, aside=0.1)
+    answer(tried, wrong=0.3, seed=2)
+    with written_ledger(tried) as ledger:
+        ledger.shadow(
+            of="20260105-9f2c01ab.0.5e77c0",
+            model=CHALLENGER,
+            index=None,
+            labels=[],
+            probabilities=None,
+            latency_ms=9.0,
+            error="too late",
+        )
+
+    found = look_at_arms(tried.settings, SHOP).compared.comparison
+
+    assert (found.rows, found.champion.answered, found.challenger.answered) == (ROWS, 2 * ROWS, ROWS)
+    assert found.challenger.failed == 1
+
+
+def test_what_the_shadow_answered_counts_on_when_it_becomes_a_canary(tried):
+    answer(tried, wrong=0.3, aside=0.1)
+    running = tried.registry.arms(SHOP)
+    start(tried, expected=running.number, mode=ArmMode.CANARY, share=0.1)
+    answer(tried, wrong=0.1, arm="challenger", seed=2)
+
+    found = look_at_arms(tried.settings, SHOP).compared.comparison
+
+    assert (found.mode, found.rows, found.challenger.answered) == (ArmMode.CANARY, 2 * ROWS, 2 * ROWS)
+
+
+def test_labels_that_were_asked_for_decide_and_give_no_arm_a_score(tried):
+    with written_ledger(tried) as ledger:
+        request = ledger.answer(
+            model=CHAMPION, index=None, rows=[shop_row()] * ROWS, labels=["no"] * ROWS, probabilities=None
+        )
+        ledger.shadow(
+            of=request,
+            model=CHALLENGER,
+            index=None,
+            labels=["yes", "no", "no", "no"] * (ROWS // 4),
+            probabilities=None,
+            latency_ms=1.0,
+        )
+        ledger.label(((f"{request}.{row}", "yes") for row in range(0, ROWS, 4)), queued=True)
+
+    look = look_at_arms(tried.settings, SHOP).compared
+
+    assert look.decision.action is ArmsAction.PROMOTE
+    assert (look.comparison.needless, look.comparison.unlabelled) == (ROWS * 3 // 4, 0)
+    assert look.comparison.champion.score is None
+
+
+@pytest.mark.slow
+def test_a_challenger_that_is_shown_to_be_better_is_released(replaced):
+    registry = replaced.registry
+    current, previous = registry.current(SHOP), registry.previous(SHOP)
+    registry.move(SHOP, ModelReleased(release=previous), expected=current.number, reason="a test", actor="a test")
+    started = ArmsStarted(mode=ArmMode.SHADOW, challenger=current.release, champion=previous.model, share=0.0)
+    registry.start_arms(SHOP, started, expected=None, reason="a test", actor="a test")
+    replaced.override(experiment={"label_delay_hours": 0.0})
+    answer(replaced, wrong=0.4, aside=0.1, models=(previous.model, current.release.model))
+
+    done = settle(replaced.settings, SHOP, look_at_arms(replaced.settings, SHOP))
+
+    assert done.release.model == registry.current(SHOP).release.model == current.release.model
+    assert registry.arms(SHOP) is None
+    (event,) = registry.events(SHOP, kinds=[ARMS_ENDED])
+    assert event.read(ArmsEnded).outcome is ArmsOutcome.PROMOTED
