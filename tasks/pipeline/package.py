@@ -16,7 +16,7 @@ from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDes
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_runtime import Model, load
 from releve.adapters.vectors.embedder_files import text_files
-from releve.adapters.vectors.sentence_model import SentenceModel, import_model
+from releve.adapters.vectors.text_models import import_model, open_model
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.conformal import conformal_intervals
 from releve.domain.evaluation.evaluation import Sanity
@@ -129,12 +129,13 @@ def try_slight_changes(model: Model, known: "pd.DataFrame") -> Sanity:
 
 
 def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
-    """What learns from a column of texts; a sentence model has learned, and its files are put beside the model."""
+    """What learns from a column of texts; a model of a folder has learned, and its files are put beside the model."""
     source = stage.params.neighbours.model
     if not source or not stage.schema.texts:
         return NgramVectors.fit
     _write_all(stage.files.model, import_model(stage.settings.home / source))
-    model = SentenceModel(stage.files.model)
+    model = open_model(stage.files.model)
+    assert model is not None, "its files were just written"
     return lambda _: model
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.vectors.sentence_model import NETWORK, SentenceModel
+from releve.adapters.vectors.text_models import open_model
 from releve.core.errors import Conflict
 from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
@@ -28,7 +28,7 @@ def ngrams_file(column: int) -> str:
 
 
 def text_files(embedder: Embedder) -> dict[str, bytes]:
-    """Files to put beside the description, by name. A sentence model's are copied by `import_model`."""
+    """Files to put beside the description, by name. Those of a folder are copied by `import_model`."""
     return {
         ngrams_file(column): _packed(encoder)
         for column, encoder in enumerate(embedder.texts)
@@ -39,7 +39,7 @@ def text_files(embedder: Embedder) -> dict[str, bytes]:
 def load_embedder(folder: Path, described: EmbedderDescription) -> Embedder:
     """The embedder that is `described`. Raises EmbedderAltered when the files are others."""
     named = described.texts
-    shared = SentenceModel(folder) if (folder / NETWORK).is_file() else None
+    shared = open_model(folder)
     encoders = [shared or _read(folder / ngrams_file(column)) for column in range(len(named))]
     if (versions := tuple(encoder.version for encoder in encoders)) != named:
         raise EmbedderAltered(

@@ -1,4 +1,4 @@
-"""Sentence-transformers models, run from their ONNX export by ONNX Runtime and `tokenizers`: no torch.
+"""Text encoders as ONNX files with their tokenizers, such as sentence-transformers exports, run without torch.
 
 Nothing is downloaded here: a person puts a model's folder somewhere, and packaging copies what is needed into the
 model's own folder, so that a release answers alone and its digest covers the sentence model too.
@@ -20,8 +20,11 @@ from releve.domain.neighbours.text_vectors import unit_length
 
 NETWORK, TOKENIZER, READING = "sentence.onnx", "sentence_tokenizer.json", "sentence_reading.json"  # as copied
 NETWORKS = ("onnx/model.onnx", "model.onnx")  # where a sentence-transformers folder keeps its export
+POOLING = "1_Pooling/config.json"
 MODULES = ("Transformer", "Pooling", "Normalize")  # what is run here; a Dense layer, say, is not
 TOKENS = ("last_hidden_state", "token_embeddings")  # what exporters call the vectors of the tokens
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+SENTENCES, READY = "sentence_embedding", "none"  # an output that needs no pooling, and how that is kept
 TOGETHER = 32  # texts per run
 MOST_TOKENS = 512  # where neither file says: the length that BERT learned
 PAD = 0  # any token: what is padded is masked
@@ -63,61 +66,94 @@ class SentenceModel:
             "attention_mask": _padded([each.attention_mask for each in encodings], width, 0),
             "token_type_ids": _padded([each.type_ids for each in encodings], width, 0),
         }
-        session, output = self._session
-        wanted = {each.name for each in session.get_inputs()}
-        tokens = session.run([output], {name: block for name, block in inputs.items() if name in wanted})[0]
-        return POOLINGS[self._reading["pooling"]](tokens, inputs["attention_mask"][:, :, None])
+        wanted = {each.name for each in self._session.get_inputs()}
+        asked = {name: block for name, block in inputs.items() if name in wanted}
+        found: NDArray[Any] = self._session.run([self._reading["output"]], asked)[0]
+        if self._reading["pooling"] == READY:
+            return found
+        return POOLINGS[self._reading["pooling"]](found, inputs["attention_mask"][:, :, None])
 
     @cached_property
     def _reading(self) -> Any:
         return json.loads((self.folder / READING).read_text())
 
     @cached_property
-    def _session(self) -> tuple[Any, str]:
-        import onnxruntime
-
-        path, options = self.folder / NETWORK, onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = [each.name for each in session.get_outputs() if len(each.shape) == 3]
-        if not names:
-            raise BadInput(f"{path} has no output of three axes (texts, tokens, numbers); export it again")
-        return session, next((name for name in TOKENS if name in names), names[0])
+    def _session(self) -> Any:
+        return open_network((self.folder / NETWORK).read_bytes())
 
     @cached_property
     def _tokenizer(self) -> Any:
-        try:
-            import tokenizers
-        except ImportError:
-            raise Unavailable(
-                "a sentence model needs the package tokenizers, which is not installed: install releve[sentences]"
-            ) from None
-        tokenizer = tokenizers.Tokenizer.from_file(str(self.folder / TOKENIZER))
-        tokenizer.no_padding()  # a file may ask for a fixed width; padding is masked, so it only costs time
-        tokenizer.enable_truncation(self._reading["max_tokens"])
-        return tokenizer
+        return open_tokenizer(self.folder / TOKENIZER, max_tokens=self._reading["max_tokens"])
 
 
-def import_model(source: Path) -> dict[str, bytes]:
-    """What to copy of a sentence-transformers folder, by the name it is copied to.
+def open_network(content: bytes) -> Any:
+    """A session of ONNX Runtime; from bytes, so that nothing beside the file is ever read."""
+    import onnxruntime
 
-    Raises BadInput naming what is missing or of a kind that is not run here.
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def open_tokenizer(path: Path, *, max_tokens: int | None = None) -> Any:
+    """The tokenizer of a file; without padding, which is masked, so that a fixed width only costs time."""
+    try:
+        import tokenizers
+    except ImportError:
+        raise Unavailable(
+            "a text encoder needs the package tokenizers, which is not installed: install releve[sentences]"
+        ) from None
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation() if max_tokens is None else tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def import_sentence_model(source: Path) -> dict[str, bytes]:
+    """What to copy of a folder with an ONNX file and a tokenizer, by the name it is copied to.
+
+    Files of sentence-transformers say how it is read; without them the mean of the tokens is taken, or the output
+    `sentence_embedding` where there is one. Raise BadInput naming what is missing or of a kind that is not run here.
     """
-    if not source.is_dir():
-        raise BadInput(
-            f"neighbours.model is {source}, and there is no such folder. Download a sentence-transformers model with "
-            "its ONNX export and name its folder, or set search.model to '' for character n-grams"
-        )
     _check_modules(source)
-    network = _network_file(source)
-    path = source / "sentence_bert_config.json"
-    config = json.loads(path.read_text()) if path.is_file() else {}
-    reading = {"pooling": _pooling(source), "max_tokens": int(config.get("max_seq_length") or MOST_TOKENS)}
+    network, tokenizer = network_file(source), _needed(source, "tokenizer.json")
+    output, pooling = _output(network, source)
+    reading = {"output": output, "pooling": pooling, "max_tokens": _max_tokens(source, tokenizer)}
     return {
         NETWORK: network.read_bytes(),
-        TOKENIZER: _needed(source, "tokenizer.json").read_bytes(),
+        TOKENIZER: tokenizer.read_bytes(),
         READING: json.dumps(reading, sort_keys=True).encode(),
     }
+
+
+def _output(network: Path, source: Path) -> tuple[str, str]:
+    """Choose what the network is asked for, and how that is pooled."""
+    try:
+        session = open_network(network.read_bytes())
+    except Exception as error:  # of ONNX Runtime: operators that it does not know, weights in another file
+        raise BadInput(f"{network} cannot be run by ONNX Runtime: {str(error).strip().splitlines()[0]}") from None
+    inputs = [each.name for each in session.get_inputs()]
+    if "input_ids" not in inputs or set(inputs) - {*INPUTS}:
+        raise BadInput(f"{network} takes {', '.join(inputs)}; expected input_ids, and of {', '.join(INPUTS[1:])} any")
+    axes = {each.name: len(each.shape) for each in session.get_outputs()}
+    tokens = [name for name in axes if axes[name] == 3]
+    is_described = (source / POOLING).is_file() or (source / "modules.json").is_file()
+    if axes.get(SENTENCES) == 2 and not is_described:
+        return SENTENCES, READY
+    if not tokens:
+        raise BadInput(
+            f"{network} has the outputs {', '.join(axes)}; expected one of three axes (texts, tokens, numbers), "
+            f"or {SENTENCES} of two (texts, numbers)"
+        )
+    return next((name for name in TOKENS if name in tokens), tokens[0]), _pooling(source) if is_described else "mean"
+
+
+def _max_tokens(source: Path, tokenizer: Path) -> int:
+    """How many tokens of a text are read, by the first file that says so."""
+    path = source / "sentence_bert_config.json"
+    config = json.loads(path.read_text()) if path.is_file() else {}
+    truncation = json.loads(tokenizer.read_bytes()).get("truncation") or {}
+    return int(config.get("max_seq_length") or truncation.get("max_length") or MOST_TOKENS)
 
 
 def _check_modules(source: Path) -> None:
@@ -129,7 +165,8 @@ def _check_modules(source: Path) -> None:
         )
 
 
-def _network_file(source: Path) -> Path:
+def network_file(source: Path) -> Path:
+    """Find the network of a folder. Raise BadInput where there is none, or its weights lie in another file."""
     networks = [source / name for name in NETWORKS if (source / name).is_file()]
     if not networks:
         raise BadInput(
@@ -149,7 +186,7 @@ def _needed(source: Path, name: str) -> Path:
 
 
 def _pooling(source: Path) -> str:
-    path = _needed(source, "1_Pooling/config.json")
+    path = _needed(source, POOLING)
     values = json.loads(path.read_text())
     modes: list[str] = [values["pooling_mode"]] if isinstance(values.get("pooling_mode"), str) else []
     if not modes:  # as older models say it: "pooling_mode_mean_tokens": true

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from releve.adapters.vectors.sentence_model import NETWORK, POOLINGS, TOGETHER, SentenceModel, import_model
+from releve.adapters.vectors.sentence_model import NETWORK, POOLINGS, TOGETHER, SentenceModel
+from releve.adapters.vectors.text_models import import_model
 from releve.core.errors import BadInput
 from tests.sentence_models import WIDTH, make_sentence_model
 
@@ -87,7 +88,7 @@ def test_a_network_beside_the_tokenizer_is_found_too(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_told_with_what_to_do(tmp_path):
-    with pytest.raises(BadInput, match=r"neighbours\.model is .*nowhere, and there is no such folder\. Download"):
+    with pytest.raises(BadInput, match=r"neighbours\.model is .*nowhere, and there is no such folder\. Name"):
         import_model(tmp_path / "nowhere")
 
 
@@ -132,4 +133,8 @@ def test_weights_in_a_file_of_their_own_are_refused(name, tmp_path):
 
 
 def test_how_it_is_read_is_kept_beside_it(model):
-    assert json.loads((model.folder / "sentence_reading.json").read_text()) == {"max_tokens": 16, "pooling": "mean"}
+    assert json.loads((model.folder / "sentence_reading.json").read_text()) == {
+        "max_tokens": 16,
+        "output": "last_hidden_state",
+        "pooling": "mean",
+    }
