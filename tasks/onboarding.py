@@ -8,6 +8,7 @@ from pathlib import Path
 from releve.adapters.files import PipelineInputs, file_digest, read_params, read_yaml, write_bytes, write_inputs
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.file_types import TableSample, read_sample
+from releve.adapters.tables.image_files import read_images
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.config_hint import command_hint
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
@@ -18,9 +19,10 @@ from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.issues import Issue, ranked
-from releve.domain.onboarding.params_file import ScenarioDraft, params_text, with_overrides
+from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride, params_text, with_overrides
 from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_issues, rejections_of
 from releve.domain.onboarding.table import NewTable, Roles, describe
+from releve.domain.schema.columns import IMAGE
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from releve.domain.schema.validation import check_columns, check_frame
 from tasks.ingestion.batches import as_text
@@ -54,7 +56,9 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     base = read_params(settings.project)
     params = with_overrides(base, roles.settings, source="params.yaml with what you set")
     sample = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
-    draft, rejections = _settled(sample, data, roles, base=base, allowed=params.ingest.max_rejected_share)
+    draft, rejections = _settled(
+        sample, data, roles, base=base, home=settings.home, allowed=params.ingest.max_rejected_share
+    )
     text = params_text(draft, scenario=scenario)
     _check_written(text, draft, base)
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
@@ -118,7 +122,7 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
 
 
 def _settled(
-    sample: TableSample, data: Path, roles: Roles, *, base: Params, allowed: float
+    sample: TableSample, data: Path, roles: Roles, *, base: Params, home: Path, allowed: float
 ) -> tuple[ScenarioDraft, Rejections]:
     """Infer from the rows that ingestion will accept by what was inferred from them, and add what it will reject.
 
@@ -133,7 +137,7 @@ def _settled(
     rejections, issues = Rejections(0), list[Issue]()
     for _ in range(ROUNDS):
         try:
-            draft = describe(table, roles, base=base, without=without)
+            draft = _with_image_folder(describe(table, roles, base=base, without=without), data)
         except BadInput as error:
             besides = [issue.text for issue in issues if rejections.total]
             raise BadInput(". Besides, ".join([str(error), *besides])) from None
@@ -143,7 +147,7 @@ def _settled(
         check_columns(schema, list(frame.columns), source="the file")
         read = read_cells(frame, schema, CellFormats.of(written), is_text=is_text)
         rejections = rejections_of(
-            check_frame(schema, read.frame),
+            check_frame(schema, read_images(read.frame, schema, home / written.images)),
             rows=len(frame) + len(unread),
             is_whole=sample.complete,
             unread=len(unread),
@@ -157,6 +161,15 @@ def _settled(
             break
         without = rejected
     return replace(draft, issues=ranked([*issues, *draft.issues])), rejections
+
+
+def _with_image_folder(draft: ScenarioDraft, data: Path) -> ScenarioDraft:
+    """Say where paths of images begin, unless a person has: at the file, which ingestion reads elsewhere."""
+    is_said = any((each.section, each.key) == ("ingest", "images") for each in draft.overrides)
+    if is_said or all(column["type"] != IMAGE for column in draft.table["columns"].values()):
+        return draft
+    here = SettingOverride("ingest", "images", str(data.resolve().parent), "where the paths in the file begin")
+    return replace(draft, overrides=[*draft.overrides, here])
 
 
 def _check_written(text: str, draft: ScenarioDraft, base: Params) -> None:

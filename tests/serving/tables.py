@@ -18,6 +18,7 @@ from releve.adapters.models.description import ModelDescription
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.vectors.embedder_files import text_files
+from releve.adapters.vectors.text_models import import_model, open_model
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.evaluation.conformal import ConformalIntervals
@@ -40,14 +41,24 @@ from tests.serving.process import serving, wait_until
 WIDE = ConformalIntervals(confidence=0.95, alpha=0.05, rows=500, edges=(60.0,), half_widths=(50.0, 70.0), windows=())
 
 
-def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: str = "linear") -> Path:
-    """A model folder for a table, fitted on checked rows, in the form that `model_runtime.load` reads."""
+def packed(
+    folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: str = "linear", encoder: Path | None = None
+) -> Path:
+    """A model folder for a table, fitted on checked rows, in the form that `model_runtime.load` reads.
+
+    encoder: a folder that `neighbours.model` may name.
+    """
     schema = Schema.from_dict(table)
     arrays = arrays_of_frame(schema, frame)
     pipeline = build(schema, recipe=recipe, scale="standard", options={}, seed=7)
     pipeline.fit(model_frame(arrays, schema), frame[schema.target.name])
     exported = export_checked(pipeline, schema, frame, tolerance=1e-4)
-    embedder = Embedder.fit(arrays, encoder=partial(NgramVectors.fit, dimensions=8, max_features=500))
+    for name, content in (import_model(encoder) if encoder else {}).items():
+        write_bytes(folder / name, content)
+    shared = open_model(folder)
+    learn = partial(NgramVectors.fit, dimensions=8, max_features=500) if shared is None else lambda texts: shared
+    pixels = [len(schema.feature_parts[name]) for name in schema.images]
+    embedder = Embedder.fit(arrays, encoder=learn, pixels=pixels)
     described = {
         "scenario": folder.name,
         "runtime": exported.runtime,
@@ -66,11 +77,20 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
 
 @contextmanager
 def table_served(
-    home: Path, name: str, table: dict[str, Any], rows: pd.DataFrame, *, milvus: int, **environ: str
+    home: Path,
+    name: str,
+    table: dict[str, Any],
+    rows: pd.DataFrame,
+    *,
+    milvus: int,
+    encoder: Path | None = None,
+    **environ: str,
 ) -> Iterator[Running]:
     """A running service whose first release knows `rows`; `environ`: more of its environment."""
     frame = check_frame(Schema.from_dict(table), rows).accepted
-    stored = ModelStore(home).save(packed(home / "made" / name, table, frame), scenario=name, version="one", labels={})
+    stored = ModelStore(home).save(
+        packed(home / "made" / name, table, frame, encoder=encoder), scenario=name, version="one", labels={}
+    )
     indexed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
     collection = f"releve_{name}_one"
     index = VectorIndex(f"http://{LOOPBACK}:{milvus}")

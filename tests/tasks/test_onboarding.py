@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from examples.digit_images import write_digits
 from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.yaml_files import pipeline_text
@@ -408,3 +409,18 @@ def test_every_key_that_the_page_shows_is_one_that_a_scenario_may_have() -> None
     assert {column.type for column in schema.columns} == set(TYPES)
     for kind in TYPES.values():
         assert all(f"`{key}`" in page for key in kind.keys | COMMON_KEYS - {"type"})
+
+
+def test_a_table_of_paths_to_images_is_brought_with_the_folder_where_they_begin(
+    settings: Settings, tmp_path: Path
+) -> None:
+    data = write_digits(tmp_path / "digits", rows=300)
+    (tmp_path / "digits" / "images" / "0007.png").unlink()
+
+    made = scaffold(settings, "digit-images", data=data, roles=Roles("digit"))
+
+    written = yaml.safe_load((made.folder / "params.yaml").read_text())
+    assert written["columns"]["image"] == {"type": "image", "size": [16, 16], "mode": "grey"}
+    assert written["ingest"] == {"images": str(tmp_path / "digits")}
+    assert made.rejections.rows == {7}
+    assert "image holds images, which the model sees at 16 x 16 pixels" in report(made, project=settings.project)

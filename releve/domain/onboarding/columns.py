@@ -13,7 +13,8 @@ from releve.core.formatting import counted, listed
 from releve.domain.onboarding.issues import Issue
 from releve.domain.onboarding.profiles import SENTENCE_WORDS, ColumnProfile
 from releve.domain.schema.cells import EXACT, as_date, fold, names_of
-from releve.domain.schema.columns import CATEGORY, NUMBER, TEXT
+from releve.domain.schema.columns import CATEGORY, IMAGE, NUMBER, TEXT
+from releve.domain.schema.images import MODE, SIZE
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
@@ -42,6 +43,8 @@ def column_spec(profile: ColumnProfile) -> dict[str, object]:
         spec["categories"] = ["False", "True", *sorted(profile.kept)]
     elif profile.type == CATEGORY and profile.is_listable:
         spec["categories"] = sorted({(*names_of(value), str(value))[0] for value in profile.counts})
+    if profile.type == IMAGE:
+        spec |= {"size": list(SIZE), "mode": MODE}
     if profile.type == TEXT:
         spec["max_length"] = _max_length(profile)
     return spec | ({"nullable": True} if profile.missing else {})
@@ -117,6 +120,11 @@ def _issues(profile: ColumnProfile) -> Iterator[Issue]:
             yield Issue("hint", f"{name} holds {shown}: kept, as a {profile.type} like any other")
         else:
             yield Issue("missing", f"{name} holds {shown}: taken as missing (ingest.missing)")
+    if profile.type == IMAGE:
+        size = " x ".join(map(str, SIZE))
+        yield Issue(
+            "type", f"{name} holds images, which the model sees at {size} pixels, {MODE}: set size and mode as it needs"
+        )
     if text := FORMS.get(profile.form, ""):
         no_feature = (name,) if profile.form == "other date" else ()
         yield Issue("type", f"{name} {text.format(example=repr(example))}", no_feature, "a date in another form")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from releve.domain.ingestion.numerals import MOSTLY, is_grouped
 from releve.domain.schema.cells import EXACT, LARGEST_NUMBER, TRUTH, as_date, as_number, is_missing, names_of, trimmed
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
+from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, REAL, TEXT
+from releve.domain.schema.images import ENDINGS, is_image_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,6 +174,8 @@ def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, di
         if known / total >= MOSTLY or (kind == NUMBER and are_measured):
             code = _code_form(counts) if kind == NUMBER else ""
             return (CATEGORY, code, {}) if code else (kind, "", numbers)
+    if mostly(lambda value: isinstance(value, str) and (is_image_text(value) or value.lower().endswith(ENDINGS))):
+        return IMAGE, "", {}
     texts = {str(value): count for value, count in counts.items()}
     words = sum(len(text.split()) * count for text, count in texts.items()) / total
     is_free = (words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * total) or (
