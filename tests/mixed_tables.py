@@ -9,6 +9,7 @@ import pandas as pd
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipes import ALL_FEATURES, RECIPES, is_offered
+from tests.images import png
 
 TARGETS: dict[str, dict[str, Any]] = {
     "binary": {"name": "y", "classes": ["no", "yes"]},
@@ -21,6 +22,7 @@ COLUMNS: dict[str, dict[str, dict[str, Any]]] = {
     "categories": {"colour": {"type": "category"}, "size": {"type": "category", "categories": ["s", "m"]}},
     "texts": {"title": {"type": "text", "nullable": True}},
 }
+IMAGES = {"photo": {"type": "image", "size": [2, 2], "nullable": True}}  # only where they are asked for
 MIXES = {**{kind: (kind,) for kind in COLUMNS}, "tabular": ("numbers", "dates", "categories"), "all": tuple(COLUMNS)}
 LEARNERS = [name for name, recipe in RECIPES.items() if recipe.features == ALL_FEATURES]
 SMALL: Mapping[str, dict[str, Any]] = {
@@ -35,7 +37,7 @@ WORDS = ["red", "apple", "green", "pear", "car", "slow", "rain"]
 
 def mixed_schema(task: str, kinds: tuple[str, ...]) -> Schema:
     """The columns of these kinds, and the target of that task."""
-    columns = {name: spec for kind in kinds for name, spec in COLUMNS[kind].items()}
+    columns = {name: spec for kind in kinds for name, spec in {**COLUMNS, "images": IMAGES}[kind].items()}
     return Schema.from_dict({"columns": columns, "target": TARGETS[task]})
 
 
@@ -71,6 +73,9 @@ def mixed_table(task: str, kinds: tuple[str, ...], **rows: Any) -> tuple[Schema,
     """A schema and its checked rows."""
     schema = mixed_schema(task, kinds)
     frame = mixed_rows(task, **rows)
+    if "images" in kinds:
+        lights = np.clip(frame["length"] * 10, 0, 255)
+        frame["photo"] = [png(np.full((3, 3), light)) if row % 9 else None for row, light in enumerate(lights)]
     return schema, check_frame(schema, frame[[*schema.names, "y"]]).accepted
 
 

@@ -24,7 +24,7 @@ from tasks.release.index import as_entries
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.refreshes import write_refresh
 from tests.sentence_models import WIDTH, make_sentence_model
-from tests.tables import make_params
+from tests.tables import DARK, make_params
 
 NEWEST = (Fold(100, 150),)  # the window on record
 
@@ -142,6 +142,19 @@ def test_each_window_on_record_tries_the_intervals_of_the_windows_before_it(tmp_
     assert 0 < sum(window.covered for window in intervals.windows) <= 80
     assert intervals.rows == 110
     assert intervals.alpha != pytest.approx(0.05)
+
+
+def test_images_are_numbers_of_an_exported_model_and_one_column_of_its_index(tmp_path):
+    stage = make_stage(tmp_path, kinds=("numbers", "images"))
+
+    model = packaged(stage)
+
+    vectors = model.embedder.embed(arrays_of_rows(model.schema, [{"length": 1, "width": 0, "photo": DARK}]))
+    tried = {each.column for each in model.description.sanity.worst}
+    assert (model.description.runtime, model.description.parity) == ("onnx", None)
+    assert vectors.shape == (1, 2 + 4)
+    assert tried == {"length", "width", "photo"}
+    assert {str(row["photo"])[:11] for row in model.description.golden.rows} <= {"iVBORw0KGgo", "None"}
 
 
 def test_texts_are_searched_by_their_ngrams(tmp_path):
