@@ -131,7 +131,7 @@ def test_answers_come_back_from_the_ledger_as_the_schema_types_them(rentals: Run
     notes = clean(rentals_schema().column("note"), answers.features["note"])
     assert notes.values[-2:].tolist() == ["sunny", None]
     rows = answers.features[rentals_schema().names].tail(2).to_dict("records")
-    assert arrays_of_rows(rentals_schema(), rows)["numbers"].shape == (2, 6)
+    assert arrays_of_rows(rentals_schema(), rows)["numbers"].shape == (2, 8)
 
 
 @pytest.mark.parametrize(
