@@ -11,6 +11,7 @@ from flows.ingest import ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
 from flows.tidy import tidy_up
+from releve.adapters.git_dvc.committed import read_committed
 from releve.core.formatting import counted
 from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
@@ -56,6 +57,9 @@ def retrain(
 def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:
     """Put newly labelled answers into the incoming folder, then ingest the folder."""
     print(f"{harvest(settings, scenario)} labelled answers wait to be ingested")
+    rules = read_committed(settings, scenario).params.ledger
+    if hidden := (*rules.hash, *rules.drop):
+        print(f"answers bring no {', '.join(hidden)}: the ledger does not hold it in clear (ledger.hash, ledger.drop)")
     return ingest_files(settings, scenario)
 
 

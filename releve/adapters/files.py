@@ -50,6 +50,8 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     for setting in ("dates", "units"):
         schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
     schema.check_settings("index.filters", params.index.filters, source=_own(scenario), of_type=CATEGORY)
+    for setting in ("hash", "drop"):
+        schema.check_not_learned(f"ledger.{setting}", getattr(params.ledger, setting), source=_own(scenario))
     return params, schema
 
 

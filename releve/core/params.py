@@ -322,7 +322,16 @@ class Storage(ParamsSection):
 
 class LedgerRules(ParamsSection):
     keep_days: CountOrNone
+    hash: Annotated[tuple[str, ...], YamlList]
+    drop: Annotated[tuple[str, ...], YamlList]
     push: bool
+
+    @field_validator("drop")
+    @classmethod
+    def _check_not_hashed(cls, drop: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        if both := sorted({*drop} & {*info.data.get("hash", ())}):
+            raise PydanticCustomError("both", "ledger.hash lists {names}, too", {"names": ", ".join(both)})
+        return drop
 
 
 class ServiceLimits(ParamsSection):

@@ -30,6 +30,7 @@ class Settings:
     token_read: str = field(default="", repr=False)  # that clients of the service send; "" for none
     token_label: str = field(default="", repr=False)
     token_operate: str = field(default="", repr=False)
+    ledger_key: str = field(default="", repr=False)  # of the ledger's hashes; "": the one in the home
     token_rate: int = 0  # requests a second that one token may send to one process of the service; 0: no limit
     prefect_api_url: str = field(default="", repr=False)  # where the service starts runs; may hold a password
     prefect_ui_url: str = ""  # where people look at them; "": as Prefect derives it from the address for programs
@@ -66,6 +67,7 @@ class Settings:
             token_read=environ.get("RELEVE_TOKEN_READ", ""),
             token_label=environ.get("RELEVE_TOKEN_LABEL", ""),
             token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
+            ledger_key=environ.get("RELEVE_LEDGER_KEY", ""),
             token_rate=_whole_number(environ, "RELEVE_TOKEN_RATE", cls.token_rate, least=0, most=MOST_A_SECOND),
             prefect_api_url=environ.get("PREFECT_API_URL", ""),
             prefect_ui_url=environ.get("PREFECT_UI_URL", ""),

@@ -46,6 +46,12 @@ def _by_own_ids(ledger: LedgerWriter, schema: Schema, pairs: Sequence[tuple[Any,
     own = {} if schema.id is None else {at: given for at, (given, _) in enumerate(pairs) if not is_row_id(given)}
     if schema.id is None or not own:
         return list(pairs)
+    if schema.id in ledger.hidden.dropped:
+        problems = [
+            Problem(at, "id", f"finds nothing, as '{schema.id}' is not kept (ledger.drop): send the prediction's")
+            for at in own
+        ]
+        raise UnknownRows([str(given) for given in own.values()], problems, of=len(pairs))
     column = schema.column(schema.id)
     cells = {at: column.typed(given) for at, given in own.items()}
     found = ledger.find_by_cell(column, set(cells.values()))

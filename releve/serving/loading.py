@@ -16,9 +16,11 @@ from releve.adapters.registry.registry import Current
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
+from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.examples import example_cells
+from releve.domain.schema.schema import Schema
 from releve.serving.edge.metrics import Metrics
 from releve.serving.scenario import Scenario, Served
 
@@ -51,6 +53,7 @@ class Loader:
         models: ModelStore,
         *,
         limits_of: Callable[[str], ServiceLimits],
+        hidden_of: Callable[[str, Schema], HiddenCells],
         nothing_serves: Callable[[str], ReleveError],
         budget: int,
         metrics: Metrics,
@@ -58,6 +61,7 @@ class Loader:
         """`budget`: bytes of all models in memory. `nothing_serves`: the error for a scenario without a release."""
         self._models = models
         self._limits_of = limits_of
+        self._hidden_of = hidden_of
         self._nothing_serves = nothing_serves
         self._budget = budget
         self._metrics = metrics
@@ -152,6 +156,7 @@ class Loader:
         try:
             model, size = self._read(release)
             served = Served(model, self._limits_of(scenario.name), current.since, release, current.number)
+            scenario.ledger.hidden = self._hidden_of(scenario.name, served.schema)
         except Exception as error:  # a broken release must not end what serves: the next one may be whole
             known = self._failures.get(scenario.name)
             self._failures[scenario.name] = _Failure(

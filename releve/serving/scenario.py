@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -290,8 +290,20 @@ class Scenario:
             [hits] = await pool.run(partial(self.index.search, index, vector, limit=limit, conditions=conditions))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         arm = served.arm
-        line = self.ledger.search(model=model.tag, index=index, arm=arm, question=question, neighbours=neighbours)
+        line = self.ledger.search(
+            model=model.tag,
+            index=index,
+            arm=arm,
+            question=replace(question, row=self.ledger.hidden.hide([question.row])[0]) if question.row else question,
+            neighbours=self._without_hidden_ids(neighbours, model.schema),
+        )
         return Found(line, model.tag, index, arm, served.metric, neighbours, [hit.id for hit in hits])
+
+    def _without_hidden_ids(self, neighbours: list[dict[str, object]], schema: Schema) -> list[dict[str, object]]:
+        """Leave out the table's own ids, which batch and row stand for, where they may not be in the ledger."""
+        if schema.id not in self.ledger.hidden.names:
+            return neighbours
+        return [{**neighbour, "row_id": None} for neighbour in neighbours]
 
     def _trial_of(self, champion: Served) -> Trial | None:
         """The challenger beside this champion: for a moment the registry may speak of another one."""

@@ -11,6 +11,7 @@ from itertools import islice
 
 from releve.adapters import files
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.prediction_ledger.segments import check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
@@ -80,6 +81,9 @@ class Scenarios:
         self._loader = Loader(
             ModelStore(settings.home),
             limits_of=lambda name: files.read_params(settings.project, name).service,
+            hidden_of=lambda name, schema: hidden_cells(
+                settings, files.read_params(settings.project, name).ledger, schema
+            ),
             nothing_serves=self._nothing_serves,
             budget=settings.service_memory * 2**20,
             metrics=self._metrics,

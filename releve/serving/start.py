@@ -9,6 +9,7 @@ from typing import Any
 from releve.adapters import files
 from releve.adapters.models import bento_builds, model_runtime
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.names import check_scenario_name
@@ -43,8 +44,9 @@ def _pinned(settings: Settings, tag: str, folder: Path, metrics: Metrics | None)
     warm_up(model)
     name = check_scenario_name(model.description.scenario)
     scenarios = Scenarios(settings, registry=None, index=None, poll_seconds=POLL_SECONDS, metrics=metrics)
-    limits = files.read_params(settings.project, name).service
-    scenarios.pin(name, Served(model, limits, since=datetime.now(UTC).isoformat()))
+    params = files.read_params(settings.project, name)
+    scenarios.pin(name, Served(model, params.service, since=datetime.now(UTC).isoformat()))
+    scenarios.get(name).ledger.hidden = hidden_cells(settings, params.ledger, model.schema)
     scenarios.start()
     return scenarios
 

@@ -1,6 +1,7 @@
 """Labels by the table's own id: the newest answer that carried it, all or none."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -11,8 +12,13 @@ import orjson
 import pytest
 
 from releve.adapters.prediction_ledger import cells
+from releve.adapters.prediction_ledger.compaction import compact
+from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.core.errors import BadInput
+from releve.core.params import LedgerRules
+from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
 from releve.serving.faults import Refused
 from releve.serving.feedback import UnknownRows, write_labels
@@ -168,3 +174,69 @@ def test_the_service_takes_the_id_that_a_request_carried(rentals: Running):
     assert (accepted.status_code, accepted.json()["accepted"]) == (200, 1)
     assert LedgerReader(rentals.home / "ledger" / RENTALS).labels()[sent][0] == 12
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_answer")
+
+
+def hide(ledger: LedgerWriter, home: Path, **rules: Any) -> Settings:
+    """The ledger's owner hides columns of the rentals."""
+    there = Settings(project=home, home=home, registry_url="", milvus_uri="")
+    ledger.hidden = hidden_cells(
+        there, LedgerRules(**{"keep_days": 0, "hash": (), "drop": (), "push": False, **rules}), rentals_schema()
+    )
+    return there
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_hashed_id_is_on_no_disk_and_still_finds_its_row(ledger: LedgerWriter, tmp_path: Path, compacted: bool):
+    clear = answer(ledger, "south")
+    hide(ledger, tmp_path / "home", hash=("station",))
+    hashed = answer(ledger, "north", " north \n", "west")
+    if compacted:
+        ledger.sync()
+        answer(ledger, None)  # two days later
+        ledger.close()
+        compact(tmp_path, now=START + timedelta(days=9))
+        ledger = LedgerWriter(tmp_path, RENTALS, clock=lambda: START + timedelta(days=9))
+        hide(ledger, tmp_path / "home", hash=("station",))
+
+    write_labels(ledger, rentals_schema(), [("west", 5.0), ("south", 6.0)])
+
+    assert labels_in(tmp_path) == {f"{hashed}.2": 5.0, f"{clear}.0": 6.0}
+    with pytest.raises(Refused, match="stands in 2 rows"):
+        write_labels(ledger, rentals_schema(), [("north", 5.0)])
+    assert not [path for path in tmp_path.glob("answers*") if b"north" in path.read_bytes()]
+    assert "station" not in LedgerReader(tmp_path).answers_to([f"{hashed}.0"]).features
+    ledger.close()
+
+
+def test_a_dropped_id_asks_for_the_predictions(ledger: LedgerWriter, tmp_path: Path):
+    hide(ledger, tmp_path / "home", drop=("station",))
+    sent = answer(ledger, "north")
+
+    with pytest.raises(UnknownRows, match=r"'station' is not kept \(ledger.drop\): send the prediction's"):
+        write_labels(ledger, rentals_schema(), [("north", 5.0)])
+    write_labels(ledger, rentals_schema(), [(f"{sent}.0", 5.0)])
+
+    assert labels_in(tmp_path) == {f"{sent}.0": 5.0}
+    assert b"station" not in next(tmp_path.glob("answers*")).read_bytes()
+
+
+def test_a_column_that_the_model_learns_from_cannot_be_hidden(ledger: LedgerWriter, tmp_path: Path):
+    with pytest.raises(BadInput, match=r"ledger\.hash names 'temperature', which the model learns from"):
+        hide(ledger, tmp_path, hash=(rentals_schema().features[0].name,))
+
+
+def test_the_key_is_made_once_for_its_owner_and_another_key_makes_other_hashes(ledger: LedgerWriter, tmp_path: Path):
+    there, column = hide(ledger, tmp_path, hash=("station",)), rentals_schema().column("station")
+    made = ledger.hidden.hashes(column, ["north"])
+    path = tmp_path / "ledger.key"
+
+    hide(ledger, tmp_path, hash=("station",))
+    again = ledger.hidden.hashes(column, ["north"])
+    given = hidden_cells(
+        replace(there, ledger_key="ours"),
+        LedgerRules(keep_days=0, hash=("station",), drop=(), push=False),
+        rentals_schema(),
+    )
+
+    assert again == made != given.hashes(column, ["north"])
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -6,13 +6,17 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import DiskFull, ReleveError
 from releve.core.settings import Settings, sqlite_url
 from tasks.ingestion.ingest import ingest
+from tasks.ledger import tidy_ledger
 from tasks.release.retrain import retrain
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import NEWER, Shop
@@ -139,3 +143,34 @@ def test_every_command_ends_in_one_sentence(name, kind, ingested, disk):
     assert len(errors) == 1, done.stderr
     assert errors[0].startswith("error: ")
     assert disk.files() == before
+
+
+def test_a_compaction_without_room_loses_nothing_and_the_next_one_completes_it(ingested, disk):
+    shop = ingested
+    request = shop.answer(NEWER, predicted=["yes"] * len(NEWER), labels=["no"])
+    settings = on_disk(shop, disk)
+    ledger, tomorrow = settings.home / "ledger" / SHOP, datetime.now(UTC) + timedelta(days=2)
+    before, answers = disk.files(), LedgerReader(ledger).answers().ids
+    disk.fill()
+
+    with pytest.raises(DiskFull, match="no space is left"):
+        tidy_ledger(settings, SHOP, now=tomorrow)
+    there = disk.files()
+    with pytest.raises(DiskFull):
+        label(ledger, f"{request}.1")
+    disk.free()
+    tidy_ledger(settings, SHOP, now=tomorrow)
+    label(ledger, f"{request}.1")
+
+    assert there == before
+    assert LedgerReader(ledger).answers().ids == answers
+    assert list(LedgerReader(ledger).labels()) == [f"{request}.0", f"{request}.1"]
+    assert [path.name.split("-")[0] for path in ledger.glob("*.jsonl")] == ["labels"]  # today's
+
+
+def label(ledger: Path, row_id: str) -> None:
+    writer = LedgerWriter(ledger, SHOP, clock=lambda: datetime.now(UTC))
+    try:
+        writer.label([(row_id, "no")])
+    finally:
+        writer.close()

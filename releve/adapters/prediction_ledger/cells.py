@@ -17,6 +17,7 @@ from releve.adapters.prediction_ledger.segments import (
     refusal,
     segments_of,
 )
+from releve.domain.prediction_log.hidden import NOTHING_HIDDEN, HiddenCells
 from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.schema.columns import Column
 
@@ -33,15 +34,18 @@ class FoundCells:
     is_whole: bool  # whether nothing of the ledger was left unread
 
 
-def find_by_cell(folder: Path, column: Column, wanted: Collection[Any]) -> FoundCells:
+def find_by_cell(
+    folder: Path, column: Column, wanted: Collection[Any], *, hidden: HiddenCells = NOTHING_HIDDEN
+) -> FoundCells:
     """Find the newest answer that carried each of `wanted`, typed cells, in `column`. Raises Unavailable.
 
     Reads blocks of all writers' segments, and groups of rows of finished days, the newest first, until all are found;
     none after SEARCHED_BYTES.
     """
     newest: dict[Any, tuple[str, list[str]]] = {}
+    hashes = hidden.hashes(column, wanted)
     texts = [] if column.ignore_case else [orjson.dumps(cell)[1:-1] for cell in wanted if isinstance(cell, str)]
-    needles = texts if len(texts) == len(wanted) <= FEW else []
+    needles = [*texts, *map(str.encode, hashes)] if len(texts) == len(wanted) <= FEW else []
     read, unread = 0, sorted(map(_whole, segments_of(folder, ANSWERS)))
     while unread and read < SEARCHED_BYTES:
         if len(newest) == len(wanted) and all(at >= unread[-1].before for at, _ in newest.values()):
@@ -55,7 +59,10 @@ def find_by_cell(folder: Path, column: Column, wanted: Collection[Any]) -> Found
             for position, row in enumerate(answer.rows):
                 value = row.get(column.name)
                 # an older schema may have taken what the column would not take now
-                cell = None if value is None or column.problem(value) else column.typed(value)
+                if column.name in answer.hashed:
+                    cell = hashes.get(str(value))
+                else:
+                    cell = None if value is None or column.problem(value) else column.typed(value)
                 if cell in wanted and answer.at >= newest.get(cell, ("", []))[0]:
                     known = newest[cell][1] if cell in newest and newest[cell][0] == answer.at else []
                     named = f"{answer.id}.{position}"  # which may be there twice, while its day is compacted

@@ -26,6 +26,7 @@ from releve.adapters.prediction_ledger.segments import (
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.domain.experiment.arms import Arm
+from releve.domain.prediction_log.hidden import NOTHING_HIDDEN
 from releve.domain.prediction_log.records import (
     AnsweredRow,
     Row,
@@ -97,6 +98,7 @@ class LedgerWriter:
         self._clock = clock
         self._worker = check_worker(worker or secrets.token_hex(4))
         self._lock = threading.Lock()
+        self.hidden = NOTHING_HIDDEN  # which cells are written as hashes, or not at all; set by who knows the table
         self._segments: dict[str, Segment] = {}
         self._closed = threading.Event()
         self._own_sync = LedgerSync() if sync is None else None
@@ -126,11 +128,12 @@ class LedgerWriter:
             model=model,
             index=index,
             arm=arm,
-            rows=rows,
+            rows=self.hidden.hide(rows),
             labels=labels,
             probabilities=probabilities,
             intervals=intervals,
             latency_ms=latency_ms,
+            **({"hashed": sorted(self.hidden.hashed)} if self.hidden.hashed else {}),
         )
 
     def shadow(
@@ -198,7 +201,7 @@ class LedgerWriter:
 
     def find_by_cell(self, column: Column, wanted: Collection[Any]) -> FoundCells:
         """The newest answers that carried each of `wanted` in `column`, whichever writer answered: see there."""
-        return find_by_cell(self._folder, column, wanted)
+        return find_by_cell(self._folder, column, wanted, hidden=self.hidden)
 
     def sync(self) -> None:
         """Flush what was written to disk; what forbids it is logged, and tried again at the next call.

@@ -80,18 +80,27 @@ class AnswerLine:
     probabilities: list[list[float]] | None
     intervals: list[list[float]] | None  # [low, high] of each row, as they were sent; None where there are none
     latency_ms: float | None  # that the model took; None where nobody measured it
+    hashed: Sequence[str] = ()  # columns whose cells in `rows` are hashes: see `hidden`
 
     @classmethod
     def parse(cls, value: Any) -> "AnswerLine | None":
         """Read the JSON value of a line; None when it is no whole answer."""
         try:
-            line = cls(**{name: value[name] for name in cls.__slots__})
+            always = {name: value[name] for name in cls.__slots__ if name != "hashed"}
+            line = cls(**always, hashed=value.get("hashed", ()))
         except (TypeError, KeyError):
             return None
         columns: list[Any] = [line.rows, line.labels]
         columns += [each for each in (line.probabilities, line.intervals) if each is not None]
         is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
         return line if is_whole and len({len(column) for column in columns}) == 1 else None
+
+    @property
+    def features(self) -> list[Row]:
+        """Its rows as far as they are known in clear."""
+        if not self.hashed:
+            return self.rows
+        return [{name: cell for name, cell in row.items() if name not in self.hashed} for row in self.rows]
 
     def row(self, row_id: str) -> AnsweredRow | None:
         """Return the row that `row_id` names; None when it names another request or no row of this one."""
@@ -105,7 +114,7 @@ class AnswerLine:
             model=self.model,
             index=self.index,
             arm=self.arm,
-            features=self.rows[position],
+            features=self.features[position],
             predicted=self.labels[position],
             probabilities=None if self.probabilities is None else self.probabilities[position],
             interval=None if self.intervals is None else self.intervals[position],
@@ -347,7 +356,7 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
 
     ordered = sorted(lines, key=lambda line: line.at)
     by_row = [line for line in ordered for _ in line.rows]
-    rows = [row for line in ordered for row in line.rows]
+    rows = [row for line in ordered for row in line.features]
     return AnsweredRows(
         ids=[row_id for line in ordered for row_id in row_ids(line.id, len(line.rows))],
         at=[line.at for line in by_row],

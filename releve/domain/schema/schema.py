@@ -170,6 +170,16 @@ class Schema:
             if of_type not in (None, found):
                 raise BadInput(f"{source}: {setting} names the {found} '{name}'; expected a {of_type} column")
 
+    def check_not_learned(self, setting: str, names: Iterable[str], *, source: str) -> None:
+        """Raise BadInput where `setting` names no column, or one that the model learns from."""
+        self.check_settings(setting, names, source=source)
+        if learned := [column.name for column in self.features if column.name in names]:
+            raise BadInput(
+                f"{source}: {setting} names '{learned[0]}', which the model learns from: drift, estimates, the check "
+                "of a rollback and the label loop read it there. Give it `feature: false`, or "
+                f"leave it out of {setting}"
+            )
+
     def _check_names(self, source: str) -> None:
         """Raise BadInput for names that clash with others, with Relève's own columns, or that name no column."""
         names, target = list(self.by_name), self.target
