@@ -228,7 +228,7 @@ def test_a_column_that_the_model_learns_from_cannot_be_hidden(ledger: LedgerWrit
 def test_the_key_is_made_once_for_its_owner_and_another_key_makes_other_hashes(ledger: LedgerWriter, tmp_path: Path):
     there, column = hide(ledger, tmp_path, hash=("station",)), rentals_schema().column("station")
     made = ledger.hidden.hashes(column, ["north"])
-    path = tmp_path / "ledger.key"
+    path = tmp_path / "ledger-key"
 
     hide(ledger, tmp_path, hash=("station",))
     again = ledger.hidden.hashes(column, ["north"])

@@ -11,7 +11,7 @@ from releve.core.settings import Settings
 from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.schema.schema import Schema
 
-KEY = "ledger.key"  # in RELEVE_HOME
+KEY = "ledger-key"  # in RELEVE_HOME
 KEY_BYTES = 32
 
 
