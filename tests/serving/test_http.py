@@ -3,12 +3,15 @@
 import gzip
 import json
 import re
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 
-from releve.adapters.prediction_ledger.reader import find_answer
+from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer
 from tests.factories import SCENARIO, make_row
 from tests.serving.conftest import COLLECTION, Running
 
@@ -172,6 +175,42 @@ def test_search_by_row_finds_the_nearest_first(running: Running):
     assert (answer["model_version"], answer["index_version"]) == ("flowers:one", COLLECTION)
     assert len(distances) == 5 and distances == sorted(distances)
     assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "row_id"}
+
+
+@contextmanager
+def no_room(running: Running) -> Iterator[None]:
+    """No file of the service grows any more: what a full disk is to whoever writes, and needs no rights."""
+    address = running.client.base_url.port
+    parts = [each for each in psutil.Process().children(recursive=True) if listens(each, address)]
+    limits = {each.pid: resource.prlimit(each.pid, resource.RLIMIT_FSIZE) for each in parts}
+    assert limits
+    for pid, (_, hard) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        for pid, limit in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+
+
+def listens(process: psutil.Process, port: int | None) -> bool:
+    return any(each.laddr and each.laddr.port == port for each in process.net_connections(kind="tcp"))
+
+
+def test_a_full_disk_is_told_and_the_service_goes_on_once_there_is_room(running: Running):
+    ledger = LedgerReader(running.home / "ledger" / SCENARIO)
+    first = running.post("/predict", rows=[make_row()]).json()["predictions"][0]["id"]
+    answered = len(ledger.answers())
+
+    with no_room(running):
+        refused = running.post("/predict", rows=[make_row()])
+        unlabelled = running.post("/feedback", labels=[{"id": first, "label": 1}])
+    again = running.post("/predict", rows=[make_row()])
+    labelled = running.post("/feedback", labels=[{"id": first, "label": 1}])
+
+    assert [(each.status_code, error_of(each)["code"]) for each in (refused, unlabelled)] == [(507, "disk_full")] * 2
+    assert (again.status_code, labelled.status_code) == (200, 200)
+    assert (len(ledger.answers()), ledger.answers().torn_lines) == (answered + 1, 0)
 
 
 def test_a_search_is_in_the_ledger_under_its_request_id(running: Running):

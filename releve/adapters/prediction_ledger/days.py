@@ -331,22 +331,29 @@ class _Layout:
 
     def _rows_of(self, line: StoredLine) -> int:
         """Count the rows that the columns have for a line; 0 where it does not fit them."""
-        value = line.value
-        if not isinstance(value, dict) or self._taken.intersection(value):
+        value, kind = line.value, self._kind
+        if not isinstance(value, dict) or not self._taken.isdisjoint(value):
             return 0
-        at, name = value.get("at"), value.get("id", "")
+        at = value.get("at")
         if not (isinstance(at, str) and at.startswith(self._date) and TIME.fullmatch(at, len(self._date))):
             return 0
-        if not all(isinstance(value.get(each), str) and REQUEST.fullmatch(value[each]) for each in self._kind.ids):
+        for name in kind.ids:
+            if not isinstance(value.get(name), str) or not REQUEST.fullmatch(value[name]):
+                return 0
+        if kind.ids and not value["id"].startswith(f"{self._day}-{line.worker}.{line.offset:x}."):
             return 0
-        if self._kind.ids and not name.startswith(f"{self._day}-{line.worker}.{line.offset:x}."):
+        sizes = set()
+        for name in kind.lists:
+            items = value.get(name)
+            if items is not None and not isinstance(items, list):
+                return 0
+            if items is not None:
+                sizes.add(len(items))
+        if len(sizes) > 1:
             return 0
-        lists = [value[key] for key in self._kind.lists if value.get(key) is not None]
-        if any(not isinstance(each, list) for each in lists) or len({len(each) for each in lists}) > 1:
+        if "rows" in kind.lists and (not value.get("rows") or {*map(type, value["rows"])} != {dict}):
             return 0
-        if "rows" in self._kind.lists and not all(isinstance(row, dict) for row in value.get("rows") or [None]):
-            return 0
-        return max([1, *map(len, lists)])
+        return max([1, *sizes])
 
     def _columns(self, block: _Block) -> dict[str, list[Any]]:
         """Take the values of each column, but for those of PLACE."""
