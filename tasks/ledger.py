@@ -41,7 +41,7 @@ def tidy_ledger(
     rules = truth.params.ledger
     oldest = day_of(timestamp(now - timedelta(days=rules.keep_days))) if rules.keep_days else ""
     with scenario_lock(settings.home, scenario, holder="ledger", wait_seconds=settings.wait_seconds) as lock:
-        freed = drop_days(state.ledger, before=oldest)
+        freed = sum(drop_days(folder, before=oldest) for folder in (state.ledger, state.fetched_ledger))
         compacted = compact(state.ledger, now=now, progress=progress)
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         pushed, dropped = _version(settings, branch, truth.params, state, oldest=oldest, lock=lock)

@@ -142,6 +142,7 @@ class ScenarioState:
             self.resubmit,
             self.pulled,
             self.ledger,
+            self.fetched_ledger,
             self.harvest,
             self.label_queue,
             self.reports,
