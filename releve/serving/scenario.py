@@ -294,10 +294,17 @@ class Scenario:
             model=model.tag,
             index=index,
             arm=arm,
-            question=replace(question, row=self.ledger.hidden.hide([question.row])[0]) if question.row else question,
+            question=self._without_hidden_cells(question),
             neighbours=self._without_hidden_ids(neighbours, model.schema),
         )
         return Found(line, model.tag, index, arm, served.metric, neighbours, [hit.id for hit in hits])
+
+    def _without_hidden_cells(self, question: SearchQuestion) -> SearchQuestion:
+        """Make of a question what the ledger may hold of it."""
+        hidden = self.ledger.hidden
+        filters = tuple(each for each in question.filters if each.field not in hidden.names)
+        row = None if question.row is None else hidden.hide([question.row])[0]
+        return replace(question, row=row, filters=filters)
 
     def _without_hidden_ids(self, neighbours: list[dict[str, object]], schema: Schema) -> list[dict[str, object]]:
         """Leave out the table's own ids, which batch and row stand for, where they may not be in the ledger."""
