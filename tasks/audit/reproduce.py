@@ -12,8 +12,11 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.models.model_runtime import Model, ModelAltered
 from releve.adapters.prediction_ledger.reader import find_request
+from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
+from releve.domain.experiment.arms import ArmsStarted
+from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.vectors import Entries, as_queries
 from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_row_id
 from releve.domain.prediction_log.reproduction import (
@@ -24,6 +27,8 @@ from releve.domain.prediction_log.reproduction import (
     compare_neighbours,
     nearest_again,
 )
+from releve.domain.registry.chain import ARMS_STARTED, MOVES
+from releve.domain.registry.events import release_of
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
 from tasks.ledger import fetch_ledger
@@ -45,6 +50,7 @@ def reproduce(
     The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
     travel with it. Raises BadInput for what is no id, Unavailable.
     """
+    registry = Registry(settings.registry_url)
     by_model: dict[tuple[str, str], list[AnswerLine | SearchLine]] = {}
     for each in ids:
         request = each.rpartition(".")[0] if ROW_ID.fullmatch(each) else each
@@ -55,10 +61,11 @@ def reproduce(
         else:
             by_model.setdefault((line.scenario, line.model), []).append(line)
     for (scenario, model), asked in by_model.items():
+        designs = _index_designs(registry, scenario)
         remote = read_committed(settings, scenario).params.data
         try:
             with fetched_model(settings, model, remote=remote, from_store=from_store, progress=progress) as fetched:
-                again = [_again(fetched, line) for line in asked]
+                again = [_again(fetched, line, designs) for line in asked]
         except (NotFound, ModelAltered, PipelineFailed) as error:
             again = [Reproduction(each.id, each, obstacle=Obstacle.MODEL_LOST, detail=str(error)) for each in asked]
         yield from again
@@ -86,7 +93,14 @@ def _find(settings: Settings, request: str) -> AnswerLine | SearchLine:
     raise NotFound("; ".join(reasons))
 
 
-def _again(fetched: FetchedModel, line: AnswerLine | SearchLine) -> Reproduction:
+def _index_designs(registry: Registry, scenario: str) -> dict[str, IndexDesign]:
+    """Index -> how it was built, of all that were released or took part in live traffic."""
+    moves = [release_of(event) for event in registry.events(scenario, kinds=MOVES)]
+    arms = [event.read(ArmsStarted).challenger for event in registry.events(scenario, kinds=[ARMS_STARTED])]
+    return {each.index: each.index_design for each in (*moves, *arms) if each is not None}
+
+
+def _again(fetched: FetchedModel, line: AnswerLine | SearchLine, designs: Mapping[str, IndexDesign]) -> Reproduction:
     found = Reproduction(
         line.id,
         line,
@@ -101,9 +115,11 @@ def _again(fetched: FetchedModel, line: AnswerLine | SearchLine) -> Reproduction
     if isinstance(line, AnswerLine):
         given = _answer(fetched.model, line.rows)
         return replace(found, again=given, differences=tuple(compare_answers(line, given)))
+    design = designs.get(line.index, IndexDesign())
     entries, query = _search(fetched, line.question)
-    nearest = nearest_again(entries, query, limit=line.question["limit"])
-    return replace(found, again=nearest, differences=tuple(compare_neighbours(line, nearest, entries, query)))
+    nearest = nearest_again(entries, query, limit=line.question["limit"], metric=design.metric)
+    differences = compare_neighbours(line, nearest, entries, query, design=design)
+    return replace(found, again=nearest, differences=tuple(differences))
 
 
 def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:

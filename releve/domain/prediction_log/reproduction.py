@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
 from releve.domain.neighbours.recall import TOLERANCE as DISTANCE_TOLERANCE
-from releve.domain.neighbours.recall import exact_neighbours
+from releve.domain.neighbours.recall import distances_between, exact_neighbours
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.prediction_log.records import AnswerLine, Scalar, SearchLine
 
@@ -101,9 +102,9 @@ def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]
     return sorted(differences, key=lambda each: each.place)
 
 
-def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int) -> list[Neighbour]:
+def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int, metric: Metric) -> list[Neighbour]:
     """Search `entries` exactly for the rows nearest to `query`, (dimension,): nearest first."""
-    [nearest], [distances] = exact_neighbours(entries.vectors, query[None, :], limit)
+    [nearest], [distances] = exact_neighbours(entries.vectors, query[None, :], limit, metric=metric)
     return [
         {
             "label": entries.labels[at],
@@ -117,28 +118,35 @@ def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int) -
 
 
 def compare_neighbours(
-    recorded: SearchLine, again: Sequence[Neighbour], entries: Entries, query: NDArray[np.float32]
+    recorded: SearchLine,
+    again: Sequence[Neighbour],
+    entries: Entries,
+    query: NDArray[np.float32],
+    *,
+    design: IndexDesign,
 ) -> list[Difference]:
     """List the places in which another row should have stood.
 
     Of rows equally far any may stand in a place: what counts is that the row is there with its label and its distance,
-    and that none is nearer.
+    and, where the index is exact, that none is nearer. One that is not may have missed some.
     """
     positions = {key: at for at, key in enumerate(zip(entries.batches, entries.rows.tolist(), strict=True))}
-    spare = DISTANCE_TOLERANCE * max([1.0, *(each["distance"] for each in again)])
+    spare = DISTANCE_TOLERANCE * max([1.0, *(abs(each["distance"]) for each in again)])
+    is_exact = design.type is IndexType.FLAT
 
     def is_same(old: Neighbour, new: Neighbour) -> bool:
         at = positions.get((old["batch"], old["row"]))
         if at is None or entries.labels[at] != str(old["label"]):
             return False
-        difference = query.astype(np.float64) - entries.vectors[at]
-        distance = float(difference @ difference)
-        return bool(abs(distance - old["distance"]) <= spare and distance <= new["distance"] + spare)
+        rows = entries.vectors[at : at + 1].astype(np.float64)
+        distance = float(distances_between(query[None, :].astype(np.float64), rows, design.metric)[0, 0])
+        is_near = not is_exact or distance <= new["distance"] + spare
+        return bool(abs(distance - old["distance"]) <= spare and is_near)
 
     return [
         Difference(place, Differs.NEIGHBOUR, old, new)
         for place, (old, new) in enumerate(zip_longest(recorded.neighbours, again))
-        if old is None or new is None or not is_same(old, new)
+        if not (old and new and is_same(old, new)) and (old or is_exact)
     ]
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.prediction_log.records import AnswerLine, SearchLine
 from releve.domain.prediction_log.reproduction import (
@@ -26,6 +27,7 @@ LINE = AnswerLine(
     intervals=None,
     latency_ms=None,
 )
+FLAT = IndexDesign()
 QUERY = np.array([0.0, 0.0], dtype=np.float32)
 ENTRIES = Entries(
     ids=np.arange(4),
@@ -66,14 +68,19 @@ def test_another_class_differs_and_so_do_probabilities_that_are_no_more_there():
     ]
 
 
+def nearest(limit, metric=Metric.L2):
+    return nearest_again(ENTRIES, QUERY, limit=limit, metric=metric)
+
+
 def search(*, limit=2, swapped=False, **changes) -> SearchLine:
     """What an index of ENTRIES says, in which the two rows at distance 1 may come in any order."""
-    found = [{**each, **changes} for each in nearest_again(ENTRIES, QUERY, limit=limit)]
+    found = [{**each, **changes} for each in nearest(limit)]
     return SearchLine("s", LINE.at, "shop", "shop:one", "i", "champion", {}, found[::-1] if swapped else found)
 
 
-def compared(line: SearchLine, *, limit=2) -> list[int]:
-    return [each.place for each in compare_neighbours(line, nearest_again(ENTRIES, QUERY, limit=limit), ENTRIES, QUERY)]
+def compared(line: SearchLine, *, limit=2, design=FLAT) -> list[int]:
+    again = nearest(limit, design.metric)
+    return [each.place for each in compare_neighbours(line, again, ENTRIES, QUERY, design=design)]
 
 
 def test_of_rows_equally_far_any_may_come_first():
@@ -88,3 +95,17 @@ def test_a_neighbour_is_a_row_with_its_label_and_its_distance(changes):
 
 def test_a_neighbour_too_few_differs():
     assert compared(search(limit=1)) == [1]
+
+
+def test_an_index_that_is_not_exact_may_miss_a_row_but_not_invent_one():
+    missed = replace(line := search(limit=3), neighbours=line.neighbours[1:])
+    hnsw = IndexDesign(IndexType.HNSW)
+
+    assert compared(missed, limit=2) == [1]
+    assert compared(missed, limit=2, design=hnsw) == []
+    assert compared(search(limit=1), design=hnsw) == []
+    assert compared(search(row=7), design=hnsw) == [0, 1]
+
+
+def test_distances_are_those_of_the_index():
+    assert compared(search(), design=IndexDesign(metric=Metric.IP)) == [0, 1]
