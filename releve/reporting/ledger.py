@@ -82,25 +82,23 @@ def describe_queue(scenario: str, queue: LabelQueue) -> list[str]:
     lines = [why]
     if queue.path:
         back = shlex.join(["releve", "labels", scenario, str(queue.path)])
-        lines.append(
-            f"{counted(queue.rows, 'row')} without a label in {queue.path}; fill in the last column, then: {back}"
-        )
+        lines += [
+            f"{counted(queue.rows, 'row')} without a label in {queue.path}",
+            f"fill in the last column, then: {back}",
+        ]
     else:
         lines.append("no row needs a label now, so that no file was written")
     if queue.more:
         lines.append(f"{queue.more:,} more need one, all of them newer")
     if queue.waiting:
-        lines.append(
-            f"{queue.waiting:,} more are too young: their label may come by itself (experiment.label_delay_hours)"
-        )
+        lines.append(f"{queue.waiting:,} are too young: their label may come by itself (experiment.label_delay_hours)")
     return lines
 
 
 def describe_returned(source: str, returned: ReturnedLabels) -> list[str]:
     """Write what became of each row of a filled queue."""
-    lines = [
-        f"{source}: {returned.rows:,} rows, {returned.accepted:,} labels accepted, {returned.unfilled:,} still empty, "
-        f"{len(returned.rejected):,} rejected"
-    ]
+    rows, accepted = counted(returned.rows, "row"), counted(returned.accepted, "label")
+    rejected = len(returned.rejected)
+    lines = [f"{source}: {rows}, {accepted} accepted, {returned.unfilled:,} still empty, {rejected:,} rejected"]
     lines += [f"  {problem}" for problem in returned.rejected[:SHOWN]]
-    return lines if len(returned.rejected) <= SHOWN else [*lines, f"  ... and {len(returned.rejected) - SHOWN:,} more"]
+    return lines if rejected <= SHOWN else [*lines, f"  ... and {rejected - SHOWN:,} more"]

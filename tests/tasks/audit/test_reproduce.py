@@ -18,6 +18,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.vector_index import VectorIndex
+from releve.cli.app import main
 from releve.core.errors import BadInput
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle
 from releve.domain.registry.chain import RELEASED
@@ -179,6 +180,24 @@ def test_what_cannot_be_given_again_is_named_with_its_reason(released):
     assert reasons == {whole: None, dropped: Obstacle.INPUTS_MISSING, unknown: Obstacle.NOT_FOUND}
     assert "price" in next(each.detail for each in found if each.request == dropped)
     assert lost.obstacle is Obstacle.MODEL_LOST
+
+
+def test_the_command_prints_what_comes_out_and_ends_with_1_where_it_is_not_the_same(released, monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_PROJECT", str(released.root))
+    monkeypatch.setenv("RELEVE_HOME", str(released.settings.home))
+    [served] = served_by(released)
+    with serving(released) as scenario:
+        same, other = (scenario.predict(served, rows_for(served, 2)).id for _ in range(2))
+    tamper(released, other, lambda line: line["labels"].__setitem__(0, "perhaps"))
+
+    assert main(["reproduce", same, "--local"]) == 0
+    assert capsys.readouterr().out.endswith("the same comes out again\n")
+    assert main(["reproduce", other, "--local", "--json"]) == 1
+    [found] = json.loads(capsys.readouterr().out)
+
+    assert (found["same"], found["source"], found["line"]["model"]) == (False, "store", served.model.tag)
+    assert [each["what"] for each in found["differences"]] == ["label"]
+    assert len(found["again"]["probabilities"]) == 2
 
 
 def test_what_is_no_id_is_refused(released):

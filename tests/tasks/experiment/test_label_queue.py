@@ -8,6 +8,7 @@ import pytest
 
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound
 from releve.domain.experiment.arms import ArmMode
 from releve.domain.experiment.label_queue import Selection
@@ -213,3 +214,28 @@ def test_a_file_that_is_there_already_is_left_alone(shop):
 def test_without_a_challenger_nothing_is_asked_for(fresh):
     with pytest.raises(NotFound, match="no challenger of shop takes part"):
         queue(fresh)
+
+
+def test_the_commands_say_what_is_asked_for_and_what_became_of_each_row(shop, monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_PROJECT", str(shop.root))
+    monkeypatch.setenv("RELEVE_HOME", str(shop.settings.home))
+    shop.override(experiment={"label_delay_hours": 0})
+    request = answered(shop)
+    path = shop.root / "queue.csv"
+
+    assert main(["label-queue", SHOP, "--out", str(path), "--most", "2"]) == 0
+
+    asked = capsys.readouterr().out.splitlines()
+    assert asked[0].endswith("only rows on which they disagree decide")
+    assert asked[1:] == [
+        f"2 rows without a label in {path}",
+        f"fill in the last column, then: releve labels shop {path}",
+        "1 more need one, all of them newer",
+    ]
+    fill(path, {f"{request}.3": "no", f"{request}.4": "perhaps"})
+
+    assert main(["labels", SHOP, str(path)]) == 1
+
+    counts, problem = capsys.readouterr().out.splitlines()
+    assert counts == "queue.csv: 2 rows, 1 label accepted, 0 still empty, 1 rejected"
+    assert "bought is 'perhaps', expected one of no, yes" in problem
