@@ -64,9 +64,9 @@ def test_every_make_target_that_a_page_names_exists(page: str, target: str) -> N
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "command"), named(r"(?:`|\$ |/bin/)releve ([a-z]+)"))
+@pytest.mark.parametrize(("page", "command"), named(r"(?:`|\$ |/bin/)releve ([a-z][a-z-]*)"))
 def test_every_command_that_a_page_names_exists(page: str, command: str) -> None:
-    assert command in {each.__name__ for commands in COMMANDS.values() for each in commands}
+    assert command in {each.__name__.replace("_", "-") for commands in COMMANDS.values() for each in commands}
 
 
 @pytest.mark.parametrize(("page", "link"), named(r"\]\((?!http)([^)\s]+)\)"))
