@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from releve.adapters.files import scenario_names
 from releve.adapters.git_dvc.committed import read_committed
@@ -16,11 +15,14 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.experiment.arms import ArmsStarted
+from releve.domain.neighbours.filters import Condition, matching
 from releve.domain.neighbours.index_design import IndexDesign
-from releve.domain.neighbours.vectors import Entries, as_queries
+from releve.domain.neighbours.vectors import as_queries
 from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_row_id
 from releve.domain.prediction_log.reproduction import (
+    Difference,
     GivenAgain,
+    Neighbour,
     Obstacle,
     Reproduction,
     compare_answers,
@@ -31,6 +33,7 @@ from releve.domain.registry.chain import ARMS_STARTED, MOVES
 from releve.domain.registry.events import release_of
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
+from releve.serving.search_questions import SearchQuestion, arrays_near
 from tasks.ledger import fetch_ledger
 from tasks.places import REFERENCE
 from tasks.release.fetch import FetchedModel, fetched_model
@@ -109,17 +112,19 @@ def _again(fetched: FetchedModel, line: AnswerLine | SearchLine, designs: Mappin
         source=fetched.source,
         is_altered=fetched.is_altered,
     )
-    rows = line.rows if isinstance(line, AnswerLine) else [row for row in [line.question["row"]] if row is not None]
+    row = None if isinstance(line, AnswerLine) else line.question["row"]
+    asked = line.rows if isinstance(line, AnswerLine) else [] if row is None else [row]
+    names = fetched.model.schema.names
+    rows = [{name: row[name] for name in names if name in row} for row in asked]  # others may be hidden in the ledger
     if problems := row_problems(fetched.model.schema, rows):
         return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(problems[0]))
     if isinstance(line, AnswerLine):
-        given = _answer(fetched.model, line.rows)
+        given = _answer(fetched.model, rows)
         return replace(found, again=given, differences=tuple(compare_answers(line, given)))
-    design = designs.get(line.index, IndexDesign())
-    entries, query = _search(fetched, line.question)
-    nearest = nearest_again(entries, query, limit=line.question["limit"], metric=design.metric)
-    differences = compare_neighbours(line, nearest, entries, query, design=design)
-    return replace(found, again=nearest, differences=tuple(differences))
+    filters = tuple(Condition(**each) for each in line.question.get("filters", ()))
+    question = SearchQuestion(**{**line.question, "row": rows[0] if rows else None, "filters": filters})
+    again, differences = _search(fetched, line, question, designs.get(line.index, IndexDesign()))
+    return replace(found, again=again, differences=tuple(differences))
 
 
 def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:
@@ -128,17 +133,17 @@ def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:
     return GivenAgain(output.labels, probabilities, model.intervals(output))
 
 
-def _search(fetched: FetchedModel, question: Mapping[str, Any]) -> tuple[Entries, NDArray[np.float32]]:
-    """Return the rows among which was searched, and the vector that was searched for."""
+def _search(
+    fetched: FetchedModel, line: SearchLine, question: SearchQuestion, design: IndexDesign
+) -> tuple[list[Neighbour], list[Difference]]:
+    """Search exactly, and compare; the index is made anew of the rows that travel with the model."""
     import pandas as pd
 
     model = fetched.model
-    reference = pd.read_parquet(fetched.folder / REFERENCE)
-    if question["label"] is not None:
-        reference = reference[reference[model.schema.target.name].astype(str) == str(question["label"])]
-    entries = as_entries(reference, model)
-    vector: Any = question["vector"]
-    if question["row"] is not None:
-        [vector] = model.embedder.embed(arrays_of_rows(model.schema, [question["row"]]))
+    entries = as_entries(pd.read_parquet(fetched.folder / REFERENCE), model, filters=design.filters)
+    arrays = arrays_near(question, model.schema)
+    vector: Any = question.vector if arrays is None else model.embedder.embed(arrays)[0]
     [query] = as_queries(vector, dimension=entries.dimension)
-    return entries, query
+    among = np.flatnonzero(matching(entries, question.conditions))
+    again = nearest_again(entries, query, among, limit=question.limit, metric=design.metric)
+    return again, compare_neighbours(line, again, entries, query, among, design=design)

@@ -102,9 +102,13 @@ def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]
     return sorted(differences, key=lambda each: each.place)
 
 
-def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int, metric: Metric) -> list[Neighbour]:
-    """Search `entries` exactly for the rows nearest to `query`, (dimension,): nearest first."""
-    [nearest], [distances] = exact_neighbours(entries.vectors, query[None, :], limit, metric=metric)
+def nearest_again(
+    entries: Entries, query: NDArray[np.float32], among: NDArray[np.intp], *, limit: int, metric: Metric
+) -> list[Neighbour]:
+    """Search the entries at the places `among` exactly for those nearest to `query`, (dimension,): nearest first."""
+    if not len(among):
+        return []
+    [nearest], [distances] = exact_neighbours(entries.vectors[among], query[None, :], limit, metric=metric)
     return [
         {
             "label": entries.labels[at],
@@ -113,7 +117,7 @@ def nearest_again(entries: Entries, query: NDArray[np.float32], *, limit: int, m
             "row": int(entries.rows[at]),
             "row_id": (entries.row_ids[at] if entries.row_ids else "") or None,
         }
-        for at, distance in zip(nearest.tolist(), distances, strict=True)
+        for at, distance in zip(among[nearest].tolist(), distances, strict=True)
     ]
 
 
@@ -122,15 +126,16 @@ def compare_neighbours(
     again: Sequence[Neighbour],
     entries: Entries,
     query: NDArray[np.float32],
+    among: NDArray[np.intp],
     *,
     design: IndexDesign,
 ) -> list[Difference]:
-    """List the places in which another row should have stood.
+    """List the places in which another row should have stood; `again` is what `nearest_again` finds.
 
     Of rows equally far any may stand in a place: what counts is that the row is there with its label and its distance,
     and, where the index is exact, that none is nearer. One that is not may have missed some.
     """
-    positions = {key: at for at, key in enumerate(zip(entries.batches, entries.rows.tolist(), strict=True))}
+    positions = {(entries.batches[at], int(entries.rows[at])): at for at in among.tolist()}
     spare = DISTANCE_TOLERANCE * max([1.0, *(abs(each["distance"]) for each in again)])
     is_exact = design.type is IndexType.FLAT
 

@@ -38,6 +38,9 @@ ENTRIES = Entries(
 )
 
 
+ALL = np.arange(len(ENTRIES))
+
+
 def again(labels=("a", "b"), probabilities=((0.6, 0.4), (0.3, 0.7)), intervals=None) -> GivenAgain:
     return GivenAgain(labels, probabilities, intervals)
 
@@ -68,19 +71,19 @@ def test_another_class_differs_and_so_do_probabilities_that_are_no_more_there():
     ]
 
 
-def nearest(limit, metric=Metric.L2):
-    return nearest_again(ENTRIES, QUERY, limit=limit, metric=metric)
+def nearest(limit, metric=Metric.L2, among=ALL):
+    return nearest_again(ENTRIES, QUERY, among, limit=limit, metric=metric)
 
 
 def search(*, limit=2, swapped=False, **changes) -> SearchLine:
     """What an index of ENTRIES says, in which the two rows at distance 1 may come in any order."""
-    found = [{**each, **changes} for each in nearest(limit)]
+    found = [{**each, **changes} for each in nearest(limit or 1)[:limit]]
     return SearchLine("s", LINE.at, "shop", "shop:one", "i", "champion", {}, found[::-1] if swapped else found)
 
 
-def compared(line: SearchLine, *, limit=2, design=FLAT) -> list[int]:
-    again = nearest(limit, design.metric)
-    return [each.place for each in compare_neighbours(line, again, ENTRIES, QUERY, design=design)]
+def compared(line: SearchLine, *, limit=2, design=FLAT, among=ALL) -> list[int]:
+    again = nearest(limit, design.metric, among)
+    return [each.place for each in compare_neighbours(line, again, ENTRIES, QUERY, among, design=design)]
 
 
 def test_of_rows_equally_far_any_may_come_first():
@@ -105,6 +108,14 @@ def test_an_index_that_is_not_exact_may_miss_a_row_but_not_invent_one():
     assert compared(missed, limit=2, design=hnsw) == []
     assert compared(search(limit=1), design=hnsw) == []
     assert compared(search(row=7), design=hnsw) == [0, 1]
+
+
+def test_a_neighbour_outside_of_what_was_asked_for_differs():
+    filtered = np.array([1, 3])
+
+    assert [each["label"] for each in nearest(2, among=filtered)] == ["b", "b"]
+    assert compared(search(), among=filtered) == [0]
+    assert compared(search(limit=0), among=filtered[:0]) == []
 
 
 def test_distances_are_those_of_the_index():
