@@ -62,7 +62,7 @@ def _blocks(lines: Iterator[AnswerLine]) -> Iterator[list[AnswerLine]]:
 
 def _ask(model: Model, lines: Sequence[AnswerLine]) -> DecisionBlock:
     answered = [(line, place) for line in lines for place in range(len(line.rows))]
-    rows = [as_asked(line.rows[place], model.schema) for line, place in answered]
+    rows = [row for line in lines for row in as_asked(line, model.schema)]
     arrays, problems = arrays_of_plain_rows(model.schema, rows), []
     if arrays is None:
         problems = row_problems(model.schema, rows)

@@ -82,10 +82,11 @@ def rows_to_label(
         shadow = shadows.get(line.id) if shadows is not None else None
         if line.model not in models or (shadows is not None and (shadow is None or shadow.error)):
             continue
-        for place, row_id in enumerate(row_ids(line.id, len(line.rows))):
+        ids = row_ids(line.id, len(line.rows))
+        for place, (row_id, features) in enumerate(zip(ids, line.features, strict=True)):
             answers = {Arm(line.arm): line.labels[place]}
             if shadow is not None:
                 answers[Arm.CHALLENGER] = shadow.labels[place]
             agrees = len(set(answers.values())) == 1
             if row_id not in labelled and not (selection is Selection.DISAGREEMENT and agrees):
-                yield QueuedRow(row_id, line.at, line.rows[place], answers)
+                yield QueuedRow(row_id, line.at, features, answers)

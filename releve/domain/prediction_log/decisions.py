@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from releve.domain.prediction_log.records import Row, Scalar
+from releve.domain.prediction_log.records import AnswerLine, Scalar
 from releve.domain.schema.schema import Schema
 
 
@@ -54,8 +54,11 @@ class DecisionCounts:
                 self.pairs[each.old, each.new] += 1
 
 
-def as_asked(row: Row, schema: Schema) -> Mapping[str, Any]:
-    """Return the row as a model of `schema` is asked: a column that is newer than the answer is null where it may be,
-    and one that the model does not know is left out."""
-    newer = {column.name: None for column in schema.features if column.nullable and column.name not in row}
-    return {**{name: cell for name, cell in row.items() if name in schema.by_name}, **newer}
+def as_asked(line: AnswerLine, schema: Schema) -> list[Mapping[str, Any]]:
+    """Return the rows of a request as a model of `schema` is asked.
+
+    A column that is newer than the answer is null, where it may be; one that is kept as a hash is missing.
+    """
+    names = [column.name for column in schema.features]
+    newer = {column.name: None for column in schema.features if column.nullable and column.name not in line.hashed}
+    return [newer | {name: row[name] for name in names if name in row} for row in line.features]
