@@ -15,7 +15,7 @@ from releve.core.errors import run_command
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
-    "Compare on live traffic": (run.compare, labels.label_queue, labels.labels),
+    "Compare on live traffic": (run.arms, run.compare, labels.label_queue, labels.labels),
     "Inspect": (
         *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
         *(audit.reproduce, audit.decisions),

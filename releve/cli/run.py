@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from releve.cli.output import ScenarioName, begin, print_table, read_settings
-from releve.core.errors import Unavailable
+from releve.core.errors import BadInput, Unavailable
 from releve.core.progress import break_silence
 from releve.core.settings import Settings
 
@@ -49,6 +49,31 @@ def release(
 def rollback(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
     """Go back to the release before."""
     run_flow("rollback", scenario, reason=reason)
+
+
+def arms(
+    scenario: ScenarioName,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Ask a challenger aside; nobody sees its answers.")] = False,
+    canary: Annotated[float | None, typer.Option(help="Share of the keys that it answers.", show_default=False)] = None,
+    ab: Annotated[float | None, typer.Option(help="The same, for an A/B test.", show_default=False)] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="The champion answers alone from now on.")] = False,
+    model: Annotated[str | None, typer.Option(help="The newest challenger where left out.", show_default=False)] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False)] = "",
+) -> None:
+    """Show which challenger live traffic tries; have it try one, in another way, or none any more."""
+    named = {"shadow": shadow, "canary": canary is not None, "ab": ab is not None, "stop": stop}
+    modes = [mode for mode, is_named in named.items() if is_named]
+    if len(modes) > 1:
+        raise BadInput(f"--{modes[0]} and --{modes[1]} exclude each other: name one")
+    if modes or model:
+        mode, share = modes[0] if modes else None, ab if canary is None else canary
+        run_flow("arms", scenario, mode=mode, share=share, model=model, reason=reason)
+        return
+    settings = begin(scenario)
+    from releve.reporting.arms_messages import describe_status
+    from tasks.experiment.arms import arms_status
+
+    print(describe_status(scenario, arms_status(settings, scenario)))
 
 
 def compare(scenario: ScenarioName) -> None:

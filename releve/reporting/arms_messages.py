@@ -1,7 +1,7 @@
 """What became of arms, in words."""
 
-from releve.core.formatting import counted
-from releve.domain.experiment.arms import ArmMode, ArmsStarted, FiredGuard, GuardKind
+from releve.core.formatting import counted, to_the_second
+from releve.domain.experiment.arms import ArmMode, ArmsStarted, ArmsStatus, FiredGuard, GuardKind
 
 
 def describe_arms(started: ArmsStarted) -> str:
@@ -11,6 +11,19 @@ def describe_arms(started: ArmsStarted) -> str:
         return f"{challenger} is asked aside, as a shadow of {started.champion}"
     named = "as a canary" if started.mode is ArmMode.CANARY else "in an A/B test"
     return f"{challenger} answers {started.share:.3g} of the keys in the place of {started.champion}, {named}"
+
+
+def describe_status(scenario: str, status: ArmsStatus | None) -> str:
+    """Say which arms run, and what they have answered since this pair began."""
+    if status is None:
+        return f"no challenger of {scenario} takes part in live traffic"
+    running, rows = status.running, counted(status.champion_rows, "row")
+    begun = f"{describe_arms(running.started)}; this pair began at {to_the_second(running.since)}"
+    answered = f"the champion answered {rows}, the challenger {status.challenger_rows:,}"
+    if running.started.mode is not ArmMode.SHADOW:
+        return f"{begun}\n{answered}"
+    missed = counted(status.champion_rows - status.challenger_rows, "row")
+    return f"{begun}\n{answered}: it has no answer to {missed}, and failed at {counted(status.failed, 'request')}"
 
 
 def describe_guard(guard: FiredGuard) -> str:

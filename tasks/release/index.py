@@ -44,14 +44,17 @@ def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall
 
 
 def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
-    """Point the alias at the index that serves; drop all but it and the previous release's. Any can be built again.
+    """Point the alias at the index that serves; drop all but it, the previous release's and that of a challenger that
+    live traffic tries. Any can be built again.
 
     The registry says what serves: a rollback waits for no release, and may have moved on meanwhile.
     """
     current, previous = registry.current(scenario), registry.previous(scenario)
     if current is None:
         return
-    kept = {current.release.index, *([previous.index] if previous else [])}
+    arms = registry.arms(scenario)
+    others = [previous, arms.started.challenger if arms else None]
+    kept = {current.release.index, *(release.index for release in others if release)}
     with _index(settings) as index:
         index.alias(scenario, current.release.index)
         for name in set(index.collections(scenario)) - kept:

@@ -1,30 +1,21 @@
 """Put an accepted challenger into service: model, Bento and index first, then one move of the pointer."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from releve.adapters.files import file_digest
 from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
-from releve.adapters.models import bento_builds
-from releve.adapters.models.model_runtime import Model, check_golden
-from releve.adapters.models.model_store import ModelStore
+from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
-from releve.core.names import ModelTag
 from releve.core.settings import Settings
 from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_check import IndexCheck
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
-from releve.domain.neighbours.index_names import collection_name
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
-from releve.domain.registry.release import Release, expected_performance
-from tasks.monitoring.champion import read_reference
-from tasks.places import REFERENCE, ScenarioState
-from tasks.release.index import build_index, check_design, tidy_indexes
+from releve.domain.registry.release import Release
+from tasks.release.index import tidy_indexes
+from tasks.release.prepare import prepare
 from tasks.release.retrain import last_challenger
 
 
@@ -66,7 +57,6 @@ def release(
     and SwapTimeout when a running service does not take the release over.
     """
     params = read_committed(settings, scenario).params  # what is not there, or is wrong, ends it before it starts
-    design = IndexDesign(IndexType(params.index.type), Metric(params.index.metric), params.index.filters)
     lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=settings.wait_seconds)
     with lock:
         registry = Registry(settings.registry_url)
@@ -85,20 +75,13 @@ def release(
                 f"SCENARIO={scenario} brings this one back"
             )
 
-        check_design(settings, design)
-        loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
-        check_golden(loaded)
-        bento = _bento(settings, challenger)
-        prepared = _prepared(settings, challenger, loaded, design)
-        index = build_index(settings, prepared, loaded, min_recall=params.index.recall_floor)
-        prepared = prepared.model_copy(update={"index_check": index})
-
+        prepared = prepare(settings, challenger, params.index)
         expected = current.number if current else None
-        released = ModelReleased(release=prepared, change=_change(loaded, is_first=current is None))
+        released = ModelReleased(release=prepared.release, change=_change(prepared.model, is_first=current is None))
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, scenario)
-        answers_at = _wait(settings, prepared)
-    return ReleaseResult(prepared, index, bento.tag, answers_at)
+        answers_at = _wait(settings, prepared.release)
+    return ReleaseResult(prepared.release, prepared.index, prepared.bento, answers_at)
 
 
 def check_accepted(challenger: Challenger, champion: str, *, today: date, shown_live: bool = False) -> None:
@@ -119,43 +102,6 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date, shown_
                 f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run make retrain "
                 f"SCENARIO={scenario} again"
             )
-
-
-def _bento(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
-    """Copy the Bento of another version of the same code, or build one from the very code that made the model."""
-    tag = ModelTag.parse(challenger.model)
-    branch = ScenarioBranch(settings.project, tag.scenario)
-    work_dir, sources = ScenarioState(settings.home, tag.scenario).worktrees, branch.code_digest(challenger.revision)
-    bento = bento_builds.copy_built(settings.home, challenger.model, version=tag.version, sources=sources)
-    if bento:
-        branch.sweep(work_dir)  # of a release that was killed once its Bento was there
-        return bento
-    with branch.checkout(challenger.revision, work_dir) as source:
-        return bento_builds.build(source, settings.home, challenger.model, version=tag.version, sources=sources)
-
-
-def _prepared(settings: Settings, challenger: Challenger, model: Model, design: IndexDesign) -> Release:
-    """Return the release that is about to serve. Members that were only weighed anew bring the same rows and index."""
-    scenario, known = ModelTag.parse(challenger.model).scenario, challenger.evaluation
-    reference, rows = (
-        ModelStore(settings.home).get(model.tag).path / REFERENCE,
-        len(read_reference(settings, model.tag)),
-    )
-    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
-    designed = " ".join([design.type, design.metric, *design.filters])
-    identity = f"{file_digest(reference)} {model.embedder.version} {rows}{named} {designed}"
-    return Release(
-        scenario=scenario,
-        model=challenger.model,
-        model_digest=challenger.model_digest,
-        index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
-        index_rows=rows,
-        index_design=design,
-        data_version=challenger.data_version,
-        revision=challenger.revision,
-        rows=challenger.rows,
-        expected=expected_performance(known),
-    )
 
 
 def _change(model: Model, *, is_first: bool) -> ReleaseChange:

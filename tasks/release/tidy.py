@@ -63,10 +63,12 @@ def tidy(
         # gather
         events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, *MOVES))
         statuses, rebuilds = model_version_statuses(events), last_rebuilds(events)
-        stored = store.tags(scenario)
+        stored, arms = store.tags(scenario), registry.arms(scenario)
 
         # decide
-        old = [model for model in may_leave(statuses, rebuilds, keep=params.storage.keep_releases) if model in stored]
+        on_trial = arms.started.challenger.model if arms else ""
+        unneeded = may_leave(statuses, rebuilds, keep=params.storage.keep_releases, on_trial=on_trial)
+        old = [model for model in unneeded if model in stored]
         untried = [model for model in old if model not in rebuilds]
 
         # apply

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -17,6 +17,9 @@ from releve.domain.registry.events import ModelReleased
 from tests.factories import SCENARIO, make_entries, make_project, make_release, make_stored_model
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 from tests.tables import MESSAGES, MESSAGES_TABLE, RENTALS, RENTALS_TABLE, messages_rows, rentals_rows
+
+if TYPE_CHECKING:
+    from tests.serving.arms.worker import Worker
 
 COLLECTION = "releve_flowers_one"
 
@@ -96,3 +99,13 @@ def release_first(home: Path, stored: StoredModel, /, **changes: Any) -> None:
         actor="tests",
     )
     registry.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator["Worker"]:
+    """A worker's application over a champion and a challenger of the flowers."""
+    from tests.serving.arms.worker import Worker
+
+    made = Worker(tmp_path)
+    yield made
+    made.close()

@@ -10,9 +10,10 @@ from pathlib import Path
 from releve.adapters.forks.door import READY
 from releve.core.settings import LOOPBACK, Settings, read_scenario_names, sqlite_url
 
-MILVUS, PREFECT, FORKS, WORKER, SERVICE = "milvus", "prefect", "forks", "worker", "service"
-NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE)  # in starting order; stopped in the opposite one
+MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW = "milvus", "prefect", "forks", "worker", "service", "shadow"
+NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW)  # in starting order; stopped in the opposite one
 WORK_POOL = "local"
+SHADOW_READY = "the shadow follows the registry"  # what it prints once it does
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,16 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
         health_path="/livez",
         scenario=scenario,
     )
+    shadow = StackPart(
+        name=SHADOW,
+        command=python_module("releve.serving.shadow"),
+        environ={**shared, "OMP_NUM_THREADS": "1"},
+        ready_line=SHADOW_READY,
+        address=str(settings.home / "ledger"),
+    )
     is_here = settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}"
-    return {part.name: part for part in (milvus, server, forks, worker, service) if part is not milvus or is_here}
+    every = (milvus, server, forks, worker, service, shadow)
+    return {part.name: part for part in every if part is not milvus or is_here}
 
 
 def shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The programs Relève works beside, run on this machine for a laptop, the demo and the tests.
 
-Milvus Lite, the Prefect server, a Prefect worker with the fork server of its runs, and the service, each bound to
-127.0.0.1. In production a service manager and servers of your own take this file's place.
+Milvus Lite, the Prefect server, a Prefect worker with the fork server of its runs, the service, and what asks
+challengers aside, each bound to 127.0.0.1. In production a service manager and servers of your own take this file's
+place.
 """
 
 import fcntl

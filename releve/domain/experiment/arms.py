@@ -59,6 +59,11 @@ class ArmsStarted(EventPayload):
         """Whether both compare the same two models."""
         return (self.champion, self.challenger.model) == (other.champion, other.challenger.model)
 
+    def same_trial(self, other: "ArmsStarted") -> bool:
+        """Whether both try the same model and index in the same way."""
+        ours, theirs = ((one.mode, one.share, one.challenger.index) for one in (self, other))
+        return self.same_pair(other) and ours == theirs
+
     def arm_of(self, key: bytes) -> Arm:
         """Return the arm of a key: always the same one for a share, and what was the challenger's stays so as the share
         grows."""
@@ -103,6 +108,16 @@ class RunningArms:
     number: int  # of that event
     since: str  # ISO 8601, UTC: when this pair began, in whatever mode
     started: ArmsStarted
+
+
+@dataclass(frozen=True)
+class ArmsStatus:
+    """Arms that run, and the rows that were answered since this pair began."""
+
+    running: RunningArms
+    champion_rows: int
+    challenger_rows: int  # those of a shadow are the champion's, too
+    failed: int  # requests that a shadow could not answer
 
 
 def running_arms(newest_first: Iterable[Event]) -> RunningArms | None:

@@ -19,17 +19,18 @@ def last_rebuilds(events: Iterable[Event]) -> dict[str, ModelRebuilt]:
 
 
 def may_leave(
-    statuses: Mapping[str, ModelVersionStatus], rebuilds: Mapping[str, ModelRebuilt], *, keep: int
+    statuses: Mapping[str, ModelVersionStatus], rebuilds: Mapping[str, ModelRebuilt], *, keep: int, on_trial: str = ""
 ) -> list[str]:
     """List the versions whose files may leave once they were built again, oldest first.
 
-    The newest `keep` versions stay (0: all of them), and what a person had put back.
+    The newest `keep` versions stay (0: all of them), what a person had put back, and what live traffic tries.
     """
     older = list(statuses)[:-keep] if keep else []
     return [
         model
         for model in older
         if statuses[model].state not in NEEDED
+        and model != on_trial
         and not (model in rebuilds and rebuilds[model].purpose == RebuildPurpose.RESTORE)
     ]
 

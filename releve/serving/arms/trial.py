@@ -38,7 +38,7 @@ class Trial:
         before = self.running.started
         if not running.started.same_pair(before):
             return Trial(running, params)
-        if running.started.challenger != before.challenger:  # with another index
+        if running.started.challenger.index != before.challenger.index:
             return Trial(running, params, self.seen)
         return replace(self, running=running, params=params)
 

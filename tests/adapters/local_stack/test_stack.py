@@ -107,7 +107,7 @@ def test_a_milvus_of_your_own_is_neither_started_nor_called_stopped(tmp_path: Pa
 
 
 def test_an_unknown_part_is_refused_with_the_names_there_are(settings: Settings) -> None:
-    with pytest.raises(BadInput, match="called redis: there are milvus, prefect, forks, worker, service"):
+    with pytest.raises(BadInput, match="called redis: there are milvus, prefect, forks, worker, service, shadow"):
         local_stack.up(settings, only=("redis",))
 
 

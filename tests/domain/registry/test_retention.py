@@ -44,6 +44,10 @@ def test_what_a_person_had_put_back_stays(purpose, leaves):
     assert ("shop:a" in may_leave(statuses(STATES), rebuilds, keep=2)) == leaves
 
 
+def test_what_live_traffic_tries_stays():
+    assert may_leave(statuses(STATES), {}, keep=3, on_trial="shop:a") == ["shop:b"]
+
+
 def test_a_rebuild_stands_for_so_many_others_that_were_made_the_same_way_and_then_for_none():
     first = rebuilt("shop:1", made_by="way")
     later = [rebuilt(f"shop:{number}", made_by="way", proof="shop:1") for number in range(2, 2 + PROVES)]

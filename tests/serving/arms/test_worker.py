@@ -16,7 +16,7 @@ from releve.domain.registry.chain import ARMS_ENDED
 from releve.domain.schema.columns import NUMBER, Column
 from releve.domain.schema.schema import Schema
 from tests.factories import SCENARIO, make_entries, make_row, make_schema
-from tests.serving.arms.conftest import CHALLENGER, CHAMPION, Worker, headers_of
+from tests.serving.arms.worker import CHALLENGER, CHAMPION, Worker, headers_of
 from tests.serving.conftest import release_first
 
 ROWS = {"rows": [make_row()]}

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from releve.adapters.models.model_store import StoredModel
 from releve.adapters.vectors.vector_index import VectorIndex
@@ -78,13 +75,6 @@ class Worker:
         self.application.close()
         self.scenarios.close()
         self.registry.close()
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    made = Worker(tmp_path)
-    yield made
-    made.close()
 
 
 def headers_of(reply: Reply) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Challengers that are asked aside: what they would have answered, beside what was."""

@@ -1,0 +1,127 @@
+"""Have a challenger take part in live traffic, change how it does, end it, and say how it stands."""
+
+from contextlib import suppress
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.registry.registry import Registry
+from releve.adapters.scenario_lock import scenario_lock
+from releve.adapters.vectors.vector_index import IndexUnavailable
+from releve.core.errors import BadInput, NotFound
+from releve.core.params import Experiment
+from releve.core.settings import Settings
+from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
+from releve.domain.registry.events import Challenger
+from releve.reporting.arms_messages import describe_arms
+from tasks.monitoring.champion import check_released
+from tasks.release.index import tidy_indexes
+from tasks.release.prepare import prepare
+from tasks.release.release import NotAccepted
+from tasks.release.retrain import last_challenger
+
+
+def start_arms(
+    settings: Settings,
+    scenario: str,
+    *,
+    mode: ArmMode | None = None,
+    share: float | None = None,
+    model: str | None = None,
+    reason: str = "",
+    actor: str = "arms",
+) -> RunningArms:
+    """Have the challenger judged last, or the one named by `model`, take part. Running it again changes nothing.
+
+    `mode`, `share`: the scenario's settings where left out; arms that run keep their challenger where no other one is
+    named. Raises NotFound, NotAccepted, BadInput, Conflict, and what `prepare` raises.
+    """
+    params = read_committed(settings, scenario).params
+    with scenario_lock(settings.home, scenario, holder="arms", wait_seconds=settings.wait_seconds):
+        registry = Registry(settings.registry_url)
+        champion = check_released(registry.current(scenario), scenario).release.model
+        running = registry.arms(scenario)
+        named = model or (running.started.challenger.model if running else None)
+        challenger = last_challenger(registry, scenario, model=named)
+        wanted, wanted_share = _wanted(params.experiment, mode, share)
+        taken_back = registry.taken_back(scenario)
+        check_may_take_part(challenger, champion, wanted, taken_back=taken_back.model if taken_back else "")
+
+        prepared = prepare(settings, challenger, params.index)
+        started = ArmsStarted(mode=wanted, challenger=prepared.release, champion=champion, share=wanted_share)
+        if running is None or not running.started.same_trial(started):
+            expected = running.number if running else None
+            why = reason or describe_arms(started)
+            registry.start_arms(scenario, started, expected=expected, reason=why, actor=actor)
+        tidy_indexes(settings, registry, scenario)
+        return _running(registry, scenario)
+
+
+def stop_arms(settings: Settings, scenario: str, *, reason: str, actor: str = "arms") -> RunningArms:
+    """End the arms that run, and return them; the champion answers alone from now on. Raises NotFound without any."""
+    registry = Registry(settings.registry_url)
+    running = _running(registry, scenario)
+    ended = ArmsEnded(
+        outcome=ArmsOutcome.STOPPED,
+        champion=running.started.champion,
+        challenger=running.started.challenger.model,
+    )
+    registry.end_arms(scenario, ended, expected=running.number, reason=reason, actor=actor)
+    with suppress(IndexUnavailable):  # they ended: the next release tidies up
+        tidy_indexes(settings, registry, scenario)
+    return running
+
+
+def arms_status(settings: Settings, scenario: str) -> ArmsStatus | None:
+    """Say which arms run, and what they have answered; None for none."""
+    running = Registry(settings.registry_url).arms(scenario)
+    if running is None:
+        return None
+    ledger, started = LedgerReader(settings.home / "ledger" / scenario), running.started
+    answers = ledger.answers(since=running.since)
+    by_arm = [arm for arm, model in zip(answers.arms, answers.models, strict=True) if model in _models(started)]
+    shadows = ledger.shadows(since=running.since, model=started.challenger.model)
+    aside = sum(len(line.labels) for line in shadows)
+    return ArmsStatus(
+        running,
+        champion_rows=by_arm.count(Arm.CHAMPION),
+        challenger_rows=by_arm.count(Arm.CHALLENGER) + aside,
+        failed=sum(bool(line.error) for line in shadows),
+    )
+
+
+def check_may_take_part(challenger: Challenger, champion: str, mode: ArmMode, *, taken_back: str) -> None:
+    """Raises NotAccepted for a challenger that may not answer in that mode. A shadow harms nobody: any may be one."""
+    scenario, model = champion.partition(":")[0], challenger.model
+    if model == champion:
+        raise NotAccepted(f"{model} serves already; make retrain SCENARIO={scenario} makes a challenger")
+    if mode is ArmMode.SHADOW:
+        return
+    if not challenger.promote:
+        why = "; ".join(challenger.sentences)
+        raise NotAccepted(f"the gate refused {model}, which may answer as a shadow alone (--shadow): {why}")
+    if model == taken_back:
+        raise NotAccepted(f"{model} was rolled back, and may answer as a shadow alone (--shadow)")
+
+
+def _wanted(params: Experiment, mode: ArmMode | None, share: float | None) -> tuple[ArmMode, float]:
+    """Return mode and share, by the settings where they are left out. Raises BadInput."""
+    wanted = mode or ArmMode(params.mode)
+    if wanted is ArmMode.SHADOW:
+        if share:
+            raise BadInput("a shadow has no share: it is asked what the champion is asked")
+        return wanted, 0.0
+    wanted_share = params.share if share is None else share
+    if not 0 < wanted_share < 1:
+        raise BadInput(f"the share is {wanted_share:g}; expected a number between 0 and 1, as .1 for a tenth")
+    return wanted, wanted_share
+
+
+def _running(registry: Registry, scenario: str) -> RunningArms:
+    running = registry.arms(scenario)
+    if running is None:
+        raise NotFound(f"no challenger of {scenario} takes part in live traffic")
+    return running
+
+
+def _models(started: ArmsStarted) -> tuple[str, str]:
+    return started.champion, started.challenger.model

@@ -1,0 +1,83 @@
+"""What a challenger needs before it may answer: a model that answers as it did, its Bento, and its index."""
+
+import hashlib
+from dataclasses import dataclass
+
+from releve.adapters.files import file_digest
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.models import bento_builds
+from releve.adapters.models.model_runtime import Model, check_golden
+from releve.adapters.models.model_store import ModelStore
+from releve.core.names import ModelTag
+from releve.core.params import Index
+from releve.core.settings import Settings
+from releve.domain.neighbours.index_check import IndexCheck
+from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_names import collection_name
+from releve.domain.registry.events import Challenger
+from releve.domain.registry.release import Release, expected_performance
+from tasks.monitoring.champion import read_reference
+from tasks.places import REFERENCE, ScenarioState
+from tasks.release.index import build_index, check_design
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A release that may be put into service."""
+
+    release: Release
+    model: Model
+    index: IndexCheck
+    bento: str
+
+
+def prepare(settings: Settings, challenger: Challenger, index: Index) -> Prepared:
+    """Check the model, and build what is missing; again it builds nothing. The caller holds the scenario's lock.
+
+    Raises BadInput, NotFound, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable.
+    """
+    design = IndexDesign(IndexType(index.type), Metric(index.metric), index.filters)
+    check_design(settings, design)
+    model = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
+    check_golden(model)
+    bento = _bento(settings, challenger)
+    release = _release_of(settings, challenger, model, design)
+    checked = build_index(settings, release, model, min_recall=index.recall_floor)
+    return Prepared(release.model_copy(update={"index_check": checked}), model, checked, bento.tag)
+
+
+def _bento(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
+    """Copy the Bento of another version of the same code, or build one from the very code that made the model."""
+    tag = ModelTag.parse(challenger.model)
+    branch = ScenarioBranch(settings.project, tag.scenario)
+    work_dir, sources = ScenarioState(settings.home, tag.scenario).worktrees, branch.code_digest(challenger.revision)
+    bento = bento_builds.copy_built(settings.home, challenger.model, version=tag.version, sources=sources)
+    if bento:
+        branch.sweep(work_dir)  # of a release that was killed once its Bento was there
+        return bento
+    with branch.checkout(challenger.revision, work_dir) as source:
+        return bento_builds.build(source, settings.home, challenger.model, version=tag.version, sources=sources)
+
+
+def _release_of(settings: Settings, challenger: Challenger, model: Model, design: IndexDesign) -> Release:
+    """Return the release that it would be. Members that were only weighed anew bring the same rows and index."""
+    scenario, known = ModelTag.parse(challenger.model).scenario, challenger.evaluation
+    reference, rows = (
+        ModelStore(settings.home).get(model.tag).path / REFERENCE,
+        len(read_reference(settings, model.tag)),
+    )
+    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
+    designed = " ".join([design.type, design.metric, *design.filters])
+    identity = f"{file_digest(reference)} {model.embedder.version} {rows}{named} {designed}"
+    return Release(
+        scenario=scenario,
+        model=challenger.model,
+        model_digest=challenger.model_digest,
+        index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
+        index_rows=rows,
+        index_design=design,
+        data_version=challenger.data_version,
+        revision=challenger.revision,
+        rows=challenger.rows,
+        expected=expected_performance(known),
+    )
