@@ -45,7 +45,7 @@ def main() -> None:
             make_scenarios(home, count)
             command = [sys.executable, "-m", "benchmarks.serving", "--child", str(home), "--scenarios", str(count)]
             run = subprocess.run(
-                command, cwd=PROJECT, env=_environ(home), stdout=subprocess.PIPE, check=True, text=True
+                command, cwd=PROJECT, env=environ_of(home), stdout=subprocess.PIPE, check=True, text=True
             )
         found = json.loads(run.stdout.splitlines()[-1])
         print(f"| {count} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |", flush=True)
@@ -77,7 +77,7 @@ async def measure_scenarios(count: int) -> dict[str, float]:
 
     async with started(service.Releve.to_asgi(is_main=True)) as app:
         path = f"/scenarios/{SCENARIO}/predict"
-        await _until(lambda: _listed(app), count)
+        await until(lambda: _listed(app), count)
         found = {"start": time.process_time(), "memory": _megabytes()}
         before = time.process_time()
         await asyncio.sleep(IDLE_SECONDS)
@@ -144,7 +144,7 @@ async def started(app: Any) -> Any:
     await running
 
 
-async def _until(count: Callable[[], Awaitable[int]], wanted: int) -> None:
+async def until(count: Callable[[], Awaitable[int]], wanted: int) -> None:
     while await count() < wanted:
         await asyncio.sleep(0.05)
 
@@ -153,7 +153,7 @@ def _megabytes() -> float:
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
-def _environ(home: Path) -> dict[str, str]:
+def environ_of(home: Path) -> dict[str, str]:
     return {**os.environ, "RELEVE_HOME": str(home), "RELEVE_PROJECT": str(home / "project"), "RELEVE_SCENARIO": "",
             "BENTOML_HOME": str(home / "bentoml"), "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}  # fmt: skip
 

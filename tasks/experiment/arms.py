@@ -6,7 +6,7 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.adapters.vectors.vector_index import IndexUnavailable
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Experiment
 from releve.core.settings import Settings
@@ -96,7 +96,7 @@ def check_may_take_part(challenger: Challenger, champion: str, mode: ArmMode, *,
         raise NotAccepted(f"{model} serves already; make retrain SCENARIO={scenario} makes a challenger")
     if mode is ArmMode.SHADOW:
         return
-    if not challenger.promote:
+    if not challenger.promote and not challenger.inconclusive:
         why = "; ".join(challenger.sentences)
         raise NotAccepted(f"the gate refused {model}, which may answer as a shadow alone (--shadow): {why}")
     if model == taken_back:

@@ -26,7 +26,9 @@ def run(project: Path, *arguments: str, python: tuple[str, ...] = ()) -> subproc
     )
 
 
-@pytest.mark.parametrize("command", ["ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest"])
+@pytest.mark.parametrize(
+    "command", ["ingest", "monitor", "retrain", "release", "rollback", "arms", "lifecycle", "backtest"]
+)
 def test_a_scenario_that_does_not_exist_is_refused_with_those_that_do(
     tmp_path: Path, monkeypatch, capsys, command: str
 ):

@@ -34,7 +34,7 @@ pytestmark = [
 
 ANSWERED_WINDOWS = (4, 5, 6)
 EVENT_SECONDS = 30
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest")
 
 
 @dataclass(frozen=True)

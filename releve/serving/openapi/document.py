@@ -156,7 +156,7 @@ def _questions(
             answers=shapes.answered({"naive": shapes.FLAG, "predictions": some(part("Prediction"))}),
             asks=shapes.exact({"rows": some(part("Row"), most=max_rows)}),
             example={"rows": [row]} if known else None,
-            parameters=parameters,
+            parameters=(*parameters, shapes.KEY_OF_ARM),
         ),
         Operation(
             "post",
@@ -168,7 +168,7 @@ def _questions(
             ),
             asks=search,
             example={"row": row, "limit": 5} if known else None,
-            parameters=parameters,
+            parameters=(*parameters, shapes.KEY_OF_ARM),
         ),
         Operation(
             "post",

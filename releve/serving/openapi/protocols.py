@@ -43,7 +43,7 @@ def scoring(
             answers=shapes.exact({"predictions": shapes.items(shapes.part("Scored"), most=max_rows)}),
             asks=shapes.scoring_request(max_rows),
             example=None if row is None else {"dataframe_records": [row]},
-            parameters=parameters,
+            parameters=(*parameters, shapes.KEY_OF_ARM),
             errors=SCORING_ERROR,
         ),
         state("ping", "Say that the model is there: it is loaded for that"),
@@ -88,8 +88,8 @@ def inference(model: str, served: Served | None, row: Mapping[str, Any] | None) 
             ask("get", f"{path}/ready", f"model_ready{suffix}", "Say that a model is there: it is loaded for that",
                 answers=shapes.exact({"name": shapes.TEXT, "ready": shapes.FLAG}), parameters=parameters),
             ask("post", f"{path}/infer", f"infer{suffix}", f"Predict rows that come as tensors, {BINARY}",
-                answers=_inference_answer(), asks=_inference_request(served), example=example, parameters=parameters,
-                binary=True),
+                answers=_inference_answer(), asks=_inference_request(served), example=example,
+                parameters=parameters if more else (*parameters, shapes.KEY_OF_ARM), binary=True),
         ]  # fmt: skip
     return made
 

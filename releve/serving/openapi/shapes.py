@@ -11,6 +11,7 @@ from releve.domain.schema.target import REGRESSION
 from releve.serving.flow_runs import KEY
 from releve.serving.openapi.cells import NOT_BLANK, JsonSchema, label_schema
 from releve.serving.requests import Flow
+from releve.serving.routes import ARM_KEY
 
 TEXT: JsonSchema = {"type": "string"}
 
@@ -31,6 +32,13 @@ IDEMPOTENCY_KEY: JsonSchema = {
     "required": False,
     "schema": {**TEXT, "pattern": f"^{KEY.pattern}$"},
     "description": "requests with one key start one run of the flow",
+}
+KEY_OF_ARM: JsonSchema = {
+    "name": ARM_KEY.decode(),
+    "in": "header",
+    "required": False,
+    "schema": {**TEXT, "pattern": "^[!-~]{1,128}$"},
+    "description": "requests with one key are answered by one arm, while a challenger is tried on live traffic",
 }
 ANY_ROW: JsonSchema = {
     "type": "object",

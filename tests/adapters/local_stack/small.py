@@ -14,7 +14,7 @@ from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[3]
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest")
 FLOW = """
 import os
 from pathlib import Path

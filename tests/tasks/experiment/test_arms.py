@@ -70,6 +70,7 @@ REFUSED = make_challenger("shop:two", promote=False, reasons=("it is worse",))
         (REFUSED, ArmMode.SHADOW, "", None),
         (REFUSED, ArmMode.CANARY, "", r"the gate refused shop:two, which may answer as a shadow alone.*it is worse"),
         (make_challenger("shop:two"), ArmMode.AB, "", None),
+        (make_challenger("shop:two", promote=False, inconclusive=True), ArmMode.CANARY, "", None),
         (make_challenger("shop:two"), ArmMode.AB, "shop:two", "shop:two was rolled back, and may answer as a shadow"),
         (make_challenger("shop:two"), ArmMode.SHADOW, "shop:two", None),
     ],
