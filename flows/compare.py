@@ -11,12 +11,15 @@ from flows.publish import publish
 from flows.release import announce
 from releve.core.settings import Settings
 from releve.domain.experiment.decision import ArmsCompared
+from releve.domain.registry.events import Challenger
+from releve.reporting.arms_messages import describe_arms
 from releve.reporting.live_comparison import describe_decision, describe_missing
 from tasks.experiment import compare as compare_step
 from tasks.experiment.compare import ArmsLook, arms_run
 from tasks.release.release import ReleaseResult
 
 run_compare = step(compare_step.look_at_arms, name="compare")
+run_try_aside = step(compare_step.try_aside, name="try aside")
 run_settle = step(compare_step.settle, name="settle")
 
 
@@ -45,6 +48,12 @@ def compare_arms(settings: Settings, scenario: str) -> ArmsLook | None:
     if released:
         announce(scenario, released)
     return look
+
+
+def try_aside(settings: Settings, scenario: str, challenger: Challenger) -> None:
+    """Have a challenger answer aside that the gate found neither better nor worse, where the settings say so."""
+    if challenger.inconclusive and (running := run_try_aside(settings, scenario, challenger)):
+        print(describe_arms(running.started))
 
 
 def show_comparison(scenario: str, compared: ArmsCompared) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
-from flows.compare import compare_arms
+from flows.compare import compare_arms, try_aside
 from flows.context import Scenario, begin
 from flows.ingest import ingest_files
 from flows.monitor import monitor_champion
@@ -67,6 +67,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         reweigh=seen.decision.reweigh,
     )
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
     check_refusals(waiting)

@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from flows.compare import try_aside
 from flows.context import Scenario, begin, show, show_page, step
 from flows.ingest import ingest_files
 from flows.publish import publish
@@ -48,6 +49,7 @@ def retrain(
     answers_at: str | None = None
     if challenger.promote and release_accepted:
         answers_at = put_into_service(settings, scenario, model=challenger.model).answers_at
+    try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
     check_refusals(ingestion)

@@ -14,7 +14,9 @@ from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, chal
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
 from releve.domain.prediction_log.records import timestamp
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_STARTED
+from releve.domain.registry.events import Challenger
 from releve.reporting.live_comparison import describe_decision
+from tasks.experiment.arms import start_arms
 from tasks.history import newest_of
 from tasks.places import ScenarioState
 from tasks.release.release import NotAccepted, ReleaseResult, release
@@ -33,6 +35,18 @@ class ArmsLook:
 
     running: RunningArms
     compared: ArmsCompared
+
+
+def try_aside(settings: Settings, scenario: str, challenger: Challenger) -> RunningArms | None:
+    """Have a challenger that shows neither gain nor harm answer aside, where `gate.inconclusive` asks for it.
+
+    None where it does not, and where another challenger is being tried: its evidence is not thrown away.
+    """
+    wanted = read_committed(settings, scenario).params.gate.inconclusive == "shadow"
+    if not (wanted and challenger.inconclusive) or arms_run(settings, scenario):
+        return None
+    reason = "the gate saw neither gain nor harm: live labels decide"
+    return start_arms(settings, scenario, mode=ArmMode.SHADOW, model=challenger.model, reason=reason, actor="retrain")
 
 
 def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,12 +20,14 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
+from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.trigger.policies import CauseKind
 from releve.reporting.comparison import describe_score
 from tasks.pipeline.seed import windows
 from tasks.release import rollback as rollback_step
 from tests import projects
+from tests.events import make_any_release, make_arms_started
 from tests.projects import SCENARIO, Project
 
 pytestmark = [
@@ -350,6 +354,32 @@ def test_the_loop_ingests_the_waiting_files_before_it_monitors(loop: Loop, work_
     assert not seen.decision.refresh
     assert seen.new_rows == 89  # of that file
     assert loop.project.batches[-1].source == name
+
+
+def test_arms_whose_labels_show_harm_are_stopped_with_their_figures(
+    fresh: Project, work_in: Callable[[Project], None]
+) -> None:
+    work_in(fresh)
+    fresh.edit(fresh.root / "params.yaml", "label_delay_hours: 24.0", "label_delay_hours: 0.0 ")
+    champion, challenger = f"{SCENARIO}:v1", f"{SCENARIO}:v2"
+    released = ModelReleased(release=make_any_release(champion))
+    fresh.registry.move(SCENARIO, released, expected=None, reason="", actor="a test")
+    started = make_arms_started(champion, challenger)
+    fresh.registry.start_arms(SCENARIO, started, expected=None, reason="", actor="a test")
+    with closing(LedgerWriter(fresh.state.ledger, SCENARIO, clock=lambda: datetime.now(UTC))) as writer:
+        others = Random(1).choices([1, 7], weights=[2, 1], k=300)
+        request = writer.answer(model=champion, index=None, rows=[{}] * 300, labels=[1] * 300, probabilities=None)
+        writer.shadow(
+            of=request, model=challenger, index=None, labels=others, probabilities=None, latency_ms=1.0, error=""
+        )
+        writer.label((f"{request}.{place}", 1) for place in range(300))
+
+    state, again = run("compare"), run("compare")
+
+    assert f"{challenger} is shown to be worse than {champion}: gain -" in state.message
+    assert "| challenger | digits:v2 | 300 |" in artifact("arms")
+    assert events_called("releve.arms.stop", at_least=1)
+    assert again.message.startswith(f"no challenger takes part in live traffic of {SCENARIO}: .venv/bin/releve arms")
 
 
 @pytest.mark.parametrize("name", FLOWS)

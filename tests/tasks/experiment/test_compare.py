@@ -7,8 +7,9 @@ from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsS
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, ArmsReason
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED
 from releve.domain.registry.events import ModelReleased
-from tasks.experiment.compare import look_at_arms, settle
-from tests.events import make_any_release, make_arms_started
+from tasks.experiment.compare import look_at_arms, settle, try_aside
+from tasks.release.retrain import last_challenger
+from tests.events import make_any_release, make_arms_started, make_challenger
 from tests.tables import SHOP, shop_row
 from tests.tasks.shop import Shop, written_ledger
 
@@ -152,3 +153,32 @@ def test_a_challenger_that_is_shown_to_be_better_is_released(replaced):
     assert registry.arms(SHOP) is None
     (event,) = registry.events(SHOP, kinds=[ARMS_ENDED])
     assert event.read(ArmsEnded).outcome is ArmsOutcome.PROMOTED
+
+
+@pytest.mark.parametrize(("setting", "inconclusive"), [("keep", True), ("shadow", False)])
+def test_only_an_inconclusive_challenger_answers_aside_and_only_where_it_is_asked_for(setting, inconclusive, fresh):
+    fresh.override(gate={"metric": "accuracy", "inconclusive": setting})
+
+    assert (
+        try_aside(fresh.settings, SHOP, make_challenger(CHALLENGER, promote=False, inconclusive=inconclusive)) is None
+    )
+
+
+def test_a_challenger_that_is_being_tried_keeps_its_place(tried):
+    tried.override(gate={"metric": "accuracy", "inconclusive": "shadow"})
+    newer = make_challenger(f"{SHOP}:v3", promote=False, inconclusive=True)
+
+    assert try_aside(tried.settings, SHOP, newer) is None
+    assert tried.registry.arms(SHOP).started.challenger.model == CHALLENGER
+
+
+@pytest.mark.slow
+def test_an_inconclusive_challenger_answers_aside(made_third, tmp_path):
+    third = made_third.copy(tmp_path)
+    third.override(gate={"metric": "accuracy", "inconclusive": "shadow"})
+    first = third.registry.events(SHOP, kinds=["released"])[0].payload["release"]["model"]
+    inconclusive = last_challenger(third.registry, SHOP, model=first).model_copy(update={"inconclusive": True})
+
+    running = try_aside(third.settings, SHOP, inconclusive)
+
+    assert (running.started.mode, running.started.challenger.model) == (ArmMode.SHADOW, first)
