@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,11 +89,10 @@ class WholeMilvus:
     token: str = "root:Milvus"  # as every Milvus begins
 
 
-@pytest.fixture(scope="session")
-def whole_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMilvus]:
+@contextmanager
+def whole_milvus_in(folder: Path) -> Iterator[WholeMilvus]:
     """A server from the package `milvus`, which brings Milvus itself; installed at its first use."""
     python = environment("milvus", "milvus==2.3.5", "setuptools<81")
-    folder = tmp_path_factory.mktemp("whole-milvus")
     ports = [free_port() for _ in range(10)]
     script = Path(__file__).with_name("start_milvus.py")
     command = [str(python), "-P", str(script), str(folder), *map(str, ports)]  # -P: beside it lies a folder `http`
@@ -102,3 +102,10 @@ def whole_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMilv
         assert process.stdout
         assert process.stdout.readline() == b"started\n", (folder / "start.log").read_text()
         yield WholeMilvus(f"http://{LOOPBACK}:{ports[1]}")
+
+
+@pytest.fixture(scope="session")
+def whole_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMilvus]:
+    """A Milvus that all tests of the session share."""
+    with whole_milvus_in(tmp_path_factory.mktemp("whole-milvus")) as server:
+        yield server

@@ -226,13 +226,13 @@ def test_a_field_that_is_not_kept_is_refused_with_those_that_are(index, filtered
 @pytest.mark.parametrize(
     ("metric", "nearest"),
     [
-        (Metric.L2, {0: 10.0, 10: 25.0, 20: 25.0}),
-        (Metric.IP, {20: -24.0, 0: -12.0, 10: 0.0}),
+        (Metric.L2, {0: 10.0, 10: 25.0, 20: 36.0}),
+        (Metric.IP, {20: -27.0, 0: -12.0, 10: 0.0}),
         (Metric.COSINE, {20: 0.0, 0: 0.2, 10: 1.0}),
     ],
 )
 def test_a_smaller_distance_is_nearer_by_every_metric(index, metric, nearest):
-    name, rows = new_name(), np.array([[4, 3], [0, 4], [8, 0]], dtype=np.float32)
+    name, rows = new_name(), np.array([[4, 3], [0, 4], [9, 0]], dtype=np.float32)
     entries = with_vectors(make_entries(rows=3, dimension=2), rows)
     index.build(name, entries, scenario="digits", design=IndexDesign(metric=metric))
 
