@@ -4,6 +4,7 @@ A collection is built once by one writer and never changed afterwards; a new ind
 """
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from releve.domain.neighbours.vectors import Entries, Neighbour, as_queries, che
 
 TIMEOUT_SECONDS = 5.0
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
+INDEX_SECONDS = 3600.0  # for Milvus to index what was written
+POLL_SECONDS = 0.2
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
 
@@ -87,6 +90,7 @@ class VectorIndex:
                 if progress:
                     progress(written, len(entries))
             client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
+            self._wait_until_indexed(client, collection, len(entries))
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
 
     def check(
@@ -214,6 +218,17 @@ class VectorIndex:
         would refuse every later attempt."""
         if self._milvus.is_embedded:
             shutil.rmtree(Path(self._milvus.uri) / "collections" / collection, ignore_errors=True)
+
+    def _wait_until_indexed(self, client: Any, collection: str, rows: int) -> None:
+        """Loaded sooner, Milvus searches by an interim index of its own, and that would be what is checked."""
+        deadline = time.monotonic() + INDEX_SECONDS
+        while (found := client.describe_index(collection, "vector", timeout=self._timeout))["indexed_rows"] < rows:
+            if time.monotonic() > deadline:
+                raise IndexUnavailable(
+                    f"cannot build {collection}: Milvus at {self._milvus.uri} has indexed {found['indexed_rows']} of "
+                    f"{rows} rows after {INDEX_SECONDS:.0f} s; build it again when Milvus has less to do"
+                )
+            time.sleep(POLL_SECONDS)
 
     def _is_finished(self, collection: str, entries: Entries, design: IndexDesign) -> bool:
         try:
