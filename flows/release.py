@@ -44,7 +44,7 @@ def announce(scenario: str, done: ReleaseResult) -> None:
     from releve.reporting.index_messages import describe_index
 
     answers = f"answers with it at {done.answers_at}" if done.answers_at else gate_messages.NOT_SERVED
-    told = done.release.model_dump(mode="json", exclude={"index_rows", "index_design", "index_check"})
+    told = done.release.model_dump(mode="json", exclude={"index_rows", "index_update", "index_design", "index_check"})
     lines = [(name.replace("_", " "), str(value)) for name, value in told.items()]
     lines += [("neighbours", describe_index(done.release))]
     lines += [("Bento", done.bento)] if done.bento else []

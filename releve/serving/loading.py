@@ -152,25 +152,28 @@ class Loader:
 
     def _try(self, scenario: Scenario, current: Current) -> bool:
         """Load and warm up beside what serves, then swap: one store of one reference. Whether it could be loaded."""
-        release = current.release
+        release, known = current.release, self._sizes.get(scenario.name)
         try:
-            model, size = self._read(release)
+            if known and (same := _same_model(scenario.served, release)):  # its index moved alone
+                model, size = same, known[1]
+            else:
+                model, size = self._read(release)
             served = Served(model, self._limits_of(scenario.name), current.since, release, current.number)
             scenario.ledger.hidden = self._hidden_of(scenario.name, served.schema)
         except Exception as error:  # a broken release must not end what serves: the next one may be whole
-            known = self._failures.get(scenario.name)
+            failed = self._failures.get(scenario.name)
             self._failures[scenario.name] = _Failure(
                 current.number, time.monotonic() + RETRY_SECONDS, str(error) or type(error).__name__
             )
             self._metrics.not_loaded(scenario.name)
-            if known is None or known.number != current.number:  # each is told once
+            if failed is None or failed.number != current.number:  # each is told once
                 log.warning("release %s (%s) cannot be served: %s", current.number, release.model, error)
             return False
         with scenario.swapping:
             if scenario.current is current:
                 scenario.served, scenario.let_go = served, False
                 self._metrics.swapped(scenario.name, current.number)
-                log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
+                log.info("serving %s with %s (release %s)", release.model, release.index_name, current.number)
         self._failures.pop(scenario.name, None)
         with self._measuring:
             self._sizes[scenario.name] = (scenario, size)
@@ -200,6 +203,13 @@ class Loader:
                     scenario.trial.let_go()
             del self._sizes[scenario.name]
             log.info("let %s go: the models in memory are over their budget", served.model.tag)
+
+
+def _same_model(served: Served | None, release: Release) -> Model | None:
+    """The model in memory, where the release has the same one."""
+    if served is None or served.release is None or served.release.model_digest != release.model_digest:
+        return None
+    return served.model
 
 
 def _resident() -> int:

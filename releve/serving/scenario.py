@@ -69,8 +69,8 @@ class Served:
 
     @property
     def index(self) -> str | None:
-        """The Milvus collection; None where there is none to search."""
-        return self.release.index if self.release else None
+        """What the index is called that was released with it; None where there is none to search."""
+        return self.release.index_name if self.release else None
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -137,7 +137,8 @@ class Found:
     arm: str
     metric: Metric  # of the distances
     neighbours: Sequence[dict[str, object]]
-    ids: Sequence[int] = ()  # of the neighbours, in the index
+    collection: str  # of Milvus
+    ids: Sequence[int]  # of the neighbours, in it
 
 
 class Scenario:
@@ -272,8 +273,8 @@ class Scenario:
     async def _search(
         self, served: Served, question: SearchQuestion, pools: Mapping[Runs, Pool], arrays: Arrays | None = None
     ) -> Found:
-        model, index = served.model, served.index
-        if self.index is None or index is None:
+        model, release = served.model, served.release
+        if self.index is None or release is None:
             raise IndexUnavailable(
                 f"{model.tag} is served by itself, without an index; ask a service that follows the registry"
             )
@@ -284,12 +285,17 @@ class Scenario:
             embed = model.embedder.embed
             is_long = model.embedder.texts  # a sentence model takes 20 ms for a text
             [vector] = await pools[Runs.COMPUTE].run(embed, arrays) if is_long else embed(arrays)
-        pool, limit, conditions = pools[Runs.INDEX], question.limit, question.conditions
-        hits = await pool.run_here(self.index.search_async, index, vector, limit=limit, conditions=conditions)
+        pool, collection = pools[Runs.INDEX], release.index
+        asked: dict[str, Any] = {
+            "limit": question.limit,
+            "conditions": question.conditions,
+            "version": release.index_version,
+        }
+        hits = await pool.run_here(self.index.search_async, collection, vector, **asked)
         if hits is None:
-            [hits] = await pool.run(partial(self.index.search, index, vector, limit=limit, conditions=conditions))
+            [hits] = await pool.run(partial(self.index.search, collection, vector, **asked))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
-        arm = served.arm
+        arm, index, ids = served.arm, release.index_name, [hit.id for hit in hits]
         line = self.ledger.search(
             model=model.tag,
             index=index,
@@ -297,7 +303,7 @@ class Scenario:
             question=self._without_hidden_cells(question),
             neighbours=self._without_hidden_ids(neighbours, model.schema),
         )
-        return Found(line, model.tag, index, arm, served.metric, neighbours, [hit.id for hit in hits])
+        return Found(line, model.tag, index, arm, served.metric, neighbours, collection, ids)
 
     def _without_hidden_cells(self, question: SearchQuestion) -> SearchQuestion:
         """Make of a question what the ledger may hold of it."""

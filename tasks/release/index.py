@@ -10,8 +10,7 @@ from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import Settings
-from releve.domain.neighbours.index_check import IndexCheck
-from releve.domain.neighbours.index_design import IndexDesign
+from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
 from releve.domain.neighbours.vectors import Entries, fitting_text
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame

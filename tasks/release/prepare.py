@@ -11,8 +11,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.names import ModelTag
 from releve.core.params import Index
 from releve.core.settings import Settings
-from releve.domain.neighbours.index_check import IndexCheck
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType, Metric
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release, expected_performance

@@ -11,7 +11,7 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
 from releve.core.settings import Settings
 from releve.domain.ensemble.weights import Serves
-from releve.domain.neighbours.index_check import IndexCheck
+from releve.domain.neighbours.index_design import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import Release
 from tasks.release.index import tidy_indexes

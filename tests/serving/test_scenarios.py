@@ -18,7 +18,8 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import StorageRefused
 from releve.core.params import ServiceLimits
 from releve.core.settings import LOOPBACK, Settings
-from releve.domain.registry.events import ModelReleased, ModelWithdrawn, ScenarioArchived
+from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, ScenarioArchived
+from releve.domain.registry.release import IndexUpdate
 from releve.serving import loading
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import RETRY_SECONDS, ReleaseUnusable
@@ -147,6 +148,26 @@ def test_a_request_that_began_before_a_swap_keeps_its_release(scenarios: Scenari
 
     assert scenarios.get(SCENARIO).predict(captured, [make_row()]).model == "flowers:one"
     assert served(scenarios).model.tag == "flowers:two"
+
+
+def test_another_version_of_the_index_is_served_with_the_very_model_that_is_in_memory(
+    scenarios: Scenarios, tmp_path: Path
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    poll(scenarios)
+    registry = registry_of(tmp_path)
+    model, current = served(scenarios).model, registry.current(SCENARIO)
+    assert current is not None
+    update = IndexUpdate(version=current.number, revision="r" * 40, data_version="d" * 32)
+    newer = current.release.model_copy(update={"index_update": update})
+
+    payload = IndexMoved(release=newer, since=current.since, new=9, gone=0)
+    registry.move(SCENARIO, payload, expected=current.number, reason="newer rows", actor="test")
+    poll(scenarios)
+
+    assert served(scenarios).model is model
+    assert served(scenarios).index == f"{current.release.index}@{current.number}"
+    assert served(scenarios).since == current.since
 
 
 def test_a_release_that_is_withdrawn_while_it_is_loaded_is_not_told_as_serving(

@@ -34,7 +34,9 @@ from releve.domain.registry.chain import (
     ARM_CHANGES,
     ARMS_STARTED,
     GENESIS,
+    INDEX_MOVED,
     MOVES,
+    POINTER_MOVES,
     ROLLED_BACK,
     WITHDRAWN,
     Event,
@@ -43,7 +45,7 @@ from releve.domain.registry.chain import (
     event_hash,
     first_break,
 )
-from releve.domain.registry.events import ModelReleased, ModelWithdrawn, release_of
+from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, release_of
 from releve.domain.registry.release import Release
 
 __all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleArms", "StaleRelease"]
@@ -76,7 +78,7 @@ class Current:
 
     release: Release
     number: int
-    since: str  # ISO 8601, UTC
+    since: str  # ISO 8601, UTC: when its model went into service
 
 
 @dataclass(frozen=True)
@@ -103,21 +105,27 @@ class Registry:
 
     def append(self, scenario: str, payload: EventPayload, *, reason: str, actor: str) -> Event:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
-        if payload.kind in MOVES:
+        if payload.kind in POINTER_MOVES:
             raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
         if payload.kind in ARM_CHANGES:
             raise BadInput(f"a {payload.kind!r} event changes arms: write it with `start_arms` or `end_arms`")
         return self._write(scenario, payload, reason=reason, actor=actor)
 
     def move(
-        self, scenario: str, payload: ModelReleased | ModelWithdrawn, *, expected: int | None, reason: str, actor: str
+        self,
+        scenario: str,
+        payload: ModelReleased | IndexMoved | ModelWithdrawn,
+        *,
+        expected: int | None,
+        reason: str,
+        actor: str,
     ) -> Event:
         """Put a release in service, or withdraw the current one, unless somebody moved it meanwhile.
 
-        `expected` is `current(scenario).number` as the caller saw it, None for "no release".
-        Raises StaleRelease when another release serves now; then nothing is written. Arms that run end with it.
+        `expected` is `current(scenario).number` as the caller saw it, None for "no release". Raises StaleRelease when
+        another release serves now; then nothing is written. Arms that run end, unless its index moves alone.
         """
-        if isinstance(payload, ModelReleased) and payload.release.scenario != scenario:
+        if isinstance(payload, ModelReleased | IndexMoved) and payload.release.scenario != scenario:
             release = payload.release
             raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
         return self._write(
@@ -180,16 +188,17 @@ class Registry:
             return {row.scenario: row.number for row in connection.execute(_POINTERS)}
 
     def previous(self, scenario: str) -> Release | None:
-        """What a rollback returns to: the other release that served last. Rolling back twice ends where it began.
+        """What a rollback returns to: the other model that served last, with the index that it had then. Rolling back
+        twice ends where it began.
 
         None when no release serves now, or when none did between the last withdrawal and the current one.
         """
         served = [release_of(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, self._moves(scenario))]
-        return next((release for release in served if release != served[0]), None)
+        return next((each for each in served if each and served[0] and each.model != served[0].model), None)
 
     def taken_back(self, scenario: str) -> Release | None:
         """What was taken out of service by the rollback that the current release came back with; None without one."""
-        newest = next(iter(self._moves(scenario)), None)
+        newest = next((move for move in self._moves(scenario) if move.kind in MOVES), None)
         return self.previous(scenario) if newest and newest.kind == ROLLED_BACK else None
 
     def at(self, scenario: str, when: datetime) -> Current | None:
@@ -348,12 +357,12 @@ _CURRENT = (
 _MOVES_UP_TO_CURRENT = (  # newest first
     sa.select(EVENTS)
     .join(POINTERS, (_EVENT_ROW.scenario == _POINTER_ROW.scenario) & (_EVENT_ROW.number <= _POINTER_ROW.number))
-    .where(_POINTER_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(MOVES))
+    .where(_POINTER_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(POINTER_MOVES))
     .order_by(_EVENT_ROW.number.desc())
 )
 _LAST_MOVE_UNTIL = (
     sa.select(EVENTS)
-    .where(_EVENT_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(MOVES), _EVENT_ROW.at <= sa.bindparam("until"))
+    .where(_EVENT_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(POINTER_MOVES), _EVENT_ROW.at <= sa.bindparam("until"))
     .order_by(_EVENT_ROW.number.desc())
     .limit(1)
 )
@@ -369,14 +378,15 @@ _POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
 
 
 def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expected: int | None, number: int) -> None:
-    """Compare and swap the pointer, and end the arms.
+    """Compare and swap the pointer, and end the arms of another model.
 
     The WHERE decides; the SELECT before it is for the message and the first row.
     """
     here = {"scenario": scenario}
     if connection.scalar(_POINTER, here) != expected:
         raise _stale(connection, scenario, expected)
-    connection.execute(_DELETE_ARMS, here)
+    if payload.kind != INDEX_MOVED:
+        connection.execute(_DELETE_ARMS, here)
     if expected is None:
         if payload.kind == WITHDRAWN:
             raise Conflict(f"no release of {scenario!r} serves: there is nothing to withdraw")
@@ -442,7 +452,10 @@ def _event(row: Any) -> Event:
 def _current(row: Any) -> Current | None:
     move = _event(row) if row else None
     release = release_of(move) if move else None
-    return Current(release=release, number=move.number, since=move.at) if move and release else None
+    if move is None or release is None:
+        return None
+    since = move.read(IndexMoved).since if move.kind == INDEX_MOVED else move.at
+    return Current(release=release, number=move.number, since=since)
 
 
 def _stamp(when: datetime) -> str:
@@ -457,7 +470,7 @@ def _check_chain(scenario: str, rows: Sequence[Any]) -> None:
     broken = first_break(events)
     if broken:
         raise ChainBroken(f"event {broken.number} of {scenario!r} {broken.problem}")
-    last_move = next((event for event in reversed(events) if event.kind in MOVES), None)
+    last_move = next((event for event in reversed(events) if event.kind in POINTER_MOVES), None)
     expected = last_move.number if last_move and last_move.kind != WITHDRAWN else None
     if rows[0].pointer != expected:
         found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].pointer, expected))

@@ -12,10 +12,12 @@ import numpy as np
 from releve.core.errors import BadInput
 from releve.domain.neighbours.filters import Filter
 from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_versions import OPEN, SINCE, UNTIL
 from releve.domain.neighbours.vectors import BATCH, LABEL, MAX_TEXT_BYTES, Entries, Neighbour
 
 ANSWERED = ("label", "batch", "row", "row_id")  # asked for by name: without it some servers send the vectors too
 KEPT = "kept_{}"  # the field of a column to filter by: its own name can be one that Milvus does not take
+CORRECTION = "correction"  # beside `batch` and `row` it names the cells of a row
 OWNER = "releve.scenario"  # collection property; names alone do not tell "a-b" from "a_b"
 FILTERS = "releve.filters"  # the same: the columns behind the fields KEPT, as JSON
 BATCH_ROWS = 5000
@@ -40,9 +42,12 @@ class CollectionLayout:
         """What a search can be filtered by, and the field that holds it."""
         return {LABEL: LABEL, BATCH: BATCH} | {column: KEPT.format(n) for n, column in enumerate(self.design.filters)}
 
-    def expression(self, conditions: Filter) -> str:
-        """Write Milvus's filter: each text is a quoted literal, never more than data. Raises BadInput."""
-        parts = []
+    def expression(self, conditions: Filter, *, version: int) -> str:
+        """Write Milvus's filter of a version's rows: each text is a quoted literal, never more than data.
+
+        Raises BadInput.
+        """
+        parts = [visible_to(version)]
         for each in conditions:
             if each.field not in self.filtered:
                 known = ", ".join(f"'{name}'" for name in self.filtered)
@@ -76,6 +81,11 @@ class CollectionLayout:
         ]
 
 
+def visible_to(version: int) -> str:
+    """Write Milvus's filter of the rows that a version sees."""
+    return f"{SINCE} <= {version} and {UNTIL} > {version}"
+
+
 def create(
     client: Any, collection: str, entries: Entries, design: IndexDesign, *, scenario: str, timeout: float
 ) -> None:
@@ -85,8 +95,15 @@ def create(
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=entries.dimension)
-    schema.add_field("row", DataType.INT64)
-    texts = [LABEL, BATCH, *(["row_id"] if entries.row_ids else []), *map(KEPT.format, range(len(design.filters)))]
+    for name in ("row", SINCE, UNTIL):
+        schema.add_field(name, DataType.INT64)
+    texts = [
+        LABEL,
+        BATCH,
+        CORRECTION,
+        *(["row_id"] if entries.row_ids else []),
+        *map(KEPT.format, range(len(design.filters))),
+    ]
     for name in texts:
         schema.add_field(name, DataType.VARCHAR, max_length=MAX_TEXT_BYTES)
     index = client.prepare_index_params()
@@ -99,7 +116,7 @@ def create(
     client.alter_collection_properties(collection, properties, timeout=timeout)
 
 
-def records(entries: Entries) -> Iterator[list[dict[str, Any]]]:
+def records(entries: Entries, *, since: int) -> Iterator[list[dict[str, Any]]]:
     """The rows as Milvus takes them, in pieces that a message can carry."""
     size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * entries.dimension)))
     columns: dict[str, Any] = {
@@ -108,6 +125,9 @@ def records(entries: Entries) -> Iterator[list[dict[str, Any]]]:
         LABEL: entries.labels,
         BATCH: entries.batches,
         "row": entries.rows.tolist(),
+        SINCE: [since] * len(entries),
+        UNTIL: [OPEN] * len(entries),
+        CORRECTION: entries.corrections or [""] * len(entries),
         **({"row_id": entries.row_ids} if entries.row_ids else {}),
         **{KEPT.format(n): values for n, values in enumerate(entries.kept.values())},
     }

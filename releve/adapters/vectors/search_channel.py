@@ -16,6 +16,7 @@ from pymilvus.client.connection_manager import ConnectionConfig
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
 from releve.adapters.vectors.collection_layout import CollectionLayout
+from releve.domain.neighbours.filters import Filter
 from releve.domain.neighbours.vectors import Neighbour
 
 RETRIES = {"grpc.enable_retries": 0}  # gRPC's own cost a tenth of a call; `VectorIndex.search` asks again
@@ -39,13 +40,20 @@ class SearchChannel:
         self._milvus = milvus_pb2_grpc.MilvusServiceStub(channel)
 
     async def search(
-        self, collection: str, query: NDArray[np.float32], *, limit: int, expression: str, layout: CollectionLayout
+        self,
+        collection: str,
+        query: NDArray[np.float32],
+        *,
+        limit: int,
+        conditions: Filter,
+        version: int,
+        layout: CollectionLayout,
     ) -> list[Neighbour] | None:
-        """The rows nearest to `query`, nearest first; None where Milvus refuses or is not reached.
+        """The rows of `version` nearest to `query`, nearest first; None where Milvus refuses or is not reached.
 
-        Raises TimeoutError where Milvus hangs.
+        Raises BadInput, and TimeoutError where Milvus hangs.
         """
-        params = layout.search_params(limit, filtered=bool(expression))
+        params = layout.search_params(limit, filtered=bool(conditions))
         request = milvus_pb2.SearchRequest()
         request.CopyFrom(
             _unfilled_request(
@@ -54,7 +62,7 @@ class SearchChannel:
                 layout.design.metric.value,
                 json.dumps(params) if params else "{}",
                 limit,
-                expression,
+                layout.expression(conditions, version=version),
                 layout.fields,
             )
         )

@@ -1,6 +1,7 @@
 """The vectors of scenarios in Milvus.
 
-A collection is built once by one writer and never changed afterwards; a new index version is a new collection.
+A collection is built by one writer, who adds versions to it: no version changes what another one sees. What the rows
+of a new model are is a new collection.
 """
 
 import shutil
@@ -12,7 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.vectors.collection_layout import CollectionLayout, create, owner_of, read_layout, records
+from releve.adapters.vectors.collection_layout import (
+    BATCH_ROWS,
+    CORRECTION,
+    CollectionLayout,
+    create,
+    owner_of,
+    read_layout,
+    records,
+    visible_to,
+)
 from releve.adapters.vectors.milvus_connection import (
     CHANNEL,
     IndexMissing,
@@ -24,15 +34,17 @@ from releve.adapters.vectors.milvus_connection import (
 from releve.core.errors import BadInput, Conflict
 from releve.core.names import check_scenario_name
 from releve.domain.neighbours.filters import Filter
-from releve.domain.neighbours.index_check import REBUILD, IndexCheck, IndexMismatch, check_recall
-from releve.domain.neighbours.index_design import IndexDesign, IndexType
+from releve.domain.neighbours.index_check import REBUILD, IndexMismatch, check_recall
+from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import PREFIX, alias_name, check_collection_name
-from releve.domain.neighbours.vectors import Entries, Neighbour, as_queries, check_limit
+from releve.domain.neighbours.index_versions import SINCE, UNTIL, RowKey, StoredRows
+from releve.domain.neighbours.vectors import BATCH, Entries, Neighbour, as_queries, check_limit
 
 TIMEOUT_SECONDS = 5.0
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
 INDEX_SECONDS = 3600.0  # for Milvus to index what was written
 POLL_SECONDS = 0.2
+READ_IDS = 1000  # rows that are read by id at once
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
 
@@ -64,9 +76,11 @@ class VectorIndex:
         *,
         scenario: str,
         design: IndexDesign | None = None,
+        version: int = 0,
         progress: Progress | None = None,
     ) -> None:
-        """Write `entries` into `collection` and load it. A partial one is dropped first, a complete one is kept.
+        """Write `entries` into `collection`, as what `version` sees, and load it. A partial one is dropped first, one
+        with all rows of that version is kept.
 
         Raises BadInput for a `design` that Milvus or these rows cannot hold, Conflict when the collection belongs to
         another scenario, IndexUnavailable.
@@ -78,13 +92,13 @@ class VectorIndex:
         with self._talking(f"build {collection}") as client:
             if self.exists(collection):
                 self._check_owner(client, collection, scenario)
-                if self._is_finished(collection, entries, design):
+                if self._is_finished(collection, entries, design, version):
                     return
                 self.drop(collection)
             self._clear_remains(collection)
             create(client, collection, entries, design, scenario=scenario, timeout=BUILD_TIMEOUT_SECONDS)
             written = 0
-            for rows in records(entries):
+            for rows in records(entries, since=version):
                 client.insert(collection, rows, timeout=BUILD_TIMEOUT_SECONDS)
                 written += len(rows)
                 if progress:
@@ -93,21 +107,76 @@ class VectorIndex:
             self._wait_until_indexed(client, collection, len(entries))
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
 
+    def stored(self, collection: str, *, version: int) -> StoredRows:
+        """Read what `version` sees, with the vectors. Raises IndexMissing, IndexUnavailable."""
+        self.open(collection)
+        ids, vectors = dict[RowKey, int](), dict[int, NDArray[np.float32]]()
+        with self._talking(f"read {collection}") as client:
+            pages = client.query_iterator(
+                collection,
+                batch_size=BATCH_ROWS,
+                filter=visible_to(version),
+                output_fields=["id", "vector", BATCH, "row", CORRECTION],
+                consistency_level="Strong",
+                timeout=BUILD_TIMEOUT_SECONDS,
+            )
+            while page := pages.next():
+                for row in page:
+                    ids[row[BATCH], row["row"], row[CORRECTION]] = row["id"]
+                    vectors[row["id"]] = np.asarray(row["vector"], dtype=np.float32)
+            pages.close()
+        return StoredRows(ids, vectors)
+
+    def update(self, collection: str, new: Entries | None, *, gone: Sequence[int], version: int, serving: int) -> None:
+        """Write the rows that `version` begins with, and end those of the ids `gone` with it.
+
+        What `serving` sees stays as it is, and rows that neither of both sees are deleted. A writer that was killed
+        leaves rows that nobody sees, and the same call again has the same result. Raises IndexUnavailable.
+        """
+        with self._talking(f"update {collection}") as client:
+            client.delete(collection, filter=f"{UNTIL} <= {serving}", timeout=BUILD_TIMEOUT_SECONDS)
+            for start in range(0, len(gone), READ_IDS):
+                ids = list(gone[start : start + READ_IDS])
+                rows = client.get(
+                    collection,
+                    ids=ids,
+                    output_fields=["*"],
+                    consistency_level="Strong",
+                    timeout=BUILD_TIMEOUT_SECONDS,
+                )
+                # of a writer that was killed, when other rows were wanted
+                if mine := [row["id"] for row in rows if row[SINCE] == version]:
+                    client.delete(collection, ids=mine, timeout=BUILD_TIMEOUT_SECONDS)
+                if ended := [{**row, UNTIL: version} for row in rows if row[SINCE] < version]:
+                    client.upsert(collection, ended, timeout=BUILD_TIMEOUT_SECONDS)
+            for piece in records(new, since=version) if new else ():
+                client.upsert(collection, piece, timeout=BUILD_TIMEOUT_SECONDS)
+            client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
+
     def check(
-        self, collection: str, entries: Entries, *, min_recall: float = 0.99, sample: int = 100, seed: int
+        self,
+        collection: str,
+        entries: Entries,
+        *,
+        version: int = 0,
+        min_recall: float = 0.99,
+        sample: int = 100,
+        seed: int,
     ) -> IndexCheck:
-        """Count the rows and compare a sample of searches with exact ones: see `check_recall`.
+        """Count the rows of `version` and compare a sample of searches with exact ones: see `check_recall`.
 
         Raises IndexMismatch when rows are missing or foreign, or recall is below `min_recall` (share 0-1).
         """
-        rows = self._count(collection)
+        rows = self._count(collection, version)
         if rows != len(entries):
             raise IndexMismatch(f"{collection} holds {rows} rows instead of {len(entries)}; {REBUILD}")
         layout = self._layout(collection)
         if layout.dimension != entries.dimension:
             raise IndexMismatch(f"{collection} holds vectors of {layout.dimension}, not {entries.dimension}; {REBUILD}")
         return check_recall(
-            lambda queries, limit, conditions: self.search(collection, queries, limit=limit, conditions=conditions),
+            lambda queries, limit, conditions: self.search(
+                collection, queries, limit=limit, conditions=conditions, version=version
+            ),
             entries,
             layout.design,
             name=collection,
@@ -122,9 +191,9 @@ class VectorIndex:
         with self._talking(f"check for {collection}") as client:
             return bool(client.has_collection(collection, timeout=self._timeout))
 
-    def complete(self, collection: str, rows: int) -> bool:
-        """Whether the collection is there with exactly `rows` rows."""
-        return self.exists(collection) and self._count(collection) == rows
+    def complete(self, collection: str, rows: int, *, version: int = 0) -> bool:
+        """Whether the collection is there, and `version` sees exactly `rows` rows."""
+        return self.exists(collection) and self._count(collection, version) == rows
 
     def open(self, collection: str) -> None:
         """Load the collection for searching: after a restart of Milvus none is. Raises IndexMissing."""
@@ -142,21 +211,23 @@ class VectorIndex:
             raise IndexMismatch(f"{collection} holds no row {missing[0]}; {REBUILD}")
         return np.array([by_id[each] for each in ids], dtype=np.float32)
 
-    def search(self, collection: str, vectors: Any, *, limit: int, conditions: Filter = ()) -> list[list[Neighbour]]:
-        """Per vector, the `limit` nearest rows that meet all conditions, nearest first.
+    def search(
+        self, collection: str, vectors: Any, *, limit: int, conditions: Filter = (), version: int = 0
+    ) -> list[list[Neighbour]]:
+        """Per vector, the `limit` nearest rows of `version` that meet all conditions, nearest first.
 
         `vectors` is one vector or queries x dimensions. Raises BadInput, IndexMissing, IndexUnavailable.
         """
         check_limit(limit)
         layout = self._layout(collection)
         queries = as_queries(vectors, dimension=layout.dimension, metric=layout.design.metric)
-        expression = layout.expression(conditions)
+        expression = layout.expression(conditions, version=version)
         with self._talking(f"search {collection}") as client:
-            hits_by_query = self._search(client, collection, queries, limit, expression)
+            hits_by_query = self._search(client, collection, queries, limit, expression, filtered=bool(conditions))
         return [layout.neighbours(hits) for hits in hits_by_query]
 
     async def search_async(
-        self, collection: str, vector: Any, *, limit: int, conditions: Filter = ()
+        self, collection: str, vector: Any, *, limit: int, conditions: Filter = (), version: int = 0
     ) -> list[Neighbour] | None:
         """Search for one vector without a thread. All such searches of an index are made on one event loop.
 
@@ -167,10 +238,10 @@ class VectorIndex:
         if (layout := self._layouts.get(collection)) is None:
             return None
         [query] = as_queries(vector, dimension=layout.dimension, metric=layout.design.metric)
-        search, expression = (self._channel or self._new_channel()).search, layout.expression(conditions)
+        search = (self._channel or self._new_channel()).search
         found: list[Neighbour] | None
         try:
-            found = await search(collection, query, limit=limit, expression=expression, layout=layout)
+            found = await search(collection, query, limit=limit, conditions=conditions, version=version, layout=layout)
         except TimeoutError as error:
             raise self._milvus.unavailable(f"search {collection}", error) from None
         return found
@@ -230,11 +301,11 @@ class VectorIndex:
                 )
             time.sleep(POLL_SECONDS)
 
-    def _is_finished(self, collection: str, entries: Entries, design: IndexDesign) -> bool:
+    def _is_finished(self, collection: str, entries: Entries, design: IndexDesign, version: int) -> bool:
         try:
             layout = self._layout(collection)
             is_same = (layout.dimension, layout.design) == (entries.dimension, design)
-            return is_same and self.complete(collection, len(entries))
+            return is_same and self.complete(collection, len(entries), version=version)
         except IndexUnavailable:
             return False  # left without its index, it cannot be loaded; if Milvus is away, the next call says so
 
@@ -245,11 +316,15 @@ class VectorIndex:
                 f"the collection {collection} belongs to the scenario {owner}; rename {scenario} to build it"
             )
 
-    def _count(self, collection: str) -> int:
+    def _count(self, collection: str, version: int) -> int:
         self.open(collection)
         with self._talking(f"count {collection}") as client:
             counts = client.query(
-                collection, output_fields=["count(*)"], consistency_level="Strong", timeout=self._timeout
+                collection,
+                filter=visible_to(version),
+                output_fields=["count(*)"],
+                consistency_level="Strong",
+                timeout=self._timeout,
             )
         return int(counts[0]["count(*)"])
 
@@ -264,7 +339,16 @@ class VectorIndex:
                 self._layouts[collection] = read_layout(client, collection, timeout=self._timeout)
         return self._layouts[collection]
 
-    def _search(self, client: Any, collection: str, queries: NDArray[np.float32], limit: int, expression: str) -> Any:
+    def _search(
+        self,
+        client: Any,
+        collection: str,
+        queries: NDArray[np.float32],
+        limit: int,
+        expression: str,
+        *,
+        filtered: bool,
+    ) -> Any:
         def ask() -> Any:
             layout = self._layout(collection)
             return client.search(
@@ -276,7 +360,7 @@ class VectorIndex:
                 output_fields=list(layout.fields),
                 search_params={
                     "metric_type": layout.design.metric.value,
-                    "params": layout.search_params(limit, filtered=bool(expression)),
+                    "params": layout.search_params(limit, filtered=filtered),
                 },
                 timeout=self._timeout,
             )

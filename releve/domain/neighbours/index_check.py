@@ -1,14 +1,13 @@
 """What a finished index finds, beside exact search: without filters, and under the tightest that its rows allow."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import Conflict
 from releve.domain.neighbours.filters import Filter, draw_filters
-from releve.domain.neighbours.index_design import IndexDesign, IndexType
+from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType
 from releve.domain.neighbours.recall import distances_between, exact_neighbours, recall_at_k
 from releve.domain.neighbours.vectors import Entries, Neighbour
 
@@ -24,16 +23,6 @@ class IndexMismatch(Conflict):
     """A collection does not hold what it was built from, or does not find it."""
 
     code = "index_mismatch"
-
-
-@dataclass(frozen=True)
-class IndexCheck:
-    """What a finished index was measured to be. Recall: share 0-1 of the true K nearest that it found."""
-
-    rows: int
-    recall: float
-    filtered_recall: float | None = None  # the lowest under a filter; None where no filter leaves K rows and not all
-    selectivity: float | None = None  # share 0-1 of the rows that the tightest filter leaves
 
 
 def check_recall(

@@ -27,3 +27,13 @@ class IndexDesign:
     type: IndexType = IndexType.FLAT
     metric: Metric = Metric.L2
     filters: tuple[str, ...] = ()  # category columns that are kept beside the vectors
+
+
+@dataclass(frozen=True)
+class IndexCheck:
+    """What a finished index was measured to be. Recall: share 0-1 of the true nearest that it found."""
+
+    rows: int
+    recall: float
+    filtered_recall: float | None = None  # the lowest under a filter; None where none leaves enough rows, and not all
+    selectivity: float | None = None  # share 0-1 of the rows that the tightest filter leaves

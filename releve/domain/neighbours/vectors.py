@@ -42,12 +42,13 @@ class Entries:
     rows: NDArray[np.int64]  # (n,) position of each in its batch
     row_ids: Sequence[str] = ()  # what the table itself calls each row; none where it has no such column
     kept: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column -> category of each row, to filter by
+    corrections: Sequence[str] = ()  # where the version of each row stands that counts, "" for the first, or unknown
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or 0 in self.vectors.shape:
             raise BadInput(f"the vectors of an index are rows x dimensions; found the shape {self.vectors.shape}")
         lengths = {name: len(getattr(self, name)) for name in ("ids", "vectors", "labels", "batches", "rows")}
-        lengths |= {"row_ids": len(self.row_ids)} if self.row_ids else {}
+        lengths |= {name: len(texts) for name in ("row_ids", "corrections") if (texts := getattr(self, name))}
         lengths |= {column: len(values) for column, values in self.kept.items()}
         if len(set(lengths.values())) > 1:
             raise BadInput(f"the columns of an index must be of one length; found {lengths}")
@@ -55,7 +56,7 @@ class Entries:
             raise BadInput(f"the ids of an index must be unique; found {len(self.ids)} with repetitions")
         if bad := int((~usable(self.vectors)).sum()):
             raise BadInput(f"{bad} of {len(self)} vectors are not finite, or too large for float32")
-        for text in {*self.labels, *self.batches, *self.row_ids}.union(*self.kept.values()):
+        for text in {*self.labels, *self.batches, *self.row_ids, *self.corrections}.union(*self.kept.values()):
             check_text(text)
 
     def __len__(self) -> int:
@@ -66,9 +67,32 @@ class Entries:
         """Numbers per vector."""
         return int(self.vectors.shape[1])
 
+    @property
+    def keys(self) -> list[tuple[str, int, str]]:
+        """What names the cells of each row: see `RowKey`."""
+        return list(zip(self.batches, self.rows.tolist(), self.corrections or [""] * len(self), strict=True))
+
     def column(self, name: str) -> Sequence[str]:
         """The texts that a search can be filtered by under this name."""
         return {**self.kept, LABEL: self.labels, BATCH: self.batches}[name]
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Entries":
+        """The chosen rows."""
+        places: list[int] = np.flatnonzero(chosen).tolist()
+
+        def texts(column: Sequence[str]) -> list[str]:
+            return [column[place] for place in places] if column else []
+
+        return Entries(
+            ids=self.ids[places],
+            vectors=self.vectors[places],
+            labels=texts(self.labels),
+            batches=texts(self.batches),
+            rows=self.rows[places],
+            row_ids=texts(self.row_ids),
+            kept={name: texts(values) for name, values in self.kept.items()},
+            corrections=texts(self.corrections),
+        )
 
     def check_metric(self, metric: Metric) -> None:
         """Raises BadInput where the distance to a row is not defined."""

@@ -18,11 +18,13 @@ INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged
 ALERTED = "alerted"  # people were sent messages about the events before it
 REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
-MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
+MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change which model serves
+INDEX_MOVED = "index_moved"  # the same model serves on, with another version of its index
+POINTER_MOVES = (*MOVES, INDEX_MOVED)  # the kinds that change what serves
 ARMS_STARTED, ARMS_ENDED = "arms_started", "arms_ended"
 ARMS_COMPARED = "arms_compared"
 ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
-KINDS = (INGESTED, MONITORED, CHALLENGED, *MOVES, *ARM_CHANGES, ARMS_COMPARED, ARCHIVED, ALERTED, REBUILT)
+KINDS = (INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED, ARCHIVED, ALERTED, REBUILT)
 
 GENESIS = "0" * 64  # stands for the hash before the first event
 

@@ -12,6 +12,7 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
+    INDEX_MOVED,
     INGESTED,
     REBUILT,
     RELEASED,
@@ -132,6 +133,18 @@ class ModelRolledBack(ModelReleased):
     harm: ShownHarm | None = None  # None where a person rolled back
 
 
+class IndexMoved(EventPayload):
+    """The model that serves got another version of its index."""
+
+    kind = INDEX_MOVED
+
+    release: Release  # as it was, but for its index
+    since: str  # ISO 8601, UTC: when the model went into service
+    new: int  # rows that were written for it; 0 on the way back
+    gone: int  # rows that it sees no more, those included whose cells were corrected
+    is_rollback: bool = False
+
+
 class ModelWithdrawn(EventPayload):
     """Nothing serves any more."""
 
@@ -178,7 +191,12 @@ class ModelRebuilt(EventPayload):
         return not self.differing and not self.failure
 
 
+PUTS_INTO_SERVICE: dict[str, type[ModelReleased] | type[IndexMoved]] = {
+    each.kind: each for each in (ModelReleased, ModelRolledBack, IndexMoved)
+}
+
+
 def release_of(event: Event) -> Release | None:
     """Return what the event put into service; None for an event that put nothing there."""
-    payload = {RELEASED: ModelReleased, ROLLED_BACK: ModelRolledBack}.get(event.kind)
+    payload = PUTS_INTO_SERVICE.get(event.kind)
     return event.read(payload).release if payload else None

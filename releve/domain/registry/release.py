@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from releve.core.documents import DocumentPart
 from releve.core.errors import Conflict
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.neighbours.index_check import IndexCheck
-from releve.domain.neighbours.index_design import IndexDesign
+from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
@@ -55,6 +55,14 @@ def expected_performance(evaluation: Evaluation) -> ExpectedPerformance:
     return ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
 
 
+class IndexUpdate(DocumentPart):
+    """Newer labelled rows than the model learned, in the index that is released with it."""
+
+    version: int  # number of the registry's event that served while it was written
+    revision: str  # commit on the scenario's branch whose rows these are
+    data_version: str  # of these rows, as DVC names it
+
+
 class Release(BaseModel):
     """What serves: everything needed to answer "which model, which vectors, from which data"."""
 
@@ -65,9 +73,20 @@ class Release(BaseModel):
     model_digest: str  # sha256 over the model's files
     index: str  # Milvus collection
     index_rows: int
+    index_update: IndexUpdate | None = None  # None while its rows are those that travel with the model
     index_design: IndexDesign = IndexDesign()
     index_check: IndexCheck | None = None  # as it was measured before the release
     data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
     expected: ExpectedPerformance
+
+    @property
+    def index_version(self) -> int:
+        """The version of the collection that searches see."""
+        return self.index_update.version if self.index_update else 0
+
+    @property
+    def index_name(self) -> str:
+        """What answers and the ledger call the index: the collection, and its version where newer rows came in."""
+        return f"{self.index}@{self.index_version}" if self.index_update else self.index

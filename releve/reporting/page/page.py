@@ -84,7 +84,7 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         "since": to_the_minute(evidence.since),
         "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows",
         "learned from": f"{_learned_rows(release.rows, evidence.ensemble)}, data version {release.data_version}",
-        "index version": f"{release.index}: {describe_index(release)}",
+        "index version": f"{release.index_name}: {describe_index(release)}",
         "git revision": release.revision,
     }
     if judged := evidence.evaluation:

@@ -295,7 +295,7 @@ class _Pages:
         if grid is None or not found.ids:
             return found.neighbours, []
         assert scenario.index is not None, "it was asked"
-        vectors = await self._pools[Runs.INDEX].run(scenario.index.vectors, found.index, found.ids)
+        vectors = await self._pools[Runs.INDEX].run(scenario.index.vectors, found.collection, found.ids)
         numbers = served.model.embedder.numbers_of(vectors)
         places = [served.schema.numbers.index(name) for name in grid.names]
         return found.neighbours, numbers[:, places].tolist()

@@ -90,7 +90,7 @@ class Shadow:
         self._ledger.close()
 
     def _answer(self, line: AnswerLine) -> None:
-        tag, index = self.running.started.challenger.model, self.running.started.challenger.index
+        tag, index = self.running.started.challenger.model, self.running.started.challenger.index_name
         found, error = self._ask(line)
         self._ledger.shadow(
             of=line.id,

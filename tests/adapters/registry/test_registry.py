@@ -21,8 +21,9 @@ from releve.adapters.registry import database
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleArms, StaleRelease
 from releve.core.errors import BadInput, Conflict
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
-from releve.domain.registry.chain import ARM_CHANGES, CHALLENGED, GENESIS, INGESTED, MOVES, EventPayload
-from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
+from releve.domain.registry.chain import ARM_CHANGES, CHALLENGED, GENESIS, INGESTED, POINTER_MOVES, EventPayload
+from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ModelWithdrawn
+from releve.domain.registry.release import IndexUpdate
 from tests.events import make_any_release, make_arms_started
 
 ROOT = Path(__file__).parents[3]
@@ -116,6 +117,14 @@ def put(registry, version, *, scenario="digits", **changes):
 def roll_back(registry):
     payload = ModelRolledBack(release=registry.previous("digits"))
     registry.move("digits", payload, expected=registry.current("digits").number, reason="worse", actor="ana")
+
+
+def move_index(registry, *, version, expected=None):
+    current = registry.current("digits")
+    update = IndexUpdate(version=version, revision="r" * 40, data_version="d" * 32)
+    release = current.release.model_copy(update={"index_update": update})
+    payload = IndexMoved(release=release, since=current.since, new=90, gone=1)
+    return registry.move("digits", payload, expected=expected or current.number, reason="newer rows", actor="test")
 
 
 def serving(registry, scenario="digits"):
@@ -228,7 +237,7 @@ def test_text_that_a_database_cannot_keep_is_refused(registry, change):
     assert registry.events() == []
 
 
-@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize("kind", POINTER_MOVES)
 def test_a_move_cannot_be_written_without_moving(registry, kind):
     with pytest.raises(BadInput, match="write it with `move`"):
         append(registry, kind=kind)
@@ -312,6 +321,41 @@ def test_there_is_nothing_to_withdraw_when_nothing_serves(registry):
         put(registry, None)
 
     assert registry.events() == []
+
+
+def test_an_index_moves_beside_the_model_that_serves_on(registry):
+    released = put(registry, "v1")
+    arms = start_arms(registry)
+
+    moved = move_index(registry, version=released.number)
+
+    current = registry.current("digits")
+    assert (current.number, current.since) == (moved.number, released.at)
+    assert (current.release.model, current.release.index_name) == ("digits:v1", f"{a_release('v1').index}@1")
+    assert registry.previous("digits") is None
+    assert registry.arms("digits").number == arms.number
+    assert registry.verify() == 3
+
+
+def test_an_index_that_another_release_has_replaced_does_not_move(registry):
+    seen = put(registry, "v1").number
+    put(registry, "v2")
+
+    with pytest.raises(StaleRelease, match="is now digits:v2"):
+        move_index(registry, version=seen, expected=seen)
+
+
+def test_a_rollback_returns_to_a_model_and_not_to_an_index_and_brings_its_newest_index(registry):
+    put(registry, "v1")
+    moved = move_index(registry, version=1)
+    put(registry, "v2")
+    move_index(registry, version=3)
+
+    roll_back(registry)
+    assert registry.current("digits").release.model_dump(mode="json") == moved.payload["release"]
+
+    move_index(registry, version=5)
+    assert registry.taken_back("digits").index_name == f"{a_release('v2').index}@3"
 
 
 def test_a_release_of_another_scenario_is_refused(registry):
