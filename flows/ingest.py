@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.context import Scenario, begin, show, step
+from releve.core.errors import ReleveError
 from releve.core.formatting import counted, plural
 from releve.core.settings import Settings
 from releve.domain.registry.events import BatchIngested
@@ -20,6 +21,8 @@ def ingest(scenario: Scenario = "digits") -> Ingestion:
     done = ingest_files(settings, scenario)
     if not done:
         print(f"no file waits in {ScenarioState(settings.home, scenario).incoming}")
+    if done.batches:
+        follow_index(settings, scenario)
     ingest_step.check_refusals(done)
     return done
 
@@ -49,6 +52,19 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
     if done.refusals:
         print(f"the refused files, each beside its reason: {done.refused}")
     return done
+
+
+def follow_index(settings: Settings, scenario: str) -> None:
+    """Have searches find the rows that came in, beside the model that serves. What cannot be done fails nothing."""
+    from tasks.release.index_refresh import IndexRefreshed, refresh_index
+
+    try:
+        done: IndexRefreshed | None = step(refresh_index)(settings, scenario)
+    except ReleveError as error:
+        print(f"searches find the rows of before for now: {error}")
+        return
+    if done:
+        print(f"searches find {counted(done.new, 'row')} more, {done.gone:,} not any more: {done.release.index_name}")
 
 
 def describe_superseded(batch: BatchIngested) -> str:

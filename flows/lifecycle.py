@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.compare import compare_arms, try_aside
 from flows.context import Scenario, begin
-from flows.ingest import ingest_files
+from flows.ingest import follow_index, ingest_files
 from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
@@ -47,6 +47,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew
+        follow_index(settings, scenario)
         update_page(settings, scenario)
         check_refusals(waiting)
         message = gate_messages.rolled_back(
@@ -54,6 +55,8 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         )
         return Completed(message=message, data=Round(seen, rolled_back=rolled_back))
     if not (seen.decision.refresh or seen.decision.reweigh):
+        if waiting.batches:
+            follow_index(settings, scenario)
         update_page(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
@@ -67,6 +70,8 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         reweigh=seen.decision.reweigh,
     )
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    if released is None or challenger.is_reweighting:  # else it learned the newest rows
+        follow_index(settings, scenario)
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)

@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.compare import try_aside
 from flows.context import Scenario, begin, show, show_page, step
-from flows.ingest import ingest_files
+from flows.ingest import follow_index, ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
 from flows.tidy import tidy_up
@@ -49,6 +49,8 @@ def retrain(
     answers_at: str | None = None
     if challenger.promote and release_accepted:
         answers_at = put_into_service(settings, scenario, model=challenger.model).answers_at
+    if answers_at is None or challenger.is_reweighting:  # else it learned the newest rows
+        follow_index(settings, scenario)
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)

@@ -13,19 +13,29 @@ from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.registry.events import ShownHarm
+from releve.domain.registry.release import Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
 from releve.reporting.messages import describe_harm
 from tasks.release import rollback as rollback_step
+from tasks.release.index_refresh import roll_back_index
 from tasks.release.release import ReleaseResult
 
 run_rollback = step(rollback_step.rollback, name="rollback")
 
 
 @flow(name="rollback", flow_run_name="rollback {scenario}", log_prints=True)
-def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> Any:
-    """Move model and index back together; running it again returns to where it began. Ends with the ReleaseResult."""
+def rollback(scenario: Scenario = "digits", reason: str = "started by hand", index: bool = False) -> Any:
+    """Move model and index back together; running it again returns to where it began. Ends with the ReleaseResult.
+
+    `index`: the rows that are searched go back alone, beside the same model. Ends with the Release then.
+    """
     settings = begin(scenario)
+    if index:
+        release: Release = step(roll_back_index)(settings, scenario, reason=reason)
+        publish(settings, scenario)
+        message = f"{release.model} serves on, and searches {release.index_name}: {release.index_rows:,} rows"
+        return Completed(message=message, data=release)
     seen = rollback_step.serving_model(settings, scenario)
     done: ReleaseResult = run_rollback(settings, scenario, seen=seen, reason=reason)
     announce(scenario, done)

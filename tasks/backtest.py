@@ -23,12 +23,11 @@ from releve.domain.backtest.results import check_scorable
 from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import Variant, variants
 from releve.domain.backtest.walk_forward import WalkForward, walk_forward
-from releve.domain.ingestion.row_versions import NewestRows
-from releve.domain.schema.schema import BATCH, Schema
+from releve.domain.schema.schema import Schema
 from releve.reporting.backtest import backtest_page, score_chart
 from releve.reporting.html import render_svg
 from releve.reporting.markdown import render_markdown
-from tasks.pipeline.rows import as_described
+from tasks.pipeline.rows import rows_at
 from tasks.places import ScenarioFiles, ScenarioState
 
 if TYPE_CHECKING:
@@ -76,12 +75,8 @@ def backtest(
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
     """Return all rows on the scenario's branch in time order, each once, typed as params.yaml describes them today."""
-    import pandas as pd
-
     history = DataHistory(settings.project, scenario, remote=params.data)
-    batches = history.read(history.find()).groupby(BATCH, sort=False)
-    versions = pd.concat([as_described(part, schema, batch=str(name)) for name, part in batches], ignore_index=True)
-    return NewestRows.of(versions, schema).rows
+    return rows_at(history, history.find(), schema).rows
 
 
 def play(

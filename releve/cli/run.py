@@ -46,9 +46,13 @@ def release(
     run_flow("release", scenario, model=model)
 
 
-def rollback(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
+def rollback(
+    scenario: ScenarioName,
+    reason: Reason = BY_HAND,
+    index: Annotated[bool, typer.Option("--index", help="The rows that are searched alone, beside the model.")] = False,
+) -> None:
     """Go back to the release before."""
-    run_flow("rollback", scenario, reason=reason)
+    run_flow("rollback", scenario, reason=reason, index=index)
 
 
 def arms(

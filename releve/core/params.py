@@ -262,6 +262,7 @@ class Index(ParamsSection):
     metric: Literal["L2", "IP", "COSINE"]
     min_recall: Share
     filters: Annotated[tuple[str, ...], YamlList]
+    follow: bool
 
     @property
     def recall_floor(self) -> float:

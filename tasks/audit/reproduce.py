@@ -1,6 +1,6 @@
 """Give answers again: the release of each one's moment, fetched or built again, asked the same rows or search."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,15 +29,16 @@ from releve.domain.prediction_log.reproduction import (
     compare_neighbours,
     nearest_again,
 )
-from releve.domain.registry.chain import ARMS_STARTED, MOVES
+from releve.domain.registry.chain import ARMS_STARTED, POINTER_MOVES
 from releve.domain.registry.events import release_of
+from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
 from releve.serving.search_questions import SearchQuestion, arrays_near
 from tasks.ledger import fetch_ledger
 from tasks.places import REFERENCE
 from tasks.release.fetch import FetchedModel, fetched_model
-from tasks.release.index import as_entries
+from tasks.release.index import as_entries, rows_of
 
 
 def reproduce(
@@ -51,7 +52,7 @@ def reproduce(
     request. Those of one model come together.
 
     The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
-    travel with it. Raises BadInput for what is no id, Unavailable.
+    travel with it, and those that had come in since. Raises BadInput for what is no id, Unavailable.
     """
     registry = Registry(settings.registry_url)
     by_model: dict[tuple[str, str], list[AnswerLine | SearchLine]] = {}
@@ -64,11 +65,11 @@ def reproduce(
         else:
             by_model.setdefault((line.scenario, line.model), []).append(line)
     for (scenario, model), asked in by_model.items():
-        designs = _index_designs(registry, scenario)
+        releases = _releases(registry, scenario)
         remote = read_committed(settings, scenario).params.data
         try:
             with fetched_model(settings, model, remote=remote, from_store=from_store, progress=progress) as fetched:
-                again = [_again(fetched, line, designs) for line in asked]
+                again = [_again(settings, fetched, line, releases.get(line.index or "")) for line in asked]
         except (NotFound, ModelAltered, PipelineFailed) as error:
             again = [Reproduction(each.id, each, obstacle=Obstacle.MODEL_LOST, detail=str(error)) for each in asked]
         yield from again
@@ -96,14 +97,16 @@ def _find(settings: Settings, request: str) -> AnswerLine | SearchLine:
     raise NotFound("; ".join(reasons))
 
 
-def _index_designs(registry: Registry, scenario: str) -> dict[str, IndexDesign]:
-    """Index -> how it was built, of all that were released or took part in live traffic."""
-    moves = [release_of(event) for event in registry.events(scenario, kinds=MOVES)]
+def _releases(registry: Registry, scenario: str) -> dict[str, Release]:
+    """Index -> what searched it, of all that were released or took part in live traffic."""
+    moves = [release_of(event) for event in registry.events(scenario, kinds=POINTER_MOVES)]
     arms = [event.read(ArmsStarted).challenger for event in registry.events(scenario, kinds=[ARMS_STARTED])]
-    return {each.index: each.index_design for each in (*moves, *arms) if each is not None}
+    return {each.index_name: each for each in (*moves, *arms) if each is not None}
 
 
-def _again(fetched: FetchedModel, line: AnswerLine | SearchLine, designs: Mapping[str, IndexDesign]) -> Reproduction:
+def _again(
+    settings: Settings, fetched: FetchedModel, line: AnswerLine | SearchLine, release: Release | None
+) -> Reproduction:
     found = Reproduction(
         line.id,
         line,
@@ -123,7 +126,7 @@ def _again(fetched: FetchedModel, line: AnswerLine | SearchLine, designs: Mappin
         return replace(found, again=given, differences=tuple(compare_answers(line, given)))
     filters = tuple(Condition(**each) for each in line.question.get("filters", ()))
     question = SearchQuestion(**{**line.question, "row": rows[0] if rows else None, "filters": filters})
-    again, differences = _search(fetched, line, question, designs.get(line.index, IndexDesign()))
+    again, differences = _search(settings, fetched, line, question, release)
     return replace(found, again=again, differences=tuple(differences))
 
 
@@ -134,13 +137,17 @@ def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:
 
 
 def _search(
-    fetched: FetchedModel, line: SearchLine, question: SearchQuestion, design: IndexDesign
+    settings: Settings, fetched: FetchedModel, line: SearchLine, question: SearchQuestion, release: Release | None
 ) -> tuple[list[Neighbour], list[Difference]]:
-    """Search exactly, and compare; the index is made anew of the rows that travel with the model."""
+    """Search exactly, and compare; the index is made anew of the rows that travel with the model, and of those that
+    had come in since."""
     import pandas as pd
 
     model = fetched.model
-    entries = as_entries(pd.read_parquet(fetched.folder / REFERENCE), model, filters=design.filters)
+    rows, design = pd.read_parquet(fetched.folder / REFERENCE), release.index_design if release else IndexDesign()
+    if release:
+        rows = rows_of(settings, release, model, rows).rows
+    entries = as_entries(rows, model, filters=design.filters)
     arrays = arrays_near(question, model.schema)
     vector: Any = question.vector if arrays is None else model.embedder.embed(arrays)[0]
     [query] = as_queries(vector, dimension=entries.dimension)

@@ -38,7 +38,8 @@ def start_arms(
     params = read_committed(settings, scenario).params
     with scenario_lock(settings.home, scenario, holder="arms", wait_seconds=settings.wait_seconds):
         registry = Registry(settings.registry_url)
-        champion = check_released(registry.current(scenario), scenario).release.model
+        serving = check_released(registry.current(scenario), scenario).release
+        champion = serving.model
         running = registry.arms(scenario)
         named = model or (running.started.challenger.model if running else None)
         challenger = last_challenger(registry, scenario, model=named)
@@ -46,7 +47,7 @@ def start_arms(
         taken_back = registry.taken_back(scenario)
         check_may_take_part(challenger, champion, wanted, taken_back=taken_back.model if taken_back else "")
 
-        prepared = prepare(settings, challenger, params.index)
+        prepared = prepare(settings, challenger, params.index, serving=serving)
         started = ArmsStarted(mode=wanted, challenger=prepared.release, champion=champion, share=wanted_share)
         if running is None or not running.started.same_trial(started):
             expected = running.number if running else None

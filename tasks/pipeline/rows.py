@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.files import read_inputs
+from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.core.errors import BadInput
 from releve.domain.ingestion.row_versions import ANSWER_ID, NewestRows
 from releve.domain.schema.schema import BATCH, ROW, Schema
@@ -42,6 +43,18 @@ def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> Ne
         )
     batches = (as_described(pd.read_parquet(folder / f"{name}.parquet"), schema, batch=name) for name in names)
     return NewestRows.of(pd.concat(batches, ignore_index=True), schema)
+
+
+def rows_at(history: DataHistory, version: DataVersion, schema: Schema) -> NewestRows:
+    """The rows of a data version, as `read_rows` gives them, without a checkout.
+
+    Raises BadInput for a bad row, PipelineFailed, RemoteUnavailable.
+    """
+    import pandas as pd
+
+    batches = history.read(version).groupby(BATCH, sort=False)
+    versions = [as_described(part, schema, batch=str(name)) for name, part in batches]
+    return NewestRows.of(pd.concat(versions, ignore_index=True), schema)
 
 
 def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:

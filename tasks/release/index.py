@@ -2,27 +2,73 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.data_history import DataHistory
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import NotFound
+from releve.core.params import LEAST_RECALL
 from releve.core.settings import Settings
+from releve.domain.ingestion.row_versions import NewestRows
+from releve.domain.neighbours.index_check import REBUILD, IndexMismatch
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
+from releve.domain.neighbours.index_versions import RowKey, changes_to
 from releve.domain.neighbours.vectors import Entries, fitting_text
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.cells import is_missing, names_of
 from releve.domain.schema.schema import BATCH, ROW
 from tasks.monitoring.champion import read_reference
+from tasks.pipeline.rows import rows_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RECALL_SEED = 7
 RECALL_SAMPLE = 50  # searches, of 10 neighbours each; every one more costs a Milvus Lite 4 ms of 10,000 rows
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedRows:
+    """The labelled rows of an index."""
+
+    rows: "pd.DataFrame"
+    corrections: list[str]  # of each row, see Entries; none where there are none
+
+    @classmethod
+    def of(cls, reference: "pd.DataFrame", newest: NewestRows) -> "IndexedRows":
+        """Take the rows that a model learned, with the cells that count now, and all that came after them.
+
+        Rows between them that it left out stay out, and rows that were taken away since are gone.
+        """
+        learned = set(zip(reference[BATCH], reference[ROW], strict=True))
+        keys = zip(newest.rows[BATCH], newest.rows[ROW], strict=True)
+        is_learned = np.array([key in learned for key in keys], dtype=bool)
+        last = int(np.flatnonzero(is_learned).max(initial=-1))
+        chosen = is_learned | (np.arange(len(is_learned)) > last)
+        corrections = [newest.corrections[place] for place in np.flatnonzero(chosen)]
+        return cls(newest.rows[chosen].reset_index(drop=True), corrections)
+
+    @property
+    def keys(self) -> list[RowKey]:
+        """What names the cells of each row."""
+        return list(zip(self.rows[BATCH], self.rows[ROW].tolist(), self.corrections, strict=True))
+
+
+@dataclass(frozen=True)
+class WrittenVersion:
+    """What an index got as its next version."""
+
+    new: int  # rows that were written
+    gone: int  # rows that it sees no more
+    check: IndexCheck
 
 
 def check_design(settings: Settings, design: IndexDesign) -> None:
@@ -32,14 +78,92 @@ def check_design(settings: Settings, design: IndexDesign) -> None:
 
 
 def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall: float) -> IndexCheck:
-    """Build the release's collection from the rows that travel with its model, unless it is there; check it.
+    """Build the release's collection from the rows that travel with its model, and those that came in since where it
+    has some, unless it is there; check it.
 
-    Raises BadInput for a design that these rows, or Milvus, cannot hold, IndexMismatch, IndexUnavailable.
+    Raises BadInput for a design that these rows, or Milvus, cannot hold, IndexMismatch, IndexUnavailable, and
+    PipelineFailed where rows that came in since cannot be read.
     """
-    entries = as_entries(read_reference(settings, wanted.model), model, filters=wanted.index_design.filters)
+    indexed = rows_of(settings, wanted, model, read_reference(settings, wanted.model))
+    filters, version = wanted.index_design.filters, wanted.index_version
+    entries = as_entries(indexed.rows, model, filters=filters, corrections=indexed.corrections)
     with _index(settings) as index:
-        index.build(wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design)
-        return index.check(wanted.index, entries, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED)
+        index.build(wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design, version=version)
+        if wanted.index_update:
+            stored = index.stored(wanted.index, version=version)
+            entries = replace(entries, ids=changes_to(entries.keys, stored, version=version).ids)
+        return index.check(
+            wanted.index, entries, version=version, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED
+        )
+
+
+def update_index(
+    settings: Settings,
+    serving: Release,
+    model: Model,
+    rows: IndexedRows,
+    *,
+    version: int,
+    oldest: int,
+    min_recall: float,
+) -> WrittenVersion | None:
+    """Write what `rows` have that the collection of `serving` has not, as a version that nothing serves yet; check it.
+
+    `oldest`: the oldest version that anything searches. None where `rows` are those that it has. Raises BadInput,
+    IndexMismatch, IndexUnavailable, and PipelineFailed where a collection was lost whose rows cannot be read.
+    """
+    with _index(settings) as index:
+        is_there = index.complete(serving.index, serving.index_rows, version=serving.index_version)
+    if not is_there:
+        build_index(settings, serving, model, min_recall=LEAST_RECALL[serving.index_design.type.value])
+    with _index(settings) as index:
+        stored = index.stored(serving.index, version=version)
+        changes = changes_to(rows.keys, stored, version=version)
+        gone = serving.index_rows + changes.begun - len(rows.rows)
+        if not changes.begun and not gone:
+            return None
+        vectors = np.empty((len(rows.rows), model.embedder.dimension), dtype=np.float32)
+        for place in np.flatnonzero(~changes.is_new).tolist():
+            vectors[place] = stored.vectors[int(changes.ids[place])]
+        if changes.is_new.any():
+            vectors[changes.is_new] = model.embedder.embed(arrays_of_frame(model.schema, rows.rows[changes.is_new]))
+        filters = serving.index_design.filters
+        entries = as_entries(
+            rows.rows, model, filters=filters, corrections=rows.corrections, ids=changes.ids, vectors=vectors
+        )
+        entries.check_metric(serving.index_design.metric)
+        new = entries.of(changes.is_new) if changes.is_new.any() else None
+        index.update(serving.index, new, gone=changes.gone, version=version, oldest=oldest)
+        check = index.check(
+            serving.index, entries, version=version, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED
+        )
+    return WrittenVersion(changes.begun, gone, check)
+
+
+def check_complete(settings: Settings, release: Release) -> None:
+    """Raises IndexMismatch where the collection no longer has the rows that the release searches, IndexUnavailable."""
+    with _index(settings) as index:
+        if not index.complete(release.index, release.index_rows, version=release.index_version):
+            raise IndexMismatch(f"{release.index_name} has lost some of its {release.index_rows} rows; {REBUILD}")
+
+
+def rows_of(settings: Settings, release: Release, model: Model, reference: "pd.DataFrame") -> IndexedRows:
+    """Return the rows that a release searches. `reference`: those that travel with its model.
+
+    Where newer ones came in, they are read. Raises NotFound where this repository does not have them, PipelineFailed,
+    RemoteUnavailable.
+    """
+    if release.index_update is None:
+        return IndexedRows(reference, [])
+    remote, revision = read_committed(settings, release.scenario).params.data, release.index_update.revision
+    history = DataHistory(settings.project, release.scenario, remote=remote)
+    version = history.behind(revision)
+    if version is None:
+        raise NotFound(
+            f"this repository has no revision {revision[:12]}, whose rows {release.index_name} has; fetch the "
+            f"scenario's branch: git fetch origin releve/{release.scenario}"
+        )
+    return IndexedRows.of(reference, rows_at(history, version, model.schema))
 
 
 def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
@@ -60,17 +184,25 @@ def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
             index.drop(name)
 
 
-def as_entries(reference: "pd.DataFrame", model: Model, *, filters: Sequence[str] = ()) -> Entries:
-    """The rows a model learned from as they are searched; `filters`: the columns that are kept with them."""
-    target = model.schema.target.name
+def as_entries(
+    rows: "pd.DataFrame",
+    model: Model,
+    *,
+    filters: Sequence[str] = (),
+    corrections: Sequence[str] = (),
+    ids: NDArray[np.int64] | None = None,
+    vectors: NDArray[np.float32] | None = None,
+) -> Entries:
+    """The rows as they are searched; `filters`: the columns that are kept with them. `ids`: 0, 1 ... where left out."""
     return Entries(
-        ids=np.arange(len(reference), dtype=np.int64),
-        vectors=model.embedder.embed(arrays_of_frame(model.schema, reference)),
-        labels=[str(label) for label in reference[target]],
-        batches=reference[BATCH].tolist(),
-        rows=reference[ROW].to_numpy(np.int64),
-        row_ids=row_ids(reference, model.schema.id),
-        kept={name: [fitting_text(category) for category in reference[name]] for name in filters},
+        ids=np.arange(len(rows), dtype=np.int64) if ids is None else ids,
+        vectors=model.embedder.embed(arrays_of_frame(model.schema, rows)) if vectors is None else vectors,
+        labels=[str(label) for label in rows[model.schema.target.name]],
+        batches=rows[BATCH].tolist(),
+        rows=rows[ROW].to_numpy(np.int64),
+        row_ids=row_ids(rows, model.schema.id),
+        kept={name: [fitting_text(category) for category in rows[name]] for name in filters},
+        corrections=corrections,
     )
 
 

@@ -30,8 +30,10 @@ class Prepared:
     bento: str
 
 
-def prepare(settings: Settings, challenger: Challenger, index: Index) -> Prepared:
+def prepare(settings: Settings, challenger: Challenger, index: Index, *, serving: Release | None) -> Prepared:
     """Check the model, and build what is missing; again it builds nothing. The caller holds the scenario's lock.
+
+    `serving`: what serves now, beside which it may search the same collection.
 
     Raises BadInput, NotFound, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable.
     """
@@ -40,7 +42,7 @@ def prepare(settings: Settings, challenger: Challenger, index: Index) -> Prepare
     model = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
     check_golden(model)
     bento = _bento(settings, challenger)
-    release = _release_of(settings, challenger, model, design)
+    release = _release_of(settings, challenger, model, design).beside(serving)
     checked = build_index(settings, release, model, min_recall=index.recall_floor)
     return Prepared(release.model_copy(update={"index_check": checked}), model, checked, bento.tag)
 

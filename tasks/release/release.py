@@ -75,7 +75,7 @@ def release(
                 f"SCENARIO={scenario} brings this one back"
             )
 
-        prepared = prepare(settings, challenger, params.index)
+        prepared = prepare(settings, challenger, params.index, serving=current.release if current else None)
         expected = current.number if current else None
         released = ModelReleased(release=prepared.release, change=_change(prepared.model, is_first=current is None))
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)

@@ -1,6 +1,7 @@
 """Back to the release before, model and index together, after it proved that it still answers."""
 
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
@@ -51,11 +52,12 @@ def rollback(
     index, note, serving = None, "", current.release
     if serving.model == seen:
         back = find_way_back(registry, ModelStore(settings.home), current)
-        serving = back.release
+        serving = back.release.beside(current.release)
         try:
             # what it was released with is enough: a stricter setting since must not keep it from coming back
             index = build_index(settings, serving, back.model, min_recall=LEAST_RECALL[serving.index_design.type.value])
-        except (IndexUnavailable, BadInput) as error:  # the latter: this Milvus holds no index of that type
+        # this Milvus holds no index of that type; or rows that came in later are needed, and the remote is away
+        except (IndexUnavailable, BadInput, PipelineFailed) as error:
             note = f"{NO_SEARCHES}: {error}"
         payload = ModelRolledBack(release=serving, harm=harm)
         registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)

@@ -61,6 +61,11 @@ class DataHistory:
             raise BadInput(f"{version!r} fits {_named(matches)}; give more of the name")
         return matches[0] if matches else self._at(version, known=known)
 
+    def newest(self) -> DataVersion | None:
+        """Return the newest version; None where nothing was ingested yet."""
+        tip = self._branch.tip()
+        return self.behind(tip) if tip else None
+
     def behind(self, revision: str) -> DataVersion | None:
         """Find what a revision of the branch was made from, by the commit that brought its newest batch.
 

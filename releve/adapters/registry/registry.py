@@ -196,6 +196,12 @@ class Registry:
         served = [release_of(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, self._moves(scenario))]
         return next((each for each in served if each and served[0] and each.model != served[0].model), None)
 
+    def previous_index(self, scenario: str) -> Release | None:
+        """What a rollback of the index returns to: the current release with the other version that it had last."""
+        served = [release for move in self._moves(scenario) if (release := release_of(move))]
+        same = takewhile(lambda each: (each.model, each.index) == (served[0].model, served[0].index), served)
+        return next((each for each in same if each.index_version != served[0].index_version), None)
+
     def taken_back(self, scenario: str) -> Release | None:
         """What was taken out of service by the rollback that the current release came back with; None without one."""
         newest = next((move for move in self._moves(scenario) if move.kind in MOVES), None)

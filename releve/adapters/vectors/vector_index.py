@@ -127,14 +127,14 @@ class VectorIndex:
             pages.close()
         return StoredRows(ids, vectors)
 
-    def update(self, collection: str, new: Entries | None, *, gone: Sequence[int], version: int, serving: int) -> None:
+    def update(self, collection: str, new: Entries | None, *, gone: Sequence[int], version: int, oldest: int) -> None:
         """Write the rows that `version` begins with, and end those of the ids `gone` with it.
 
-        What `serving` sees stays as it is, and rows that neither of both sees are deleted. A writer that was killed
-        leaves rows that nobody sees, and the same call again has the same result. Raises IndexUnavailable.
+        What the versions from `oldest` on see stays as it is, and rows that none of them sees are deleted. A writer
+        that was killed leaves rows that nobody sees, and the same call finishes its work. Raises IndexUnavailable.
         """
         with self._talking(f"update {collection}") as client:
-            client.delete(collection, filter=f"{UNTIL} <= {serving}", timeout=BUILD_TIMEOUT_SECONDS)
+            client.delete(collection, filter=f"{UNTIL} <= {oldest}", timeout=BUILD_TIMEOUT_SECONDS)
             for start in range(0, len(gone), READ_IDS):
                 ids = list(gone[start : start + READ_IDS])
                 rows = client.get(

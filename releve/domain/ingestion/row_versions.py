@@ -77,6 +77,7 @@ class NewestRows:
 
     rows: "pd.DataFrame"  # `_batch` and `_row` are those of the first version
     is_corrected: NDArray[np.bool_]  # a later version has taken the place of the first
+    corrections: list[str]  # batch and row of that version, "" where the first one counts
     superseded: int  # versions that do not count
 
     @classmethod
@@ -86,4 +87,8 @@ class NewestRows:
         newest = frame.iloc[versions.newest].drop(columns=ANSWER_ID, errors="ignore").reset_index(drop=True)
         places = frame[[BATCH, ROW]].iloc[versions.first].reset_index(drop=True)
         rows = with_columns(newest, {BATCH: places[BATCH], ROW: places[ROW]})
-        return cls(rows, versions.newest != versions.first, len(frame) - len(rows))
+        is_corrected = versions.newest != versions.first
+        corrections = np.full(len(rows), "", dtype=object)
+        counting = frame[[BATCH, ROW]].iloc[versions.newest[is_corrected]]
+        corrections[is_corrected] = [f"{batch} {row}" for batch, row in counting.itertuples(index=False)]
+        return cls(rows, is_corrected, corrections.tolist(), len(frame) - len(rows))

@@ -30,13 +30,9 @@ class RowChanges:
     """What makes the rows that are wanted of those that are stored."""
 
     ids: NDArray[np.int64]  # of the wanted rows, those of new ones included
-    is_new: NDArray[np.bool_]  # per wanted row
+    is_new: NDArray[np.bool_]  # per wanted row: it is still to be written
     gone: tuple[int, ...]  # ids of rows that are not wanted any more
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self.is_new.any()) or bool(self.gone)
+    begun: int  # wanted rows that the version begins with: the new ones, and those that a killed writer has written
 
 
 def changes_to(wanted: Sequence[RowKey], stored: StoredRows, *, version: int) -> RowChanges:
@@ -49,4 +45,5 @@ def changes_to(wanted: Sequence[RowKey], stored: StoredRows, *, version: int) ->
     is_new = ids < 0
     ids[is_new] = first + np.arange(is_new.sum())
     named = set(wanted)
-    return RowChanges(ids, is_new, tuple(id_ for key, id_ in stored.ids.items() if key not in named))
+    gone = tuple(id_ for key, id_ in stored.ids.items() if key not in named)
+    return RowChanges(ids, is_new, gone, int((ids >= version << ID_BITS).sum()))

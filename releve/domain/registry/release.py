@@ -81,6 +81,13 @@ class Release(BaseModel):
     rows: int  # labelled rows the model learned from
     expected: ExpectedPerformance
 
+    def beside(self, other: "Release | None") -> "Release":
+        """The release, with the rows that `other` has where both share a collection: it can see but these."""
+        if other is None or other.index != self.index:
+            return self
+        names = ("index_rows", "index_update", "index_check")
+        return self.model_copy(update={name: getattr(other, name) for name in names})
+
     @property
     def index_version(self) -> int:
         """The version of the collection that searches see."""

@@ -59,7 +59,7 @@ def write(index: VectorIndex, name: str, wanted: Entries, *, version: int, servi
     """Bring the collection to `wanted`; returns it with the ids that it has there, and how many rows were written."""
     changes = changes_to(wanted.keys, index.stored(name, version=version), version=version)
     wanted = replace(wanted, ids=changes.ids)
-    index.update(name, wanted.of(changes.is_new), gone=changes.gone, version=version, serving=serving)
+    index.update(name, wanted.of(changes.is_new), gone=changes.gone, version=version, oldest=serving)
     return wanted, int(changes.is_new.sum())
 
 
@@ -77,7 +77,8 @@ def test_a_version_sees_its_rows_and_leaves_the_one_before_as_it_was(index: Vect
 def test_the_same_rows_again_write_nothing(index: VectorIndex, name: str) -> None:
     write(index, name, after(), version=5)
 
-    assert not changes_to(after().keys, index.stored(name, version=9), version=9).any
+    again = changes_to(after().keys, index.stored(name, version=9), version=9)
+    assert (again.begun, again.gone) == (0, ())
 
 
 def test_what_a_killed_writer_left_is_finished_or_taken_away(index: VectorIndex, name: str) -> None:
