@@ -31,7 +31,7 @@ from releve.serving.feedback import write_labels
 from releve.serving.pools import Pool
 from releve.serving.prediction import predict
 from releve.serving.routes import Runs
-from releve.serving.search_questions import SearchQuestion, arrays_near
+from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
 
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
@@ -282,9 +282,9 @@ class Scenario:
         if vector is None:
             arrays = arrays_near(question, model.schema) if arrays is None else arrays
             assert arrays is not None, "there is no vector"
-            embed = model.embedder.embed
-            is_long = model.embedder.texts  # a sentence model takes 20 ms for a text
-            [vector] = await pools[Runs.COMPUTE].run(embed, arrays) if is_long else embed(arrays)
+            embed = partial(model.embedder.embed, arrays, images_near(question, model.schema))
+            is_long = model.embedder.texts or model.embedder.images  # a network takes 20 ms for a text
+            [vector] = await pools[Runs.COMPUTE].run(embed) if is_long else embed()
         pool, collection = pools[Runs.INDEX], release.index
         asked: dict[str, Any] = {
             "limit": question.limit,

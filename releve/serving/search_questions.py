@@ -12,6 +12,7 @@ from releve.domain.neighbours.vectors import BATCH, LABEL
 from releve.domain.prediction_log.records import Row
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import SHOWN, format_value
+from releve.domain.schema.columns import typed_text
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.requests import check_rows, describe_kind, label_problem, parsed_label, read_fields
@@ -71,6 +72,11 @@ def arrays_near(question: SearchQuestion, schema: Schema) -> Arrays | None:
         return None
     row = dict.fromkeys(schema.names) | {_text_column(schema): question.text}
     return arrays_of_rows(schema, [row])
+
+
+def images_near(question: SearchQuestion, schema: Schema) -> list[list[str]]:
+    """What encoders of images are asked with: of each column the one cell, "" where it is missing."""
+    return [[typed_text((question.row or {}).get(name))] for name in schema.images]
 
 
 def _vector(vector: Any, dimension: int) -> list[float]:

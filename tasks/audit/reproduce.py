@@ -34,7 +34,7 @@ from releve.domain.registry.events import release_of
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
-from releve.serving.search_questions import SearchQuestion, arrays_near
+from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
 from tasks.ledger import fetch_ledger
 from tasks.places import REFERENCE
 from tasks.release.fetch import FetchedModel, fetched_model
@@ -149,7 +149,9 @@ def _search(
         rows = rows_of(settings, release, model, rows).rows
     entries = as_entries(rows, model, filters=design.filters)
     arrays = arrays_near(question, model.schema)
-    vector: Any = question.vector if arrays is None else model.embedder.embed(arrays)[0]
+    vector: Any = question.vector
+    if arrays is not None:
+        [vector] = model.embedder.embed(arrays, images_near(question, model.schema))
     [query] = as_queries(vector, dimension=entries.dimension)
     among = np.flatnonzero(matching(entries, question.conditions))
     again = nearest_again(entries, query, among, limit=question.limit, metric=design.metric)

@@ -3,7 +3,7 @@
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,13 @@ from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDes
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_runtime import Model, load
 from releve.adapters.vectors.embedder_files import text_files
-from releve.adapters.vectors.text_models import import_model, open_model
+from releve.adapters.vectors.encoders import encodes_images, import_model, open_image_model, open_text_model
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.conformal import conformal_intervals
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate.sanity import check
 from releve.domain.neighbours.embedding import Embedder
-from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
+from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, is_outside, window
@@ -66,10 +66,13 @@ def package(stage: Stage) -> None:
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
     exported, classes = write_export(stage, memory, rows, reference)
+    _copy_encoder(stage)
+    of_texts = open_text_model(stage.files.model)
     embedder = Embedder.fit(
         arrays_of_frame(schema, reference),
-        encoder=_text_encoder(stage),
+        encoder=NgramVectors.fit if of_texts is None else lambda _: of_texts,
         pixels=[len(schema.feature_parts[name]) for name in schema.images],
+        image_encoder=open_image_model(stage.files.model),
     )
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
@@ -128,15 +131,14 @@ def try_slight_changes(model: Model, known: "pd.DataFrame") -> Sanity:
     return sanity
 
 
-def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
-    """What learns from a column of texts; a model of a folder has learned, and its files are put beside the model."""
-    source = stage.params.neighbours.model
-    if not source or not stage.schema.texts:
-        return NgramVectors.fit
-    _write_all(stage.files.model, import_model(stage.settings.home / source))
-    model = open_model(stage.files.model)
-    assert model is not None, "its files were just written"
-    return lambda _: model
+def _copy_encoder(stage: Stage) -> None:
+    """Put the files of a folder's encoder beside the model, where the table has columns that it reads."""
+    schema, name = stage.schema, stage.params.neighbours.model
+    if not name or not (schema.texts or schema.images):
+        return
+    source = stage.settings.home / name
+    if schema.images if encodes_images(source) else schema.texts:
+        _write_all(stage.files.model, import_model(source))
 
 
 def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -126,7 +126,7 @@ def update_index(
         for place in np.flatnonzero(~changes.is_new).tolist():
             vectors[place] = stored.vectors[int(changes.ids[place])]
         if changes.is_new.any():
-            vectors[changes.is_new] = model.embedder.embed(arrays_of_frame(model.schema, rows.rows[changes.is_new]))
+            vectors[changes.is_new] = _vectors_of(rows.rows[changes.is_new], model)
         filters = serving.index_design.filters
         entries = as_entries(
             rows.rows, model, filters=filters, corrections=rows.corrections, ids=changes.ids, vectors=vectors
@@ -196,7 +196,7 @@ def as_entries(
     """The rows as they are searched; `filters`: the columns that are kept with them. `ids`: 0, 1 ... where left out."""
     return Entries(
         ids=np.arange(len(rows), dtype=np.int64) if ids is None else ids,
-        vectors=model.embedder.embed(arrays_of_frame(model.schema, rows)) if vectors is None else vectors,
+        vectors=_vectors_of(rows, model) if vectors is None else vectors,
         labels=[str(label) for label in rows[model.schema.target.name]],
         batches=rows[BATCH].tolist(),
         rows=rows[ROW].to_numpy(np.int64),
@@ -204,6 +204,11 @@ def as_entries(
         kept={name: [fitting_text(category) for category in rows[name]] for name in filters},
         corrections=corrections,
     )
+
+
+def _vectors_of(rows: "pd.DataFrame", model: Model) -> NDArray[np.float32]:
+    images = [rows[name].tolist() for name in model.schema.images]
+    return model.embedder.embed(arrays_of_frame(model.schema, rows), images)
 
 
 def row_ids(reference: "pd.DataFrame", name: str | None) -> list[str]:

@@ -18,7 +18,7 @@ from releve.adapters.models.description import ModelDescription
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.vectors.embedder_files import text_files
-from releve.adapters.vectors.text_models import import_model, open_model
+from releve.adapters.vectors.encoders import import_model, open_image_model, open_text_model
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.evaluation.conformal import ConformalIntervals
@@ -55,10 +55,10 @@ def packed(
     exported = export_checked(pipeline, schema, frame, tolerance=1e-4)
     for name, content in (import_model(encoder) if encoder else {}).items():
         write_bytes(folder / name, content)
-    shared = open_model(folder)
+    shared = open_text_model(folder)
     learn = partial(NgramVectors.fit, dimensions=8, max_features=500) if shared is None else lambda texts: shared
     pixels = [len(schema.feature_parts[name]) for name in schema.images]
-    embedder = Embedder.fit(arrays, encoder=learn, pixels=pixels)
+    embedder = Embedder.fit(arrays, encoder=learn, pixels=pixels, image_encoder=open_image_model(folder))
     described = {
         "scenario": folder.name,
         "runtime": exported.runtime,

@@ -8,10 +8,12 @@ import yaml
 from examples.digit_images import write_digits
 from examples.support_messages import write_messages
 from releve import data
+from releve.adapters.vectors.encoders import open_image_model
 from releve.domain.onboarding.params_file import read_override
 from releve.domain.onboarding.table import Roles
 from tasks.ingestion.ingest import ingest
 from tasks.onboarding import scaffold
+from tests.image_models import make_image_model
 from tests.repositories import commit
 from tests.serving.tables import table_served
 from tests.tasks.shop import make_shop
@@ -33,13 +35,14 @@ def brought(folder: Path, name: str, path: Path, roles: Roles, **columns):
     return table, data.read_version(name, project=shop.root)
 
 
-def test_images_are_read_from_files_and_asked_for_as_base64(milvus: int, tmp_path: Path) -> None:
+def test_images_are_read_from_files_asked_for_as_base64_and_found_by_an_encoder(milvus: int, tmp_path: Path) -> None:
     path = write_digits(tmp_path / "digits", rows=300)
     table, rows = brought(tmp_path / "shop", "photos", path, Roles("digit"), image={"size": [8, 8]})
     for image in (path.parent / "images").iterdir():
         image.unlink()  # the rows are whole without them
 
-    with table_served(tmp_path / "home", "photos", table, rows, milvus=milvus) as running:
+    encoder = make_image_model(tmp_path / "encoder")
+    with table_served(tmp_path / "home", "photos", table, rows, milvus=milvus, encoder=encoder) as running:
         asked = [{"image": rows["image"][place]} for place in (3, 4)]
         answers = running.post("/predict", rows=asked).json()["predictions"]
         nearest = running.post("/search", row=asked[0], limit=3).json()["neighbours"]
@@ -47,8 +50,12 @@ def test_images_are_read_from_files_and_asked_for_as_base64(milvus: int, tmp_pat
 
     assert len(rows) == 300
     assert [answer["label"] for answer in answers] == [3, 4]
-    assert nearest[0]["distance"] == pytest.approx(0, abs=1e-6)
-    assert [each["label"] for each in nearest] == [3, 3, 3]
+    vectors = open_image_model(tmp_path / "home" / "made" / "photos").encode(rows["image"].tolist())
+    distances = 1 - vectors @ vectors[3]
+    order = distances.argsort()[:3]
+    assert order[0] == 3
+    assert [each["label"] for each in nearest] == rows["digit"].iloc[order].tolist()
+    assert [each["distance"] for each in nearest] == pytest.approx(distances[order].tolist(), abs=1e-6)
     assert refused.status_code == 400 and "expected a PNG or JPEG image as base64" in refused.text
 
 

@@ -1,4 +1,4 @@
-"""What an embedder learned from texts, as files beside a model's description: arrays, never pickles."""
+"""The encoders of an embedder, as files beside a model's description: arrays and networks, never pickles."""
 
 import io
 import zipfile
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.vectors.text_models import open_model
+from releve.adapters.vectors.encoders import open_image_model, open_text_model
 from releve.core.errors import Conflict
 from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
-from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
+from releve.domain.neighbours.text_vectors import CellEncoder, NgramVectors
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same arrays are the same bytes, whenever they are written
 
 
 class EmbedderAltered(Conflict):
-    """What embeds texts is not what the model's description names."""
+    """What embeds texts or images is not what the model's description names."""
 
     code = "embedder_altered"
 
@@ -38,15 +38,16 @@ def text_files(embedder: Embedder) -> dict[str, bytes]:
 
 def load_embedder(folder: Path, described: EmbedderDescription) -> Embedder:
     """The embedder that is `described`. Raises EmbedderAltered when the files are others."""
-    named = described.texts
-    shared = open_model(folder)
-    encoders = [shared or _read(folder / ngrams_file(column)) for column in range(len(named))]
-    if (versions := tuple(encoder.version for encoder in encoders)) != named:
+    of_texts, of_images = open_text_model(folder), open_image_model(folder)
+    texts = tuple(of_texts or _read(folder / ngrams_file(column)) for column in range(len(described.texts)))
+    images = () if of_images is None else (of_images,) * len(described.images)
+    named = (*described.texts, *described.images)
+    if (versions := tuple(encoder.version for encoder in (*texts, *images))) != named:
         raise EmbedderAltered(
-            f"the text encoders in {folder} have the versions {', '.join(each[:12] for each in versions)}, but the "
+            f"the encoders in {folder} have the versions {', '.join(each[:12] for each in versions)}, but the "
             f"model was packaged with {', '.join(each[:12] for each in named)}; restore the folder from its backup"
         )
-    return Embedder(described.low, described.high, described.categories, tuple(encoders))
+    return Embedder(described.low, described.high, described.categories, texts, images)
 
 
 def _packed(encoder: NgramVectors) -> bytes:
@@ -65,7 +66,7 @@ def _packed(encoder: NgramVectors) -> bytes:
     return packed.getvalue()
 
 
-def _read(path: Path) -> TextEncoder:
+def _read(path: Path) -> CellEncoder:
     if not path.is_file():
         raise EmbedderAltered(f"{path} is missing; restore the model's folder from its backup")
     with np.load(path, allow_pickle=False) as arrays:

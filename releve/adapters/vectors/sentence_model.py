@@ -116,7 +116,7 @@ def import_sentence_model(source: Path) -> dict[str, bytes]:
     `sentence_embedding` where there is one. Raise BadInput naming what is missing or of a kind that is not run here.
     """
     _check_modules(source)
-    network, tokenizer = network_file(source), _needed(source, "tokenizer.json")
+    network, tokenizer = network_file(source), source / "tokenizer.json"
     output, pooling = _output(network, source)
     reading = {"output": output, "pooling": pooling, "max_tokens": _max_tokens(source, tokenizer)}
     return {

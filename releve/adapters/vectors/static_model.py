@@ -80,8 +80,6 @@ def is_static_model(source: Path) -> bool:
 
 def import_static_model(source: Path) -> dict[str, bytes]:
     """What to copy of a model2vec folder, by the name it is copied to. Raise BadInput."""
-    if not (source / SOURCE_TOKENIZER).is_file():
-        raise BadInput(f"{source} has no {SOURCE_TOKENIZER}, which a model2vec model needs; download it whole")
     arrays = read_safetensors(source / SOURCE_ARRAYS)
     vectors, tokens = arrays["embeddings"], open_tokenizer(source / SOURCE_TOKENIZER).get_vocab_size()
     places = arrays.get("mapping", np.arange(len(vectors)))

@@ -6,7 +6,8 @@ Euclidean distance between two vectors is then the sum over the columns, each of
 
 - a number (or a part of a date): the square of the difference, in ranges, of which it stands at most one outside;
 - a category: 0 when the same, 1 when another, 1/2 beside one that was never seen;
-- an image: the mean square of the difference between its pixels, 1/4 on average beside one that is missing;
+- an image: the mean square of the difference between its pixels, 1/4 on average beside one that is missing; by an
+  encoder, as two texts;
 - a text: 1 - the cosine of the two texts' own vectors, which is 0 for the same and 1 for texts that share nothing
   (seldom a little more: folded vectors may point apart); 1/2 beside a text that is empty or says nothing known.
 """
@@ -22,9 +23,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from releve.core.documents import DocumentPart
-from releve.domain.neighbours.text_vectors import TextEncoder
+from releve.domain.neighbours.text_vectors import CellEncoder
 from releve.domain.schema.cells import ROUNDING
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -32,50 +34,66 @@ SAME_OR_DIFFERENT = math.sqrt(0.5)  # two different categories, or texts, are th
 
 
 class EmbedderDescription(DocumentPart):
-    """An embedder without its text encoders, which it only names: what they learned is large."""
+    """An embedder without its encoders, which it only names: what they learned is large."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     categories: tuple[tuple[str, ...], ...]
     texts: tuple[str, ...] = ()  # versions of the encoders
+    images: tuple[str, ...] = ()  # the same; none where pixels are compared
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_images(cls, described: Any) -> Any:
+        """Models that were stored before images had encoders still serve."""
+        return {"images": (), **described} if isinstance(described, dict) else described
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """How rows become vectors: per number its range, per category its known values, per text its encoder."""
+    """How rows become vectors: per number its range, per category its known values, per text or image its encoder."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     categories: tuple[tuple[str, ...], ...]
-    texts: tuple[TextEncoder, ...] = ()
+    texts: tuple[CellEncoder, ...] = ()
+    images: tuple[CellEncoder, ...] = ()
 
     @classmethod
     def fit(
         cls,
         arrays: Arrays,
         *,
-        encoder: Callable[[list[str]], TextEncoder] | None = None,
+        encoder: Callable[[list[str]], CellEncoder] | None = None,
         pixels: Sequence[int] = (),
+        image_encoder: CellEncoder | None = None,
     ) -> "Embedder":
         """Learn from `arrays_of_frame` of the rows to be searched.
 
-        `encoder` learns from a column of texts; `pixels` of each image are the last of the numbers.
+        `encoder` learns from a column of texts; `pixels` of each image are the last of the numbers, and are compared
+        where there is no `image_encoder`.
         """
         categories, texts = arrays.get("categories"), arrays.get("texts")
         low, high = _ranges(arrays["numbers"]) if "numbers" in arrays else ((), ())
-        sides = [math.sqrt(count) / 2 for count in pixels for _ in range(count)]
-        plain = len(low) - len(sides)
+        plain = len(low) - sum(pixels)
+        sides = [math.sqrt(count) / 2 for count in pixels for _ in range(count)] if image_encoder is None else []
         return cls(
             low=(*low[:plain], *(0.5 - side for side in sides)),
             high=(*high[:plain], *(0.5 + side for side in sides)),
             categories=() if categories is None else tuple(tuple(sorted(set(column))) for column in categories.T),
             texts=() if texts is None or encoder is None else tuple(encoder(column.tolist()) for column in texts.T),
+            images=() if image_encoder is None else (image_encoder,) * len(pixels),
         )
 
     def describe(self) -> EmbedderDescription:
         """For the model's description."""
-        texts = tuple(encoder.version for encoder in self.texts)
-        return EmbedderDescription(low=self.low, high=self.high, categories=self.categories, texts=texts)
+        return EmbedderDescription(
+            low=self.low,
+            high=self.high,
+            categories=self.categories,
+            texts=tuple(encoder.version for encoder in self.texts),
+            images=tuple(encoder.version for encoder in self.images),
+        )
 
     @property
     def version(self) -> str:
@@ -85,11 +103,15 @@ class Embedder:
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return len(self.low) + sum(map(len, self.categories)) + sum(encoder.dimension for encoder in self.texts)
+        encoded = sum(encoder.dimension for encoder in (*self.texts, *self.images))
+        return len(self.low) + sum(map(len, self.categories)) + encoded
 
-    def embed(self, arrays: Arrays) -> NDArray[np.float32]:
-        """Vectors, float32 (rows, dimension). A missing number stands in the middle of its range."""
-        blocks = [self._scaled(arrays["numbers"])] if self.low else []
+    def embed(self, arrays: Arrays, images: Sequence[Sequence[str]] = ()) -> NDArray[np.float32]:
+        """Vectors, float32 (rows, dimension). A missing number stands in the middle of its range.
+
+        `images`: the cells of each column of images, which encoders need whole.
+        """
+        blocks = [self._scaled(arrays["numbers"][:, : len(self.low)])] if self.low else []
         if self.categories:
             column_of, known = self._known
             blocks.append((arrays["categories"][:, column_of] == known) * SAME_OR_DIFFERENT)
@@ -97,6 +119,10 @@ class Embedder:
             blocks += [
                 encoder.encode(column.tolist()) * SAME_OR_DIFFERENT
                 for column, encoder in zip(arrays["texts"].T, self.texts, strict=True)
+            ]
+        if self.images:
+            blocks += [
+                encoder.encode(cells) * SAME_OR_DIFFERENT for cells, encoder in zip(images, self.images, strict=True)
             ]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 

@@ -26,8 +26,8 @@ SEED = 7  # of the randomised decomposition
 ROWS_AT_ONCE = 1024  # texts that are multiplied together: bounds the memory of a batch
 
 
-class TextEncoder(Protocol):
-    """Whatever turns texts into vectors of one length, or of no length for a text that says nothing to it."""
+class CellEncoder(Protocol):
+    """Whatever turns cells, texts or images, into vectors of length 1, or 0 for a cell that says nothing to it."""
 
     @property
     def version(self) -> str:
@@ -37,8 +37,8 @@ class TextEncoder(Protocol):
     def dimension(self) -> int:
         """Length of a vector."""
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors (texts, dimension); the vector of a text does not depend on the texts beside it."""
+    def encode(self, cells: Sequence[str], /) -> NDArray[np.float32]:
+        """Vectors (cells, dimension); the vector of a cell does not depend on the cells beside it."""
 
 
 @dataclass(frozen=True, eq=False)

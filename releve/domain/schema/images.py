@@ -6,6 +6,7 @@ header has said how many pixels it would make. The same text gives the same pixe
 
 import base64
 import io
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,14 +91,27 @@ def pixels(image: "Image", *, size: tuple[int, int], mode: str) -> NDArray[np.fl
     """Return what a model sees: (height, width) or (height, width, 3), 0 is black and 1 full light."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits a pixel, of which Pillow would keep the wrong ones
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image)
-    pillow_mode, _ = MODES[mode]
-    seen = image.convert(pillow_mode).resize(size, Image.Resampling.BILINEAR)
+    seen = _converted(image, mode).resize(size, Image.Resampling.BILINEAR)
     return np.asarray(seen, dtype=np.float32) / np.float32(255)
+
+
+def encoder_pixels(
+    text: str, *, whole: tuple[int, int] | int, part: tuple[int, int], mode: str, resample: int
+) -> NDArray[np.uint8]:
+    """Return the middle `part` of an image brought to the size `whole`: width and height, or the shorter side.
+
+    (height, width) or (height, width, 3), 255 is full light. `text` is a checked cell, `resample` a filter of Pillow.
+    """
+    from PIL.Image import Resampling
+
+    image = _converted(decode(text, max_bytes=len(text), max_pixels=sys.maxsize), mode)
+    width, height = image.size
+    over, down = (min(image.size),) * 2 if isinstance(whole, int) else image.size
+    whole_width, whole_height = (whole, whole) if isinstance(whole, int) else whole
+    seen_width, seen_height = part[0] * over / whole_width, part[1] * down / whole_height
+    left, top = (width - seen_width) / 2, (height - seen_height) / 2
+    box = (left, top, left + seen_width, top + seen_height)  # a long, narrow image is never made larger whole
+    return np.asarray(image.resize(part, Resampling(resample), box=box))
 
 
 def from_pixels(values: NDArray[np.floating]) -> str:
@@ -107,6 +121,19 @@ def from_pixels(values: NDArray[np.floating]) -> str:
     file = io.BytesIO()
     Image.fromarray(np.round(values * 255).astype(np.uint8)).save(file, "PNG")
     return as_text(file.getvalue())
+
+
+def _converted(image: "Image", mode: str) -> "Image":
+    """Return an image without transparency, of a mode of `MODES`."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits a pixel, of which Pillow would keep the wrong ones
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image)
+    pillow_mode, _ = MODES[mode]
+    return image.convert(pillow_mode)
 
 
 def _opened(content: bytes) -> "Image":

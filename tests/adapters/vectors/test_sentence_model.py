@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from releve.adapters.vectors.encoders import import_model
 from releve.adapters.vectors.sentence_model import NETWORK, POOLINGS, TOGETHER, SentenceModel
-from releve.adapters.vectors.text_models import import_model
 from releve.core.errors import BadInput
 from tests.sentence_models import WIDTH, make_sentence_model
 

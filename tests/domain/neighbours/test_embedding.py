@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from releve.core.documents import parse_document
 from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
@@ -124,6 +125,12 @@ def test_an_embedder_survives_json_with_its_version_and_its_vectors():
     assert again.version == embedder.version
     arrays = arrays_of_rows(shop_schema(), ROWS)
     assert (again.embed(arrays) == embedder.embed(arrays)).all()
+
+
+def test_a_description_from_before_images_had_encoders_is_read():
+    text = json.dumps({"low": [0], "high": [1], "categories": [], "texts": []})
+
+    assert parse_document(text, EmbedderDescription, source="a model").images == ()
 
 
 @pytest.mark.parametrize("other", [shop_row(price=100.1), shop_row(kind="cheese"), shop_row(weight=0.9)])

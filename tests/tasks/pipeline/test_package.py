@@ -7,6 +7,7 @@ import pytest
 from releve.adapters.files import PipelineInputs, write_inputs, write_parquet
 from releve.adapters.models.model_runtime import check_golden, load
 from releve.adapters.models.onnx_export import TEXT_REASON
+from releve.adapters.vectors.encoders import open_image_model
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.ensemble.pool import DEFAULT, Member
@@ -21,6 +22,7 @@ from tasks.pipeline.rows import read_rows
 from tasks.pipeline.stage import Stage
 from tasks.places import HOLDOUT, ScenarioFiles
 from tasks.release.index import as_entries
+from tests.image_models import DIMENSION, make_image_model
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.refreshes import write_refresh
 from tests.sentence_models import WIDTH, make_sentence_model
@@ -182,6 +184,21 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
     assert np.isfinite(model.embedder.embed(arrays_of_rows(model.schema, model.description.golden.rows))).all()
 
 
+def test_an_image_encoder_travels_with_the_model_in_place_of_pixels_in_the_index_alone(tmp_path):
+    make_image_model(tmp_path / "var" / "photos")
+    stage = make_stage(tmp_path, kinds=("numbers", "images"), neighbours={"model": "photos"})
+
+    model = packaged(stage)
+
+    entries = as_entries(pd.read_parquet(stage.files.model / "reference.parquet"), model)
+    again = open_image_model(stage.files.model)
+    photos = rows_of(stage)["photo"].tolist()
+    assert model.description.embedder.images == (again.version,)
+    assert entries.vectors.shape == (150, 2 + DIMENSION)
+    np.testing.assert_allclose(entries.vectors[:, 2:], again.encode(photos) * np.sqrt(0.5), atol=1e-6)
+    assert len(model.schema.model_numbers) == 2 + 4  # of which the answers are made
+
+
 def test_a_sentence_model_that_is_not_there_is_reported(tmp_path):
     stage = make_stage(tmp_path, kinds=MIXES["texts"], neighbours={"model": "sentences"})
 
@@ -189,5 +206,5 @@ def test_a_sentence_model_that_is_not_there_is_reported(tmp_path):
         package(stage)
 
 
-def test_a_table_without_texts_needs_no_sentence_model(tmp_path):
+def test_a_table_without_texts_or_images_needs_no_encoder(tmp_path):
     assert packaged(make_stage(tmp_path, neighbours={"model": "sentences"})).embedder.texts == ()

@@ -1,13 +1,14 @@
-"""Folders of text encoders: what is taken as it is, and what is refused in one sentence before anything is released."""
+"""Folders of encoders: what is taken as it is, and what is refused in one sentence before anything is released."""
 
 import numpy as np
-import onnx
 import pytest
 
-from releve.adapters.vectors import text_models
-from releve.adapters.vectors.text_models import import_model, open_model
+from releve.adapters.vectors import encoders
+from releve.adapters.vectors.encoders import import_model, open_text_model
 from releve.core.errors import BadInput
+from tests.image_models import make_image_model
 from tests.sentence_models import WIDTH, make_onnx_model, make_sentence_model, make_static_model
+from tests.spoilt_networks import with_custom_operator, with_nan, with_weights_elsewhere
 
 TEXTS = ["red apple", "green apples", "a slow, red car with green apples", " ", "car"]
 
@@ -16,7 +17,7 @@ def opened(source, folder):
     folder.mkdir()
     for name, content in import_model(source).items():
         (folder / name).write_bytes(content)
-    return open_model(folder)
+    return open_text_model(folder)
 
 
 def test_a_network_and_a_tokenizer_are_enough_and_the_mean_of_the_tokens_is_taken(tmp_path):
@@ -72,27 +73,6 @@ def package_folder(package):
     return Path(package.__file__).parent / "model"
 
 
-def with_custom_operator(path):
-    network = onnx.load(str(path))
-    network.graph.node[0].domain = "our.own"
-    network.opset_import.append(onnx.helper.make_opsetid("our.own", 1))
-    path.write_bytes(network.SerializeToString())
-
-
-def with_weights_elsewhere(path):
-    network = onnx.load(str(path))
-    onnx.save_model(
-        network, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0, convert_attribute=True
-    )
-
-
-def with_nan(path):
-    network = onnx.load(str(path))
-    table = next(each for each in network.graph.initializer if each.name == "table")
-    table.CopyFrom(onnx.numpy_helper.from_array(np.full_like(onnx.numpy_helper.to_array(table), np.nan), "table"))
-    path.write_bytes(network.SerializeToString())
-
-
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -118,9 +98,9 @@ def test_a_network_with_other_inputs_is_refused(tmp_path):
 
 
 def test_a_model_that_is_too_large_for_a_release_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_models, "MOST_BYTES", 100)
+    monkeypatch.setattr(encoders, "MOST_BYTES", 100)
 
-    for make in (make_onnx_model, make_static_model):
+    for make in (make_onnx_model, make_static_model, make_image_model):
         with pytest.raises(BadInput, match=r"has [\d,]+ bytes, at most 100 fit"):
             import_model(make(tmp_path / make.__name__))
 
