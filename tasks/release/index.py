@@ -66,7 +66,7 @@ class IndexedRows:
 class WrittenVersion:
     """What an index got as its next version."""
 
-    new: int  # rows that were written
+    new: int  # rows that the one in service does not see
     gone: int  # rows that it sees no more
     check: IndexCheck
 
@@ -119,8 +119,9 @@ def update_index(
     with _index(settings) as index:
         stored = index.stored(serving.index, version=version)
         changes = changes_to(rows.keys, stored, version=version)
-        gone = serving.index_rows + changes.begun - len(rows.rows)
-        if not changes.begun and not gone:
+        newer = changes.since(serving.index_version)
+        gone = serving.index_rows + newer - len(rows.rows)
+        if not newer and not gone:
             return None
         vectors = np.empty((len(rows.rows), model.embedder.dimension), dtype=np.float32)
         for place in np.flatnonzero(~changes.is_new).tolist():
@@ -137,7 +138,7 @@ def update_index(
         check = index.check(
             serving.index, entries, version=version, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED
         )
-    return WrittenVersion(changes.begun, gone, check)
+    return WrittenVersion(newer, gone, check)
 
 
 def check_complete(settings: Settings, release: Release) -> None:

@@ -23,7 +23,7 @@ class IndexRefreshed:
     """A finished move, which a running service follows within a second."""
 
     release: Release
-    new: int  # rows that were embedded and written, corrected ones among them
+    new: int  # rows that searches did not find before, corrected ones among them
     gone: int  # rows that searches find no more, for their cells were corrected or they were taken away
 
 

@@ -7,7 +7,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.registry.rollback import find_way_back
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
-from releve.core.errors import BadInput, Conflict
+from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.params import LEAST_RECALL
 from releve.core.settings import Settings
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
@@ -56,8 +56,8 @@ def rollback(
         try:
             # what it was released with is enough: a stricter setting since must not keep it from coming back
             index = build_index(settings, serving, back.model, min_recall=LEAST_RECALL[serving.index_design.type.value])
-        # this Milvus holds no index of that type; or rows that came in later are needed, and the remote is away
-        except (IndexUnavailable, BadInput, PipelineFailed) as error:
+        # this Milvus holds no index of that type, or rows that came in later cannot be read
+        except (IndexUnavailable, BadInput, NotFound, PipelineFailed) as error:
             note = f"{NO_SEARCHES}: {error}"
         payload = ModelRolledBack(release=serving, harm=harm)
         registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)

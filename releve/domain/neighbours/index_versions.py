@@ -32,7 +32,10 @@ class RowChanges:
     ids: NDArray[np.int64]  # of the wanted rows, those of new ones included
     is_new: NDArray[np.bool_]  # per wanted row: it is still to be written
     gone: tuple[int, ...]  # ids of rows that are not wanted any more
-    begun: int  # wanted rows that the version begins with: the new ones, and those that a killed writer has written
+
+    def since(self, version: int) -> int:
+        """Count the wanted rows that are newer than what `version` sees; a killed writer may have written some."""
+        return int((self.ids >= (version + 1) << ID_BITS).sum())
 
 
 def changes_to(wanted: Sequence[RowKey], stored: StoredRows, *, version: int) -> RowChanges:
@@ -46,4 +49,4 @@ def changes_to(wanted: Sequence[RowKey], stored: StoredRows, *, version: int) ->
     ids[is_new] = first + np.arange(is_new.sum())
     named = set(wanted)
     gone = tuple(id_ for key, id_ in stored.ids.items() if key not in named)
-    return RowChanges(ids, is_new, gone, int((ids >= version << ID_BITS).sum()))
+    return RowChanges(ids, is_new, gone)

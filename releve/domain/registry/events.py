@@ -140,7 +140,7 @@ class IndexMoved(EventPayload):
 
     release: Release  # as it was, but for its index
     since: str  # ISO 8601, UTC: when the model went into service
-    new: int  # rows that were written for it; 0 on the way back
+    new: int  # rows that it sees and the one before did not; 0 on the way back
     gone: int  # rows that it sees no more, those included whose cells were corrected
     is_rollback: bool = False
 
