@@ -51,6 +51,7 @@ def make_comparison(
         "challenger": make_arm("shop:v2", score=0.85, failed=3),
         "rows": rows,
         "smaller": rows,
+        "spent": rows,
         "waiting": 120,
         "unlabelled": 37,
         "needless": 0,

@@ -19,11 +19,11 @@ def describe_status(scenario: str, status: ArmsStatus | None) -> str:
         return f"no challenger of {scenario} takes part in live traffic"
     running, rows = status.running, counted(status.champion_rows, "row")
     begun = f"{describe_arms(running.started)}; this pair began at {to_the_second(running.since)}"
-    answered = f"the champion answered {rows}, the challenger {status.challenger_rows:,}"
+    answered = f"the champion answered {rows}, the challenger {status.challenger_rows + status.shadow_rows:,}"
     if running.started.mode is not ArmMode.SHADOW:
         return f"{begun}\n{answered}"
-    missed = counted(status.champion_rows - status.challenger_rows, "row")
-    return f"{begun}\n{answered}: it has no answer to {missed}, and failed at {counted(status.failed, 'request')}"
+    missed, failed = counted(status.champion_rows - status.shadow_rows, "row"), counted(status.failed, "request")
+    return f"{begun}\n{answered}: it has no answer to {missed} of the champion's, and failed at {failed}"
 
 
 def describe_guard(guard: FiredGuard) -> str:

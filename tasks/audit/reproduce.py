@@ -116,7 +116,7 @@ def _again(
         is_altered=fetched.is_altered,
     )
     row = None if isinstance(line, AnswerLine) else line.question["row"]
-    asked = line.rows if isinstance(line, AnswerLine) else [] if row is None else [row]
+    asked = line.features if isinstance(line, AnswerLine) else [] if row is None else [row]
     names = fetched.model.schema.names
     rows = [{name: row[name] for name in names if name in row} for row in asked]  # others may be hidden in the ledger
     if problems := row_problems(fetched.model.schema, rows):

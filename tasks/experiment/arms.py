@@ -81,11 +81,11 @@ def arms_status(settings: Settings, scenario: str) -> ArmsStatus | None:
     answers = ledger.answers(since=running.since)
     by_arm = [arm for arm, model in zip(answers.arms, answers.models, strict=True) if model in _models(started)]
     shadows = ledger.shadows(since=running.since, model=started.challenger.model)
-    aside = sum(len(line.labels) for line in shadows)
     return ArmsStatus(
         running,
         champion_rows=by_arm.count(Arm.CHAMPION),
-        challenger_rows=by_arm.count(Arm.CHALLENGER) + aside,
+        challenger_rows=by_arm.count(Arm.CHALLENGER),
+        shadow_rows=sum(len(line.labels) for line in shadows),
         failed=sum(bool(line.error) for line in shadows),
     )
 

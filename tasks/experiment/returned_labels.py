@@ -45,6 +45,7 @@ def read_labels(
                 )
             returned.rejected += [Problem(line.row, None, line.reason) for line in chunk.lines]
             _take(_rows(chunk, columns), judge, writer, returned)
+    returned.rejected.sort(key=lambda problem: problem.row or 0)
     return returned
 
 
@@ -98,9 +99,9 @@ class _Judge:
             return Problem(row.line, self._target.name, reason)
         label = self._target.parse(row.label)
         if self._in_file.get(row.id, label) != label:
-            return Problem(row.line, self._target.name, f"the same answer has {self._in_file[row.id]!r} further up")
+            return Problem(row.line, self._target.name, f"is {label!r}, and {self._in_file[row.id]!r} further up")
         if row.id in self._came and (came := self._target.parse(self._came[row.id][0])) != label:
-            reason = f"the label {came!r} came by itself meanwhile; correct that one by /feedback"
+            reason = f"is {label!r}, and {came!r} came by itself meanwhile; correct that one by /feedback"
             return Problem(row.line, self._target.name, reason)
         return None
 

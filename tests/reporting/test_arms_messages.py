@@ -7,9 +7,9 @@ from tests.events import make_arms_started
 SINCE = "2026-05-31T12:00:00.000000+00:00"
 
 
-def status(**started):
+def status(*, own=0, **started):
     running = RunningArms(7, SINCE, make_arms_started(**started))
-    return ArmsStatus(running, champion_rows=1200, challenger_rows=1150, failed=2)
+    return ArmsStatus(running, champion_rows=1200, challenger_rows=own, shadow_rows=1150, failed=2)
 
 
 def test_what_runs_is_said_with_what_it_answered():
@@ -17,8 +17,15 @@ def test_what_runs_is_said_with_what_it_answered():
 
     assert told.splitlines() == [
         "digits:v2 is asked aside, as a shadow of digits:v1; this pair began at 2026-05-31T12:00:00Z",
-        "the champion answered 1,200 rows, the challenger 1,150: it has no answer to 50 rows, and failed at 2 requests",
+        "the champion answered 1,200 rows, the challenger 1,150: it has no answer to 50 rows of the champion's, and "
+        "failed at 2 requests",
     ]
+
+
+def test_what_a_challenger_answered_in_the_champions_place_is_no_answer_aside():
+    told = describe_status("digits", status(own=300))
+
+    assert "the challenger 1,450: it has no answer to 50 rows of the champion's" in told
 
 
 @pytest.mark.parametrize(("mode", "named"), [(ArmMode.CANARY, "as a canary"), (ArmMode.AB, "in an A/B test")])

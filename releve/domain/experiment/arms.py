@@ -116,7 +116,8 @@ class ArmsStatus:
 
     running: RunningArms
     champion_rows: int
-    challenger_rows: int  # those of a shadow are the champion's, too
+    challenger_rows: int  # in the champion's place
+    shadow_rows: int  # of the champion's, that the challenger answered aside
     failed: int  # requests that a shadow could not answer
 
 

@@ -60,6 +60,7 @@ class LiveComparison(DocumentPart):
     challenger: ArmFigures
     rows: int  # that are compared
     smaller: int  # of these, those of the arm that has fewer
+    spent: int  # of experiment.max_rows: `smaller`, for the share of deciding labels that has come
     waiting: int  # younger than the label delay
     unlabelled: int  # old enough, and their label is missing
     needless: int  # compared without a label: a shadow answered the champion's class
@@ -170,6 +171,7 @@ def compare(
     moments = [at for at, is_compared in zip(times.values(), compared, strict=True) if is_compared]
     sequence = gain_sequence(losses[:, compared], confidence=confidence)
     labelled_share = float(is_labelled[~agrees].mean()) if by_class and not agrees.all() else 1.0
+    smaller = int((~np.isnan(losses[:, compared])).sum(axis=1).min())
     looks = _looks(sequence, moments, scale=1 / labelled_share if labelled_share else 1.0)
     decisive, kept = sequence.first_decisive(), np.linspace(0, len(looks) - 1, min(KEPT_LOOKS, len(looks))).round()
     return LiveComparison(
@@ -180,7 +182,8 @@ def compare(
         champion=figures[Arm.CHAMPION],
         challenger=figures[Arm.CHALLENGER],
         rows=int(compared.sum()),
-        smaller=int((~np.isnan(losses[:, compared])).sum(axis=1).min()),
+        smaller=smaller,
+        spent=int(smaller * labelled_share),
         waiting=len(answers.until(LAST)) - len(times),
         unlabelled=int((~is_labelled & ~agrees).sum()),
         needless=int((~is_labelled & agrees).sum()),

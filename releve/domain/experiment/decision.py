@@ -64,8 +64,8 @@ class ArmsCompared(EventPayload):
 
 def decide(comparison: LiveComparison, *, max_rows: int) -> ArmsDecision:
     """Promote what is shown to be better, and stop what is shown to be worse, or is not told apart by `max_rows` rows
-    of the arm that has fewer."""
-    newest, given = comparison.newest, max(0, max_rows - comparison.smaller)
+    of the arm that has fewer. Rows wait for the labels that decide: without them nothing was tried."""
+    newest, given = comparison.newest, max(0, max_rows - comparison.spent)
 
     def decided(action: ArmsAction, reason: ArmsReason, left: int | None) -> ArmsDecision:
         return ArmsDecision(action=action, reason=reason, rows_left=left, rows_given=given)

@@ -34,7 +34,7 @@ class ShadowProcess:
         self._registry = registry
         self._clock = clock
         self._known: dict[str, int] = {}  # arms by scenario, of whatever mode, as they were looked at last
-        self._logged = ""
+        self._logged: dict[str, str] = {}  # trouble by scenario, or of the registry, as it was logged last
 
     def run(self, stopping: Event) -> None:
         """Follow and answer until `stopping` is set."""
@@ -54,32 +54,41 @@ class ShadowProcess:
             pointers = self._registry.arm_pointers()
             for name in self._known.keys() - pointers.keys():
                 self._forget(name)
-            for name, number in pointers.items():
-                if self._known.get(name) != number:
-                    self._take_over(name, self._registry.arms(name))
-                    self._known[name] = number
-            for name, shadow in self.shadows.items():
-                if guard := shadow.fired():
-                    end_by_guard(self._registry, name, shadow.running, guard)
         except ReleveError as error:
-            self._log_once(str(error))
+            self._log_once("the registry", error)
+            return
+        for name, number in pointers.items():
+            try:
+                self._follow(name, number)
+            except ReleveError as error:  # of this scenario alone, such as its settings
+                self._log_once(name, error)
 
     def answer(self) -> bool:
         """Ask each challenger a batch of what waits for it; whether nothing is left to ask."""
-        for name, shadow in self.shadows.items():
-            try:
-                shadow.look()
-                shadow.answer(BATCH)
-            except ReleveError as error:  # a disk, as a rule: it is tried again
-                self._log_once(f"{name}: {error}")
-                return True
-        return all(shadow.is_idle for shadow in self.shadows.values())
+        return all([self._answer(name, shadow) for name, shadow in self.shadows.items()])  # each one, whatever came out
 
     def close(self) -> None:
         """Let go of everything; what was answered is on disk afterwards."""
         for name in list(self._known):
             self._forget(name)
         self._registry.close()
+
+    def _follow(self, name: str, number: int) -> None:
+        if self._known.get(name) != number:
+            self._take_over(name, self._registry.arms(name))
+            self._known[name] = number
+        shadow = self.shadows.get(name)
+        if shadow is not None and (guard := shadow.fired()):
+            end_by_guard(self._registry, name, shadow.running, guard)
+
+    def _answer(self, name: str, shadow: "Shadow") -> bool:
+        try:
+            shadow.look()
+            shadow.answer(BATCH)
+        except ReleveError as error:  # a disk, as a rule: it is tried again, after a moment
+            self._log_once(name, error)
+            return True
+        return shadow.is_idle
 
     def _take_over(self, name: str, running: RunningArms | None) -> None:
         shadow = self.shadows.get(name)
@@ -105,7 +114,7 @@ class ShadowProcess:
         if shadow is not None:
             shadow.close()
 
-    def _log_once(self, trouble: str) -> None:
-        if trouble != self._logged:
-            log.warning("%s; it is tried again", trouble)
-            self._logged = trouble
+    def _log_once(self, subject: str, error: ReleveError) -> None:
+        if self._logged.get(subject) != str(error):
+            log.warning("%s: %s; it is tried again", subject, error)
+            self._logged[subject] = str(error)

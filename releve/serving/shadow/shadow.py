@@ -108,7 +108,7 @@ class Shadow:
         """Return what the challenger answers, and why that is no answer."""
         try:
             model = self._loaded()
-            found = predict(model, check_rows(line.rows, model.schema))
+            found = predict(model, check_rows(line.features, model.schema))
         except Exception as error:  # the next request may be another one
             return Prediction([], None, None, 0.0), shortened(str(error) or type(error).__name__, most=LONGEST_ERROR)
         deadline = self._params.deadline_ms

@@ -171,6 +171,14 @@ def test_what_is_not_told_apart_goes_on_until_its_rows_are_used_up(max_rows, act
     assert found.action == action
 
 
+def test_rows_whose_deciding_labels_are_missing_are_not_used_up():
+    half = [row for row in range(ROWS) if row % 2]
+    none, some = (compared(shadow(champion=0.2, challenger=0.2), labels(known)) for known in ((), half))
+
+    assert (decide(none, max_rows=ROWS).action, decide(none, max_rows=ROWS).rows_given) == ("continue", ROWS)
+    assert decide(some, max_rows=ROWS).rows_given == pytest.approx(ROWS / 2, rel=0.1)
+
+
 def test_arms_that_answer_alike_have_no_difference_yet():
     found = decide(compared(shadow(champion=0.0, challenger=0.0), labels()), max_rows=4000)
 

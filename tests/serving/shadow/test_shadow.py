@@ -18,7 +18,9 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.core.settings import Settings
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsStarted, GuardKind
 from releve.domain.experiment.guards import MIN_FAILURES
+from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.registry.chain import ARMS_ENDED
+from releve.domain.registry.events import ModelReleased
 from releve.serving.shadow.process import ShadowProcess
 from releve.serving.shadow.shadow import BEHIND_SECONDS
 from tests.factories import PROJECT, SCENARIO, make_project, make_release, make_row, make_stored_model
@@ -166,6 +168,44 @@ def test_an_answer_after_the_deadline_is_none(worker, start):
 
     (line,) = ledger(worker.home).shadows()
     assert line.labels == [] and "more than 0.0001 (params.yaml: experiment.deadline_ms)" in line.error
+
+
+def test_a_challenger_is_never_asked_a_hash_in_the_place_of_a_cell(worker, start):
+    served = worker.scenarios.get(SCENARIO)
+    length = next(column for column in served.served.schema.features if column.name == "length")
+    worker.start_arms(ArmMode.SHADOW)
+    process = start()
+    served.ledger.hidden = HiddenCells(b"key", {"length": length}, frozenset())
+
+    ask(worker, 1.0)
+    process.answer()
+
+    (line,) = ledger(worker.home).shadows()
+    assert line.labels == [] and "length" in line.error and "missing" in line.error
+
+
+def test_what_is_wrong_with_one_scenario_stops_no_other(worker, start):
+    other = "a_flower"  # before flowers, in whatever order
+    release = make_release(worker.challenger, scenario=other, model=f"{other}:one")
+    served = ModelReleased(release=release)
+    worker.registry.move(other, served, expected=None, reason="a test", actor="tests")
+    started = ArmsStarted(
+        mode=ArmMode.SHADOW,
+        challenger=release.model_copy(update={"model": f"{other}:two"}),
+        champion=release.model,
+        share=0,
+    )
+    worker.registry.start_arms(other, started, expected=None, reason="a test", actor="tests")
+    settings = worker.home / "project" / "scenarios" / other / "params.yaml"
+    settings.parent.mkdir()
+    settings.write_text("experiment: {mode: nonsense}")
+    worker.start_arms(ArmMode.SHADOW)
+
+    process = start()
+    ask(worker, 1.0)
+    process.answer()
+
+    assert asked_aside(worker.home) == requests_of(worker.home)
 
 
 def test_a_second_process_for_the_same_state_is_refused(worker, tmp_path: Path):
