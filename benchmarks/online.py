@@ -1,6 +1,6 @@
 """May one look at two arms after every label? False promotions of equals, known gains that are seen, labels needed.
 
-    python -m benchmarks.online    # two minutes of CPU; prints the tables of benchmarks/README.md
+    python -m benchmarks.online    # three minutes of CPU; prints the tables of benchmarks/README.md
 
 Errors are 0 or 1. A row's error repeats that of the row before with the probability AR, and is drawn anew otherwise;
 the errors of two models are independent of each other, which is the hardest case: real ones share most of theirs.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from scipy.special import ndtri
 
 from releve.domain.evaluation.intervals import share
@@ -24,6 +25,7 @@ Promoted = Callable[[Floats], float]  # gains -> the row after which an equal or
 CONFIDENCE, ALPHA = 0.95, 0.05  # of each end
 ERROR, WORSE_ERROR = 0.15, 0.19
 EQUALS_ROWS, POWER_ROWS, LABELS_ROWS, MOST_ROWS = 4000, 1000, 40_000, 4000
+WARM_ROWS = 200  # after which a row does not know where the series began
 ARS = (0.0, 0.5, 0.9)
 NEVER = float("inf")
 
@@ -33,7 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=4000, help="of equals in shadow; a quarter as many elsewhere")
     runs = parser.parse_args().runs
-    for lines in (equals(runs), other_dependence(runs // 4), gains_seen(runs // 4), labels(runs // 8), late(runs // 8)):
+    tables = (equals(runs), other_dependence(runs // 4), real_valued(runs // 4), gains_seen(runs // 4))
+    for lines in (*tables, labels(runs // 8), late(runs // 8)):
         print("\n".join(lines), end="\n\n", flush=True)
     print(f"{time.process_time():.0f} s CPU")
 
@@ -86,6 +89,30 @@ def other_dependence(runs: int) -> Iterator[str]:
         pairs = (_gains(random, EQUALS_ROWS, probability, ar, probability) for _ in range(runs))
         shown.append(_share(sum(first_promotion(of_pairs(each)) < NEVER for each in pairs), runs))
     yield f"| {EQUALS_ROWS:,} rows | {' | '.join(shown)} |"
+
+
+def real_valued(runs: int) -> Iterator[str]:
+    """The same for gains that are no shares: normal ones, those of squared errors, and ones whose spread changes."""
+    late = np.arange(EQUALS_ROWS) >= EQUALS_ROWS // 4
+    ways: dict[str, Callable[[np.random.Generator, float], Floats]] = {
+        "normal": _normal,
+        "squared errors": lambda random, ar: _normal(random, ar) ** 2 - _normal(random, ar) ** 2,
+        "normal, three times as wide from row 1,000 on": lambda random, ar: _normal(random, ar) * np.where(late, 3, 1),
+        "normal, a third as wide from row 1,000 on": lambda random, ar: _normal(random, ar) * np.where(late, 1, 3),
+    }
+    yield (
+        f"| shadow, gains, equals promoted, {EQUALS_ROWS:,} rows, {runs:,} runs | "
+        + " | ".join(f"AR {ar:g}" for ar in ARS)
+        + " |"
+    )
+    yield "|---" * (len(ARS) + 1) + "|"
+    for name, draw in ways.items():
+        shown = []
+        for ar in ARS:
+            random = np.random.default_rng([13, int(100 * ar)])
+            promoted = sum(first_promotion(of_pairs(draw(random, ar))) < NEVER for _ in range(runs))
+            shown.append(_share(promoted, runs))
+        yield f"| {name} | {' | '.join(shown)} |"
 
 
 def gains_seen(runs: int) -> Iterator[str]:
@@ -205,6 +232,11 @@ def _first(shown: Bools) -> float:
 
 def _gains(random: np.random.Generator, rows: int, champion: float, ar: float, challenger: float = ERROR) -> Floats:
     return errors(random, rows, champion, ar) - errors(random, rows, challenger, ar)
+
+
+def _normal(random: np.random.Generator, ar: float) -> Floats:
+    drawn = random.standard_normal(EQUALS_ROWS + WARM_ROWS)
+    return np.asarray(lfilter([1.0], [1.0, -ar], drawn)[WARM_ROWS:])
 
 
 def _arms(random: np.random.Generator, rows: int, champion: float, ar: float, part: float) -> tuple[Floats, Bools]:

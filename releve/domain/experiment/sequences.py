@@ -23,11 +23,12 @@ Ints = NDArray[np.int64]
 Cut = Callable[[int], tuple[Ints, Floats]]  # block length -> where each block ends, and its mean gain
 
 FIRST_ROWS = 200  # of the smaller arm: the block length is estimated on them, and again whenever they have doubled
-SHORTEST_BLOCK = 10  # rows of each arm; longer ones are 10 times a power of two
-LENGTHENED = 1.5  # times the gate's block length, where rows depend on each other: it is chosen on few rows
-LEAST_BLOCKS = 8  # with fewer their variance is not known
-NARROWEST_ROWS = 1000  # of the smaller arm: where the sequence is tightest
-# The mixture over gains per row, in standard deviations at NARROWEST_ROWS: where a gain is sought, and how wide.
+SHORTEST_BLOCK = 10  # rows of each arm; longer ones are a multiple of it
+LENGTHENED = 2  # times the gate's block length, where rows depend on each other: it is chosen on few rows
+LEAST_BLOCKS = 10  # with fewer their variance is not known
+# Where the sequence is tightest: after so many rows of the smaller arm, and blocks, since few cannot show anything.
+NARROWEST_ROWS, NARROWEST_BLOCKS = 1000, 20
+# The mixture over gains, in standard errors there: where a gain is sought, and how wide.
 SOUGHT, SPREAD = 2.5, 0.5
 
 
@@ -92,7 +93,7 @@ def half_widths(blocks: Ints, block_rows: int, *, alpha: float) -> Floats:
     """
     from scipy.special import ndtr, stdtrit  # scipy.stats takes a second to import
 
-    scale = block_rows / NARROWEST_ROWS
+    scale = min(block_rows / NARROWEST_ROWS, 1 / NARROWEST_BLOCKS)
     sums = normal_mixture(blocks, mean=SOUGHT * math.sqrt(scale), variance=SPREAD**2 * scale, alpha=alpha)
     return np.asarray(stdtrit(np.maximum(blocks - 1, 1), ndtr(sums / np.sqrt(blocks))) / np.sqrt(blocks))
 
@@ -128,7 +129,7 @@ def _sequence(
 
 def _rounded(dependent: int) -> int:
     wanted = LENGTHENED * dependent if dependent > 1 else 1
-    return SHORTEST_BLOCK * int(2 ** math.ceil(math.log2(max(1.0, wanted / SHORTEST_BLOCK))))
+    return SHORTEST_BLOCK * math.ceil(wanted / SHORTEST_BLOCK)
 
 
 def _looks(ends: Ints, means: Floats, block: int, chosen: range, alpha: float) -> tuple[Floats | Ints, ...]:

@@ -80,6 +80,15 @@ def test_few_blocks_need_more_than_many():
     assert by_student[-1] == pytest.approx(by_normal[-1], rel=0.001)
 
 
+@pytest.mark.parametrize(("block_rows", "after"), [(10, 100), (80, 27), (160, 27)])
+def test_it_is_tightest_after_a_thousand_rows_or_some_twenty_blocks_whichever_is_more(block_rows, after):
+    blocks = np.arange(10, 1000)
+
+    beside_one_look = half_widths(blocks, block_rows, alpha=0.05) * np.sqrt(blocks)
+
+    assert blocks[beside_one_look.argmin()] == pytest.approx(after, abs=3)
+
+
 def test_nothing_is_said_before_the_block_length_is_known():
     gains = random(2).normal(1.0, 1.0, FIRST_ROWS)
 
