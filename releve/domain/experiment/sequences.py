@@ -26,7 +26,7 @@ FIRST_ROWS = 200  # of the smaller arm: the block length is estimated on them, a
 SHORTEST_BLOCK = 10  # rows of each arm; longer ones are a multiple of it
 LENGTHENED = 2  # times the gate's block length, where rows depend on each other: it is chosen on few rows
 LEAST_BLOCKS = 10  # with fewer their variance is not known
-# Where the sequence is tightest: after so many rows of the smaller arm, and blocks, since few cannot show anything.
+# Where the sequence is tightest: after so many rows of the smaller arm, or blocks, whichever is more: few show little.
 NARROWEST_ROWS, NARROWEST_BLOCKS = 1000, 20
 # The mixture over gains, in standard errors there: where a gain is sought, and how wide.
 SOUGHT, SPREAD = 2.5, 0.5
