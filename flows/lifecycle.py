@@ -15,6 +15,7 @@ from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
 from flows.tidy import keep_ledger, tidy_up
+from releve.core.errors import ReleveError
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
@@ -43,7 +44,10 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = begin(scenario)
     keep_ledger(settings, scenario)
     waiting = ingest_files(settings, scenario)
-    compare_arms(settings, scenario)
+    try:
+        compare_arms(settings, scenario)
+    except ReleveError as error:  # whatever is wrong with a challenger, the champion is watched and refreshed
+        print(f"the arms stay as they are for now: {error}")
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew

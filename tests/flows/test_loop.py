@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from flows import lifecycle as lifecycle_flow
 from flows import rollback as rollback_flow
 from releve.adapters.files import write_bytes
 from releve.adapters.http.service import SwapTimeout
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
-from releve.core.errors import BadInput, NotFound, Unavailable
+from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_rows
@@ -344,7 +345,13 @@ def test_a_rollback_that_the_running_service_follows_late_is_not_undone_by_the_n
     assert project.registry.current(SCENARIO).release.model == done.result().release.model != before
 
 
-def test_the_loop_ingests_the_waiting_files_before_it_monitors(loop: Loop, work_in: Callable[[Project], None]) -> None:
+def test_the_loop_ingests_the_waiting_files_before_it_monitors_whatever_is_wrong_with_a_challenger(
+    loop: Loop, work_in: Callable[[Project], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: Any) -> None:
+        raise Conflict("the challenger's index is gone")
+
+    monkeypatch.setattr(lifecycle_flow, "compare_arms", look)
     work_in(loop.project)
     (name,) = loop.project.receive(7)
 

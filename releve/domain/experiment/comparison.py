@@ -60,12 +60,12 @@ class LiveComparison(DocumentPart):
     challenger: ArmFigures
     rows: int  # that are compared
     smaller: int  # of these, those of the arm that has fewer
-    spent: int  # of experiment.max_rows: `smaller`, for the share of deciding labels that has come
     waiting: int  # younger than the label delay
     unlabelled: int  # old enough, and their label is missing
     needless: int  # compared without a label: a shadow answered the champion's class
     growth: tuple[Look, ...]
     decisive: Look | None  # the first one whose interval excludes 0
+    spent: int = 0  # of experiment.max_rows: `smaller`, for the share of deciding labels that has come
 
     @property
     def newest(self) -> Look | None:
