@@ -20,7 +20,15 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
         *(audit.reproduce, audit.decisions),
     ),
-    "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.tidy, operate.archive),
+    "Operate": (
+        operate.up,
+        operate.down,
+        operate.status,
+        operate.rebuild,
+        operate.tidy,
+        operate.erase,
+        operate.archive,
+    ),
 }  # by the panel of `releve --help` that lists them
 
 STOPPED = "stopped: what was finished is kept, and nothing is half done; the same command again goes on from there"

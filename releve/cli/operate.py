@@ -83,6 +83,25 @@ def tidy(scenario: ScenarioName) -> None:
     print("\n".join(lines or [f"nothing of {scenario} is old enough to leave"]))
 
 
+def erase(
+    scenario: ScenarioName,
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="What the table's id column calls rows, or ids of answers.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for the history; without the id.")] = "asked for",
+) -> None:
+    """Erase rows from batches, ledger and index, and say what is out of reach."""
+    settings = begin(scenario)
+    from releve.reporting.erasure import describe_erasure
+    from tasks import erasure as erasure_step
+
+    with break_silence("erase", print) as progress:
+        done = erasure_step.erase(settings, scenario, ids, reason=reason, progress=progress)
+    print("\n".join(describe_erasure(done)))
+    if done.open_segments:
+        raise typer.Exit(1)
+
+
 def archive(scenario: ScenarioName) -> None:
     """Start a scenario over, or archive one whose folder is gone: its state is kept aside."""
     from tasks.archive import archive_scenario, report

@@ -18,6 +18,7 @@ SOURCES = {
 OBSTACLES = {
     Obstacle.NOT_FOUND: "no ledger holds it: {detail}",
     Obstacle.INPUTS_MISSING: "the ledger does not hold what was sent: {detail}",
+    Obstacle.ERASED: "rows of it were erased, as somebody asked for it",
     Obstacle.MODEL_LOST: "its model is lost: {detail}",
 }
 DIFFERENCES = {

@@ -63,7 +63,10 @@ def reproduce(
         except NotFound as error:
             yield Reproduction(request, obstacle=Obstacle.NOT_FOUND, detail=str(error))
         else:
-            by_model.setdefault((line.scenario, line.model), []).append(line)
+            if line.erased:
+                yield Reproduction(request, line, obstacle=Obstacle.ERASED)
+            else:
+                by_model.setdefault((line.scenario, line.model), []).append(line)
     for (scenario, model), asked in by_model.items():
         releases = _releases(registry, scenario)
         remote = read_committed(settings, scenario).params.data

@@ -5,7 +5,8 @@ delivering again whatever is not ingested yet. One that ingestion refused is not
 it in the refused folder says what a person can do.
 """
 
-from collections.abc import Set
+import io
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
+from releve.domain.erasure.erasure import ErasedIds
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.prediction_log.records import LabelledRows, join_labels
 from releve.domain.schema.cells import is_missing
@@ -31,6 +33,9 @@ from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+DELIVERED = b"releve.delivered"  # metadata of a file that lost rows: the sha256 that it was ingested with
 
 
 def harvest(settings: Settings, scenario: str) -> int:
@@ -106,7 +111,52 @@ def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:
     ingested = {batch.sha256 for batch in read_batches(ScenarioBranch(settings.project, state.scenario))}
     settled = ingested | refused_digests(state)
-    return [path for path in _harvests(state) if file_digest(path) not in settled]
+    return [path for path in _harvests(state) if _as_delivered(path) not in settled and _rows_in([path])]
+
+
+def erase_harvested(
+    settings: Settings,
+    state: ScenarioState,
+    wanted: ErasedIds,
+    answers: Mapping[str, str],
+    schema: Schema,
+    *,
+    apply: bool,
+) -> list[str]:
+    """Find the rows of harvest files that are to be erased, and take them out where `apply` says so.
+
+    Returns the id of each, "" where it was the answer that names it.
+    A file that is a batch already still says so afterwards: its rows are not delivered a second time.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    waiting, found = _undelivered(settings, state), list[str]()
+    for path in _harvests(state):
+        table = pyarrow.parquet.read_table(path)
+        own = table[schema.id].to_pylist() if schema.id in table.column_names else [None] * len(table)
+        named = zip(own, table[ANSWER_ID].to_pylist(), strict=True)
+        ids = [wanted.find(id_) or answers.get(answer) for id_, answer in named]
+        erased = [id_ for id_ in ids if id_ is not None]
+        found += erased
+        if apply and erased:
+            if path in waiting:  # it will be delivered as it is then
+                (state.incoming / path.name).unlink(missing_ok=True)
+            kept = table.filter(pyarrow.array([id_ is None for id_ in ids]))
+            if path not in waiting:
+                kept = kept.replace_schema_metadata({**(table.schema.metadata or {}), DELIVERED: _as_delivered(path)})
+            content = io.BytesIO()
+            pyarrow.parquet.write_table(kept, content)
+            write_bytes(path, content.getvalue())
+    return found
+
+
+def _as_delivered(path: Path) -> str:
+    """Return the sha256 that a harvest file was delivered with, or would be."""
+    import pyarrow.parquet
+
+    known = (pyarrow.parquet.read_schema(path).metadata or {}).get(DELIVERED)
+    return known.decode() if known else file_digest(path)
 
 
 def _rows_in(files: list[Path]) -> int:

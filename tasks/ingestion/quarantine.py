@@ -1,8 +1,9 @@
 """Rejected rows, kept with their reasons: one Parquet file per batch, written while the file is read."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,14 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from releve.adapters.files import ParquetAppender
+from releve.adapters.files import ParquetAppender, write_parquet
 from releve.adapters.tables.chunks import Chunk
 from releve.core.formatting import counted
+from releve.domain.erasure.erasure import ErasedIds
+from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.schema.cells import is_missing, names_of
 from releve.domain.schema.validation import Problem
 
 REJECTION_COLUMNS = ("_line", "_column", "_value", "_reason")  # beside rejected rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
+CELL_ENDS = r"[,;|\t\"']"  # what may stand between the cells of a line that is no row
 SHOWN_REASONS = 3  # of the column that most rows were rejected for
 LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
 
@@ -97,6 +101,35 @@ class Quarantine:
 
     def discard(self) -> None:
         self._file.discard()
+
+
+def erase_rejected(path: Path, wanted: ErasedIds, answers: Container[str], *, apply: bool) -> list[str]:
+    """Find the rejected rows of a batch that are to be erased, and take them out where `apply` says so.
+
+    Returns the id of each, "" where it was the answer that names it.
+
+    Cells that got no names, as their line was no row, are compared with the ids one by one.
+    """
+    import pandas as pd
+
+    lines = pd.read_parquet(path)
+
+    def named(text: str) -> str | None:
+        cells = json.loads(text)
+        if isinstance(cells, dict):
+            return wanted.find_in(cells) or ("" if cells.get(ANSWER_ID) in answers else None)
+        parts = cells if isinstance(cells, list) else re.split(CELL_ENDS, cells)
+        return next(filter(None, map(wanted.find, parts)), None)
+
+    ids = map(named, lines["cells"])
+    rows = {row: id_ for row, id_ in zip(lines["row"], ids, strict=True) if id_ is not None}
+    left = lines[~lines["row"].isin(rows.keys())]
+    if apply and rows:
+        if len(left):
+            write_parquet(path, left)
+        else:
+            path.unlink()
+    return list(rows.values())
 
 
 def _as_json(cells: Any) -> str:

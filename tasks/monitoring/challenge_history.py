@@ -117,7 +117,7 @@ def ingested_since_fit(registry: Registry, scenario: str) -> list[BatchIngested]
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
     """Count labelled rows: those ingested without their later versions, and all `waiting` ones, corrections too."""
     batches = read_batches(ScenarioBranch(settings.project, scenario))
-    return sum(batch.rows - batch.superseded for batch in batches) + waiting
+    return sum(batch.rows - batch.superseded - batch.erased for batch in batches) + waiting
 
 
 def count_unweighed_rows(store: ModelStore, champion: str, history: History, *, rows: int) -> int:

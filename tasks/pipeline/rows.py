@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from releve.adapters.files import read_inputs
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.core.errors import BadInput
-from releve.domain.ingestion.row_versions import ANSWER_ID, NewestRows
+from releve.domain.ingestion.row_versions import ANSWER_ID, NewestRows, positions_in
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
 from tasks.pipeline.stage import Stage
@@ -98,5 +98,5 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
         )
     rows = checked.accepted
     rows[ANSWER_ID] = frame[ANSWER_ID].to_numpy() if ANSWER_ID in frame else ""
-    rows[BATCH], rows[ROW] = batch, range(len(rows))
+    rows[BATCH], rows[ROW] = batch, positions_in(frame)
     return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows

@@ -1,6 +1,6 @@
 """The vectors of a release: built and checked before it serves, tidied up after."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,13 +14,16 @@ from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import NotFound
+from releve.core.names import ModelTag
 from releve.core.params import LEAST_RECALL
 from releve.core.settings import Settings
+from releve.domain.erasure.erasure import erased_rows
 from releve.domain.ingestion.row_versions import NewestRows
 from releve.domain.neighbours.index_check import REBUILD, IndexMismatch
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
 from releve.domain.neighbours.index_versions import RowKey, changes_to
 from releve.domain.neighbours.vectors import Entries, fitting_text
+from releve.domain.registry.chain import ERASED
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.cells import is_missing, names_of
@@ -155,7 +158,7 @@ def rows_of(settings: Settings, release: Release, model: Model, reference: "pd.D
     RemoteUnavailable.
     """
     if release.index_update is None:
-        return IndexedRows(reference, [])
+        return IndexedRows(_without_erased(settings, release.scenario, reference), [])
     remote, revision = read_committed(settings, release.scenario).params.data, release.index_update.revision
     history = DataHistory(settings.project, release.scenario, remote=remote)
     version = history.behind(revision)
@@ -165,6 +168,24 @@ def rows_of(settings: Settings, release: Release, model: Model, reference: "pd.D
             f"scenario's branch: git fetch origin releve/{release.scenario}"
         )
     return IndexedRows.of(reference, rows_at(history, version, model.schema))
+
+
+def searched_rows(settings: Settings, model: str) -> "pd.DataFrame":
+    """Read the rows that travel with a model and that its index holds: those that were not erased since."""
+    return _without_erased(settings, ModelTag.parse(model).scenario, read_reference(settings, model))
+
+
+def _without_erased(settings: Settings, scenario: str, reference: "pd.DataFrame") -> "pd.DataFrame":
+    erased = erased_rows(Registry(settings.registry_url).events(scenario, kinds=[ERASED]))
+    is_kept = [place not in erased for place in zip(reference[BATCH], reference[ROW], strict=True)]
+    return reference if all(is_kept) else reference[is_kept].reset_index(drop=True)
+
+
+def erase_from_indexes(settings: Settings, scenario: str, rows: Mapping[str, Sequence[int]]) -> int:
+    """Delete rows (batch -> positions) from every collection of the scenario; returns how many. Raises
+    IndexUnavailable."""
+    with _index(settings) as index:
+        return sum(index.erase(name, rows) for name in index.collections(scenario))
 
 
 def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:

@@ -15,9 +15,8 @@ from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, Index
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release, expected_performance
-from tasks.monitoring.champion import read_reference
 from tasks.places import REFERENCE, ScenarioState
-from tasks.release.index import build_index, check_design
+from tasks.release.index import build_index, check_design, searched_rows
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def _release_of(settings: Settings, challenger: Challenger, model: Model, design
     scenario, known = ModelTag.parse(challenger.model).scenario, challenger.evaluation
     reference, rows = (
         ModelStore(settings.home).get(model.tag).path / REFERENCE,
-        len(read_reference(settings, model.tag)),
+        len(searched_rows(settings, model.tag)),
     )
     named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
     designed = " ".join([design.type, design.metric, *design.filters])

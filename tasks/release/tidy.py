@@ -17,7 +17,8 @@ from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
 from releve.core.names import ModelTag
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, REBUILT
+from releve.domain.erasure.erasure import made_before_erasure
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, ERASED, MOVES, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.retention import last_rebuilds, may_leave, proof_for
@@ -53,7 +54,8 @@ def tidy(
     """Remove the files of models that neither serve nor can be rolled back to, and what DVC keeps of old refreshes.
 
     A model's files leave once it was built again, byte for byte, or one of those that were made the same way was (see
-    `proof_for`). At most `trials` of them are built again now (None: all), the oldest first, as each costs a fit.
+    `proof_for`); at once where rows were erased since, which no rebuild brings back. At most `trials` of them are built
+    again now (None: all), the oldest first, as each costs a fit.
     Whoever is killed in between goes on with the next run.
     Raises ScenarioBusy, and Unavailable where the remote is needed and away.
     """
@@ -61,7 +63,7 @@ def tidy(
     registry, store = Registry(settings.registry_url), ModelStore(settings.home)
     with scenario_lock(settings.home, scenario, holder="tidy", wait_seconds=settings.wait_seconds) as lock:
         # gather
-        events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, *MOVES))
+        events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, ERASED, *MOVES))
         statuses, rebuilds = model_version_statuses(events), last_rebuilds(events)
         stored, arms = store.tags(scenario), registry.arms(scenario)
 
@@ -69,7 +71,8 @@ def tidy(
         on_trial = arms.started.challenger.model if arms else ""
         unneeded = may_leave(statuses, rebuilds, keep=params.storage.keep_releases, on_trial=on_trial)
         old = [model for model in unneeded if model in stored]
-        untried = [model for model in old if model not in rebuilds]
+        erased = made_before_erasure(events).intersection(old)  # no rebuild could show that nothing is lost
+        untried = [model for model in old if model not in rebuilds and model not in erased]
 
         # apply
         tried = list[ModelRebuilt]()
@@ -87,7 +90,7 @@ def tidy(
             registry.append(scenario, record, reason=describe_rebuild(record), actor=actor)
             progress(describe_rebuild(record))
             rebuilds[model] = record
-        leaving = [model for model in old if model in rebuilds and rebuilds[model].same]
+        leaving = [model for model in old if model in erased or (model in rebuilds and rebuilds[model].same)]
         challengers = [statuses[model].challenger for model in statuses if model in stored]
         freed = _drop_remakable(settings, params, scenario, challengers, leaving=set(leaving))
         state = ScenarioState(settings.home, scenario)
@@ -96,12 +99,12 @@ def tidy(
                 card.unlink()  # `releve card` writes it again
             bento_builds.remove(settings.home, model)
             store.remove(model)  # last: while it is there, the next run repeats all of this
-            freed += rebuilds[model].bytes
+            freed += rebuilds[model].bytes if model in rebuilds else 0
         store.sweep()
         for folder in sorted(state.reports.glob(RUN_FOLDERS))[:-KEPT_REPORTS]:
             shutil.rmtree(folder, ignore_errors=True)
         ScenarioBranch(settings.project, scenario).maintain()
-    differing = tuple(rebuilds[model] for model in old if model in rebuilds and not rebuilds[model].same)
+    differing = tuple(rebuilds[model] for model in old if model in rebuilds and model not in leaving)
     waiting = [model for model in untried if model not in rebuilds]
     return Tidied(tuple(leaving), freed, tuple(tried), differing, len(waiting))
 

@@ -14,6 +14,7 @@ from releve.adapters.git_dvc.stored_files import StoredFiles
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Data
 from releve.core.yaml_text import load_mapping
+from releve.domain.ingestion.row_versions import positions_in
 from releve.domain.schema.schema import BATCH, ROW, Schema
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class DataHistory:
         if version is None:
             return self._at(self._tip())
         known = self.versions()
-        matches = [one for one in known if one.batch.startswith(version) or one.data_version.startswith(version)]
+        newest = {one.batch: one for one in known}  # a batch that lost rows since is there in two versions
+        matches = [
+            one
+            for one in known
+            if (one.batch.startswith(version) and one is newest[one.batch]) or one.data_version.startswith(version)
+        ]
         if len(matches) > 1:
             raise BadInput(f"{version!r} fits {_named(matches)}; give more of the name")
         return matches[0] if matches else self._at(version, known=known)
@@ -83,8 +89,9 @@ class DataHistory:
     def read(self, version: DataVersion) -> "pd.DataFrame":
         """Read all rows, oldest batch first, as they were ingested: features, target, other columns, `_batch`, `_row`.
 
-        A column that a batch does not have is missing in its rows. Raise PipelineFailed for a file that neither the
-        cache nor the remote has as it was, RemoteUnavailable where the remote is needed and away.
+        A column that a batch does not have is missing in its rows, and rows that were erased since are not there. Raise
+        PipelineFailed for a file that neither the cache nor the remote has as it was, RemoteUnavailable where the
+        remote is needed and away.
         """
         import pandas as pd
 
@@ -92,10 +99,14 @@ class DataHistory:
         stored = StoredFiles(
             self._project, version.revision, remote=self._remote, what=f"data version {version.data_version}"
         )
+        tip = self._at(self._tip())
+        left = StoredFiles(self._project, tip.revision, remote=self._remote, what=f"data version {tip.data_version}")
+        erased = {line["batch"] for line in _lines(self._text(tip, "batches.csv")) if int(line.get("erased", 0))}
         frames: list[pd.DataFrame] = []
         for batch in (line["batch"] for line in _lines(self._text(version, "batches.csv"))):
-            frame = pd.read_parquet(io.BytesIO(stored.read(self._path(f"batches/{batch}.parquet"))))
-            frame[BATCH], frame[ROW] = batch, range(len(frame))
+            source = left if batch in erased else stored
+            frame = pd.read_parquet(io.BytesIO(source.read(self._path(f"batches/{batch}.parquet"))))
+            frame[BATCH], frame[ROW] = batch, positions_in(frame)
             frames.append(frame)
         rows = pd.concat(frames, ignore_index=True)
         first = [name for name in (*(column.name for column in schema.columns), schema.target.name) if name in rows]
@@ -110,7 +121,7 @@ class DataHistory:
             if dvc_file is None or batch_list is None or commit is None:
                 versions.append(None)
                 continue
-            rows = {line["batch"]: int(line["rows"]) for line in _lines(batch_list)}
+            rows = {line["batch"]: int(line["rows"]) - int(line.get("erased", 0)) for line in _lines(batch_list)}
             newest = list(rows)[-1]
             committer = next(line for line in commit.splitlines() if line.startswith("committer "))
             versions.append(

@@ -6,6 +6,7 @@ other.
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 from releve.adapters.git_dvc.data_cache import LIST, DataCache
 from releve.adapters.git_dvc.data_versions import RemoteUnavailable
 from releve.adapters.git_dvc.dvc_configuration import Configuration, as_nested, configuration, remote_folder
-from releve.adapters.git_dvc.scenario_branch import git, git_texts
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
 from releve.core.params import Data
 
 DECIDING = (".json", ".lock")  # the manifests of the stage `code`, and requirements.lock
@@ -95,6 +96,19 @@ def in_use(project: Path, scenario: str, cache: DataCache) -> set[str]:
     texts += [path.read_text() for path in own if path.is_file()]
     named = {digest for text in texts for digest in MD5.findall(text)}
     return named | {md5 for digest in named for md5 in folder_files(digest, cache).values()}
+
+
+def earlier_files(branch: ScenarioBranch, names: Sequence[str], cache: DataCache, *, newest: bool = False) -> set[str]:
+    """List the md5 of every file that these .dvc files of the scenario ever named on its branch, or name now.
+
+    Folders whose list the cache has not are left out, and so are the lists: they hold names and md5s alone.
+    """
+    tip = branch.tip() or ""
+    paths = [f"scenarios/{branch.scenario}/{name}" for name in names]
+    revisions = [tip] if newest else git(branch.project, "log", "--format=%H", tip, "--", *paths).splitlines()
+    texts = git_texts(branch.project, [f"{revision}:{path}" for revision in revisions for path in paths])
+    named = {digest for text in texts if text for digest in MD5.findall(text)}
+    return {md5 for digest in named for md5 in folder_files(digest, cache).values()}
 
 
 def drop(project: Path, digests: set[str], *, remote: Data | None, from_remote: bool) -> int:

@@ -27,6 +27,9 @@ from releve.domain.prediction_log.records import day_of, timestamp
 GRACE = timedelta(hours=1)  # after a day's end: clocks of machines that share a ledger differ a little
 
 
+Change = Callable[[StoredLine], StoredLine | None]  # None: it leaves
+
+
 @dataclass(frozen=True)
 class TidiedLedger:
     """What became of the days that are over."""
@@ -53,12 +56,12 @@ def compact(folder: Path, *, now: datetime, progress: Callable[[str], None] = la
         for day, paths in groupby(segments_of(folder, kind, last_day=last_day), key=day_in):
             segments = [path for path in paths if not is_finished(path)]
             with explained_storage(folder), ExitStack() as stack:
-                closed = [(path, file) for path in segments if (file := _taken(path, stack))]
+                closed = [(path, file) for path in segments if (file := taken(path, stack))]
                 held += len(segments) - len(closed)
                 if closed:
                     progress(f"compacting {kind} of {day}")
                     before += sum(os.fstat(file.fileno()).st_size for _, file in closed)
-                    after += _compact_day(folder / f"{kind}-{day}.parquet", kind, day, closed)
+                    after += compact_day(folder / f"{kind}-{day}.parquet", kind, day, closed)
                     days[day] = None
     return TidiedLedger(tuple(days), before, after, held)
 
@@ -70,13 +73,13 @@ def drop_days(folder: Path, *, before: str) -> int:
         for path in segments_of(folder, kind):
             if day_in(path) < before:
                 with explained_storage(path), ExitStack() as stack:
-                    if is_finished(path) or _taken(path, stack):
+                    if is_finished(path) or taken(path, stack):
                         freed += path.stat().st_size
                         path.unlink()
     return freed
 
 
-def _taken(path: Path, stack: ExitStack) -> IO[bytes] | None:
+def taken(path: Path, stack: ExitStack) -> IO[bytes] | None:
     """Open a segment and keep its writer out of it; None where one has it open."""
     try:
         file = stack.enter_context(path.open("rb+"))  # NFS locks what may be written
@@ -86,18 +89,24 @@ def _taken(path: Path, stack: ExitStack) -> IO[bytes] | None:
     return file
 
 
-def _compact_day(place: Path, kind: str, day: str, segments: list[tuple[Path, IO[bytes]]]) -> int:
-    """Merge segments into the day's file, and remove them; returns the bytes that the file has more than before."""
+def compact_day(
+    place: Path, kind: str, day: str, segments: list[tuple[Path, IO[bytes]]], *, change: Change | None = None
+) -> int:
+    """Merge segments into the day's file, and remove them; returns the bytes that the file has more than before.
+
+    `change`: what becomes of each line, those included that the day's file has; one line stays at least.
+    """
     beside = place.with_name(f".{place.name}.tmp")
     known = place.stat().st_size if place.exists() else 0
     with ExitStack() as stack:
         stored = stack.enter_context(StoredDay(place)) if known else None
         fresh = [(path, file) for path, file in segments if not (stored and stored.holds(path))]
-        if fresh:
+        if fresh or change:
             sizes = {path.name: os.fstat(file.fileno()).st_size for path, file in fresh}
 
             def lines() -> Iterator[StoredLine]:
-                return _merged(stored, fresh)
+                lines = merged(stored, fresh)
+                return lines if change is None else filter(None, map(change, lines))
 
             try:
                 write_day(beside, kind, day, lines, segments={**(stored.segments if stored else {}), **sizes})
@@ -113,7 +122,7 @@ def _compact_day(place: Path, kind: str, day: str, segments: list[tuple[Path, IO
     return place.stat().st_size - known
 
 
-def _merged(stored: StoredDay | None, segments: list[tuple[Path, IO[bytes]]]) -> Iterator[StoredLine]:
+def merged(stored: StoredDay | None, segments: list[tuple[Path, IO[bytes]]]) -> Iterator[StoredLine]:
     """All lines in the order of the segments' names."""
     sources = [_without_blanks(path, file) for path, file in segments]
     if stored:

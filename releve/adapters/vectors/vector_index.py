@@ -4,9 +4,10 @@ A collection is built by one writer, who adds versions to it: no version changes
 of a new model are is a new collection.
 """
 
+import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from releve.domain.neighbours.index_versions import SINCE, UNTIL, RowKey, Stored
 from releve.domain.neighbours.vectors import BATCH, Entries, Neighbour, as_queries, check_limit
 
 TIMEOUT_SECONDS = 5.0
+ERASED_AT_ONCE = 1000  # rows that one filter names
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
 INDEX_SECONDS = 3600.0  # for Milvus to index what was written
 POLL_SECONDS = 0.2
@@ -264,6 +266,28 @@ class VectorIndex:
         self._layouts.pop(collection, None)
         with self._talking(f"drop {collection}") as client:
             client.drop_collection(collection, timeout=self._timeout)
+
+    def erase(self, collection: str, rows: Mapping[str, Sequence[int]]) -> int:
+        """Delete rows by their batch and position, whatever else the collection holds of them; returns how many went.
+
+        `rows`: batch -> positions. The same call again deletes nothing more. Raises IndexMissing, IndexUnavailable.
+        """
+        self.open(collection)
+        gone = 0
+        with self._talking(f"erase rows of {collection}") as client:
+            for batch, positions in rows.items():
+                for start in range(0, len(positions), ERASED_AT_ONCE):
+                    part = list(positions[start : start + ERASED_AT_ONCE])
+                    condition = f"{BATCH} == {json.dumps(batch, ensure_ascii=False)} and row in {part}"
+                    options = {"consistency_level": "Strong", "timeout": BUILD_TIMEOUT_SECONDS}
+                    found = client.query(collection, filter=condition, output_fields=["id"], **options)
+                    if found:
+                        ids = [row["id"] for row in found]
+                        client.delete(collection, ids=ids, timeout=BUILD_TIMEOUT_SECONDS)
+                        gone += len(ids)
+            if gone:
+                client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
+        return gone
 
     def collections(self, scenario: str) -> list[str]:
         """Names of the collections built for the scenario, in alphabetical order."""

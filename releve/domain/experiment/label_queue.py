@@ -88,5 +88,6 @@ def rows_to_label(
             if shadow is not None:
                 answers[Arm.CHALLENGER] = shadow.labels[place]
             agrees = len(set(answers.values())) == 1
-            if row_id not in labelled and not (selection is Selection.DISAGREEMENT and agrees):
+            is_known = row_id in labelled or place in line.erased
+            if not is_known and not (selection is Selection.DISAGREEMENT and agrees):
                 yield QueuedRow(row_id, line.at, features, answers)

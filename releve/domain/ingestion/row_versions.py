@@ -66,6 +66,11 @@ class RowVersions:
         return int((labels[newest_before[is_known]] != labels[self.newest[is_known]]).sum())
 
 
+def positions_in(frame: "pd.DataFrame") -> NDArray[np.int64]:
+    """Return where the rows of a batch stood when it was ingested; a batch that lost rows since says so itself."""
+    return frame[ROW].to_numpy(np.int64) if ROW in frame else np.arange(len(frame), dtype=np.int64)
+
+
 def id_columns(schema: Schema) -> list[str]:
     """Return the columns that name a row together; none where the scenario has no `id`."""
     return [schema.id, *([schema.time] if schema.time else [])] if schema.id else []

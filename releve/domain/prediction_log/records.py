@@ -81,13 +81,14 @@ class AnswerLine:
     intervals: list[list[float]] | None  # [low, high] of each row, as they were sent; None where there are none
     latency_ms: float | None  # that the model took; None where nobody measured it
     hashed: Sequence[str] = ()  # columns whose cells in `rows` are hashes: see `hidden`
+    erased: Sequence[int] = ()  # rows of which nothing is left: their place alone, so that the others keep their ids
 
     @classmethod
     def parse(cls, value: Any) -> "AnswerLine | None":
         """Read the JSON value of a line; None when it is no whole answer."""
         try:
-            always = {name: value[name] for name in cls.__slots__ if name != "hashed"}
-            line = cls(**always, hashed=value.get("hashed", ()))
+            always = {name: value[name] for name in cls.__slots__ if name not in ("hashed", "erased")}
+            line = cls(**always, hashed=value.get("hashed") or (), erased=value.get("erased") or ())
         except (TypeError, KeyError):
             return None
         columns: list[Any] = [line.rows, line.labels]
@@ -106,7 +107,7 @@ class AnswerLine:
         """Return the row that `row_id` names; None when it names another request or no row of this one."""
         parsed = parse_row_id(row_id)
         position = parsed.position
-        if self.id != parsed.request or position >= len(self.rows):
+        if self.id != parsed.request or position >= len(self.rows) or position in self.erased:
             return None
         return AnsweredRow(
             id=row_id,
@@ -162,12 +163,14 @@ class SearchLine:
     arm: str
     question: Mapping[str, Any]  # as `releve.serving.requests.SearchQuestion` has it
     neighbours: list[Mapping[str, Any]]  # nearest first
+    erased: bool = False  # whether it asked for a row that was erased, or found one
 
     @classmethod
     def parse(cls, value: Any) -> "SearchLine | None":
         """Read the JSON value of a line; None when it is no whole search."""
         try:
-            line = cls(**{name: value[name] for name in cls.__slots__})
+            always = {name: value[name] for name in cls.__slots__ if name != "erased"}
+            line = cls(**always, erased=bool(value.get("erased")))
         except (TypeError, KeyError):
             return None
         return line if isinstance(line.question, Mapping) and isinstance(line.neighbours, list) else None
@@ -357,7 +360,7 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
     ordered = sorted(lines, key=lambda line: line.at)
     by_row = [line for line in ordered for _ in line.rows]
     rows = [row for line in ordered for row in line.features]
-    return AnsweredRows(
+    answers = AnsweredRows(
         ids=[row_id for line in ordered for row_id in row_ids(line.id, len(line.rows))],
         at=[line.at for line in by_row],
         models=[line.model for line in by_row],
@@ -368,6 +371,10 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
         features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )
+    if not any(line.erased for line in ordered):
+        return answers
+    is_there = [place not in line.erased for line in ordered for place in range(len(line.rows))]
+    return answers.take([row for row, there in enumerate(is_there) if there])
 
 
 def newest_labels(lines: Iterable[LabelLine], *, with_queued: bool = True) -> dict[str, tuple[Scalar, str]]:

@@ -52,6 +52,7 @@ class Obstacle(StrEnum):
 
     NOT_FOUND = "not_found"  # no ledger has it, nor the data remote
     INPUTS_MISSING = "inputs_missing"  # a column that the model asks for is not there as it was sent
+    ERASED = "erased"  # rows of it were erased, as somebody asked for it
     MODEL_LOST = "model_lost"  # it can neither be fetched nor built again
 
 

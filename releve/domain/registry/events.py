@@ -43,6 +43,7 @@ class BatchIngested(EventPayload):
     rejected: int
     superseded: int = 0  # of `rows`: versions of rows that were there, which count in the place of the older ones
     corrected: int = 0  # rows of earlier batches that have another label by these
+    erased: int = 0  # of `rows`: taken out since, as somebody asked for it
     source: str  # the file's name
     origin: BatchOrigin = BatchOrigin.FILE
     sha256: str
