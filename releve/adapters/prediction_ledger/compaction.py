@@ -25,8 +25,6 @@ from releve.core.errors import explained_storage
 from releve.domain.prediction_log.records import day_of, timestamp
 
 GRACE = timedelta(hours=1)  # after a day's end: clocks of machines that share a ledger differ a little
-
-
 Change = Callable[[StoredLine], StoredLine | None]  # None: it leaves
 
 

@@ -26,16 +26,8 @@ ARMS_STARTED, ARMS_ENDED = "arms_started", "arms_ended"
 ARMS_COMPARED = "arms_compared"
 ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
 KINDS = (
-    INGESTED,
-    MONITORED,
-    CHALLENGED,
-    *POINTER_MOVES,
-    *ARM_CHANGES,
-    ARMS_COMPARED,
-    ARCHIVED,
-    ALERTED,
-    REBUILT,
-    ERASED,
+    *(INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED),
+    *(ARCHIVED, ALERTED, REBUILT, ERASED),
 )
 
 GENESIS = "0" * 64  # stands for the hash before the first event
