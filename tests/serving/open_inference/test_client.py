@@ -119,6 +119,7 @@ def test_a_regression_answers_values_and_their_intervals(service: Service, trito
         tensor("day", ["2024-07-06T08:30:00"] * 2, np.object_, binary=True),
         tensor("season", ["warm", "cold"], np.object_, binary=True),
         tensor("note", ["sunny", ""], np.object_, binary=True),
+        tensor("sky", [BRIGHT, DARK], np.object_, binary=True),
     ]
     found = triton.infer(RENTALS, inputs)
 
