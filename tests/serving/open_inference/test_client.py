@@ -8,6 +8,7 @@ import pytest
 
 from tests.factories import SCENARIO, make_row
 from tests.serving.open_inference.served import MESSAGES, NUMBERS, RENTALS, Service
+from tests.tables import BRIGHT, DARK
 
 pytestmark = pytest.mark.slow
 
@@ -124,8 +125,8 @@ def test_a_regression_answers_values_and_their_intervals(service: Service, trito
     found = triton.infer(RENTALS, inputs)
 
     rows = [
-        {"temperature": 30.0, "day": "2024-07-06T08:30:00", "season": "warm", "note": "sunny"},
-        {"temperature": -5.0, "day": "2024-07-06T08:30:00", "season": "cold", "note": None},
+        {"temperature": 30.0, "day": "2024-07-06T08:30:00", "season": "warm", "note": "sunny", "sky": BRIGHT},
+        {"temperature": -5.0, "day": "2024-07-06T08:30:00", "season": "cold", "note": None, "sky": DARK},
     ]
     expected = predicted(service, RENTALS, rows)
     assert found.as_numpy("value").tolist() == [[each["value"]] for each in expected]
