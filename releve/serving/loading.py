@@ -120,6 +120,8 @@ class Loader:
                     f"{current.release.model} is released for {scenario.name} and cannot be loaded: "
                     f"{self._failures[scenario.name].why}"
                 )
+            if scenario.let_go:  # at once, by the budget: no request waits for it
+                return
         if scenario.served is None:
             raise self._nothing_serves(scenario.name)
 
@@ -207,9 +209,9 @@ class Loader:
 
 def _same_model(served: Served | None, release: Release) -> Model | None:
     """The model in memory, where the release has the same one."""
-    if served is None or served.release is None or served.release.model_digest != release.model_digest:
-        return None
-    return served.model
+    before = served.release if served else None
+    is_same = before and (before.model, before.model_digest) == (release.model, release.model_digest)
+    return served.model if served and is_same else None
 
 
 def _resident() -> int:
