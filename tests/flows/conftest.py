@@ -15,14 +15,17 @@ SERVER_SECONDS = 240  # 15 are usual
 
 @pytest.fixture(scope="package")
 def prefect_server() -> Iterator[None]:
-    """These tests' flows are recorded by a server of their own, with a database that goes with it.
-
-    Prefect's clients leave sockets open. They are collected here, before another package's tests can stumble on them.
-    """
+    """These tests' flows are recorded by a server of their own, with a database that goes with it."""
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=SERVER_SECONDS):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected_sockets() -> Iterator[None]:
+    """Prefect's clients leave sockets open. They are collected before another file's tests can stumble on them."""
+    yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
