@@ -20,12 +20,17 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=SERVER_SECONDS):
         yield
+    collect_sockets()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def collected_sockets() -> Iterator[None]:
-    """Prefect's clients leave sockets open. They are collected before another file's tests can stumble on them."""
+def sockets_collected_after_each_file() -> Iterator[None]:
     yield
+    collect_sockets()
+
+
+def collect_sockets() -> None:
+    """Let go of what Prefect's clients leave open, before other tests can stumble on it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
