@@ -116,6 +116,7 @@ def test_what_the_shadow_answered_counts_on_when_it_becomes_a_canary(tried):
 
 
 def test_labels_that_were_asked_for_decide_and_give_no_arm_a_score(tried):
+    differing = set(np.random.default_rng(7).permutation(ROWS)[: ROWS // 4].tolist())
     with written_ledger(tried) as ledger:
         request = ledger.answer(
             model=CHAMPION, index=None, rows=[shop_row()] * ROWS, labels=["no"] * ROWS, probabilities=None
@@ -124,11 +125,11 @@ def test_labels_that_were_asked_for_decide_and_give_no_arm_a_score(tried):
             of=request,
             model=CHALLENGER,
             index=None,
-            labels=["yes", "no", "no", "no"] * (ROWS // 4),
+            labels=["yes" if row in differing else "no" for row in range(ROWS)],
             probabilities=None,
             latency_ms=1.0,
         )
-        ledger.label(((f"{request}.{row}", "yes") for row in range(0, ROWS, 4)), queued=True)
+        ledger.label(((f"{request}.{row}", "yes") for row in sorted(differing)), queued=True)
 
     look = look_at_arms(tried.settings, SHOP).compared
 
