@@ -29,11 +29,11 @@ def describe_erasure(done: Erasure) -> list[str]:
     if done.before:
         lines[0] += f", for which this ran before on {to_the_second(done.before)}"
     lines += [f"  {words}: {done.counts[place]:,}" for place, words in TAKEN_OUT.items() if done.counts[place]]
-    if not done.counts.total():
+    if not done.counts.total() and not done.open_segments:
         lines.append("  nothing was left of them")
     lines += [f"NOT YET: {name} is open in a running service" for name in done.open_segments]
     if done.open_segments:
-        lines.append("  run the same again once the service has ended, or tomorrow, when it has closed the day")
+        lines.append("  run the same again after `make down up`, or tomorrow, when the service has closed the day")
     if done.models:
         lines.append(
             f"STILL THERE: the files of {listed(done.models)} hold such rows (reference.parquet, holdout.parquet), and "
