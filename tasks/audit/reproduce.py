@@ -18,7 +18,7 @@ from releve.domain.experiment.arms import ArmsStarted
 from releve.domain.neighbours.filters import Condition, matching
 from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.vectors import as_queries
-from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_row_id
+from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_request_id
 from releve.domain.prediction_log.reproduction import (
     Difference,
     GivenAgain,
@@ -83,7 +83,7 @@ def _find(settings: Settings, request: str) -> AnswerLine | SearchLine:
 
     Raises NotFound, saying of each scenario why it is not there.
     """
-    day = parse_row_id(f"{request}.0").day
+    day = parse_request_id(request).day
     for folder in sorted([*settings.home.glob("ledger/*/"), *settings.home.glob("archive/*/ledger/")]):
         if line := find_request(folder, request):
             return line

@@ -1,5 +1,6 @@
 """Have a challenger take part in live traffic, change how it does, end it, and say how it stands."""
 
+from collections import Counter
 from contextlib import suppress
 
 from releve.adapters.git_dvc.committed import read_committed
@@ -11,6 +12,7 @@ from releve.core.errors import BadInput, NotFound
 from releve.core.params import Experiment
 from releve.core.settings import Settings
 from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
+from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
 from releve.reporting.arms_messages import describe_arms
 from tasks.monitoring.champion import check_released
@@ -78,13 +80,15 @@ def arms_status(settings: Settings, scenario: str) -> ArmsStatus | None:
     if running is None:
         return None
     ledger, started = LedgerReader(settings.home / "ledger" / scenario), running.started
-    answers = ledger.answers(since=running.since)
-    by_arm = [arm for arm, model in zip(answers.arms, answers.models, strict=True) if model in _models(started)]
+    rows = Counter[str]()
+    for line in ledger.requests(since=parse_since(running.since)):
+        if line.model in (started.champion, started.challenger.model):
+            rows[line.arm] += len(line.rows) - len(line.erased)
     shadows = ledger.shadows(since=running.since, model=started.challenger.model)
     return ArmsStatus(
         running,
-        champion_rows=by_arm.count(Arm.CHAMPION),
-        challenger_rows=by_arm.count(Arm.CHALLENGER),
+        champion_rows=rows[Arm.CHAMPION],
+        challenger_rows=rows[Arm.CHALLENGER],
         shadow_rows=sum(len(line.labels) for line in shadows),
         failed=sum(bool(line.error) for line in shadows),
     )
@@ -122,7 +126,3 @@ def _running(registry: Registry, scenario: str) -> RunningArms:
     if running is None:
         raise NotFound(f"no challenger of {scenario} takes part in live traffic")
     return running
-
-
-def _models(started: ArmsStarted) -> tuple[str, str]:
-    return started.champion, started.challenger.model

@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms
+from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms
 from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
-from releve.domain.prediction_log.records import timestamp
-from releve.domain.registry.chain import ARMS_COMPARED, ARMS_STARTED
+from releve.domain.prediction_log.records import answers_from, parse_since, timestamp
+from releve.domain.registry.chain import ARMS_COMPARED
 from releve.domain.registry.events import Challenger
 from releve.reporting.live_comparison import describe_decision
 from tasks.experiment.arms import start_arms
@@ -55,7 +54,7 @@ def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:
     running = registry.arms(scenario)
     if running is None:
         return None
-    comparison = _compare(settings, scenario, truth, registry, running)
+    comparison = _compare(settings, scenario, truth, running)
     compared = ArmsCompared(
         comparison=comparison, decision=decide(comparison, max_rows=truth.params.experiment.max_rows)
     )
@@ -86,18 +85,16 @@ def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult |
     return released
 
 
-def _compare(
-    settings: Settings, scenario: str, truth: Committed, registry: Registry, running: RunningArms
-) -> LiveComparison:
-    params, target, ledger = (
-        truth.params,
-        truth.schema.target,
-        LedgerReader(ScenarioState(settings.home, scenario).ledger),
-    )
+def _compare(settings: Settings, scenario: str, truth: Committed, running: RunningArms) -> LiveComparison:
+    params, target = truth.params, truth.schema.target
+    ledger = LedgerReader(ScenarioState(settings.home, scenario).ledger)
     models = {Arm.CHAMPION: running.started.champion, Arm.CHALLENGER: running.started.challenger.model}
-    own = {arm: ledger.answers(since=running.since, model=model) for arm, model in models.items()}
+    requests = [line for line in ledger.requests(since=parse_since(running.since)) if line.model in models.values()]
+    own = {
+        arm: answers_from([line for line in requests if line.model == model], featureless=True)
+        for arm, model in models.items()
+    }
     shadows = ledger.shadows(since=running.since, model=models[Arm.CHALLENGER])
-    starts = takewhile(lambda event: event.at >= running.since, newest_of(registry, scenario, ARMS_STARTED))
     answers = ArmAnswers(
         mode=running.started.mode,
         since=running.since,
@@ -106,7 +103,7 @@ def _compare(
             Arm.CHAMPION: own[Arm.CHAMPION],
             Arm.CHALLENGER: challenger_rows(shadows, own[Arm.CHALLENGER], own[Arm.CHAMPION]),
         },
-        is_shadow=all(event.read(ArmsStarted).mode is ArmMode.SHADOW for event in starts),
+        is_shadow=running.only_shadow,
         failed=sum(bool(line.error) for line in shadows),
     )
     labels = ledger.labels(with_queued=True)

@@ -14,11 +14,10 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsStarted, RunningArms
+from releve.domain.experiment.arms import Arm, RunningArms
 from releve.domain.experiment.label_queue import LabelQueue, QueuedRow, Selection, rows_to_label, selection_for
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.prediction_log.records import parse_since, timestamp
-from releve.domain.registry.chain import ARMS_STARTED
 from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioState
 
@@ -43,18 +42,16 @@ def write_queue(
     """
     truth, now = read_committed(settings, scenario), clock()
     state = ScenarioState(settings.home, scenario)
-    registry = Registry(settings.registry_url)
-    arms = registry.arms(scenario)
+    arms = Registry(settings.registry_url).arms(scenario)
     if arms is None:
         raise NotFound(f"no challenger of {scenario} takes part in live traffic: `releve arms {scenario}` starts one")
     path = path or state.label_queue / f"{now:%Y%m%dT%H%M%SZ}.csv"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
     metric = resolve(truth.params.gate.metric, truth.schema.target.task)
-    is_shadow = _only_shadow(registry, scenario, arms)
-    selection = selection_for(metric, is_shadow=is_shadow)
+    selection = selection_for(metric, is_shadow=arms.only_shadow)
     matured = timestamp(now - timedelta(hours=truth.params.experiment.label_delay_hours))
-    needed = sorted(_needed(state, arms, selection, is_shadow=is_shadow), key=lambda row: (row.at, row.id))
+    needed = sorted(_needed(state, arms, selection), key=lambda row: (row.at, row.id))
     old_enough = [row for row in needed if row.at <= matured]
     chosen = old_enough[:most]
     if chosen:
@@ -64,16 +61,10 @@ def write_queue(
     return LabelQueue(path if chosen else None, metric, selection, len(chosen), more, waiting)
 
 
-def _only_shadow(registry: Registry, scenario: str, arms: RunningArms) -> bool:
-    """Whether the challenger was nothing but a shadow since this pair began."""
-    started = registry.events(scenario, kinds=[ARMS_STARTED])
-    return all(event.read(ArmsStarted).mode is ArmMode.SHADOW for event in started if event.at >= arms.since)
-
-
-def _needed(state: ScenarioState, arms: RunningArms, selection: Selection, *, is_shadow: bool) -> Iterator[QueuedRow]:
+def _needed(state: ScenarioState, arms: RunningArms, selection: Selection) -> Iterator[QueuedRow]:
     ledger, since = LedgerReader(state.ledger), parse_since(arms.since)
     models = {arms.started.champion, challenger := arms.started.challenger.model}
-    shadows = {line.of: line for line in ledger.shadows(since=since, model=challenger)} if is_shadow else None
+    shadows = {line.of: line for line in ledger.shadows(since=since, model=challenger)} if arms.only_shadow else None
     labelled = ledger.labels(with_queued=True)
     lines = ledger.requests(since=since)
     return rows_to_label(lines, shadows, selection=selection, models=models, labelled=labelled)

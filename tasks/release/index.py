@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
 from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import NotFound
@@ -144,11 +145,19 @@ def update_index(
     return WrittenVersion(newer, gone, check)
 
 
-def check_complete(settings: Settings, release: Release) -> None:
-    """Raises IndexMismatch where the collection no longer has the rows that the release searches, IndexUnavailable."""
+def as_searched_now(settings: Settings, release: Release) -> Release:
+    """Return the release with as many rows as its collection has for it: fewer than then, where some were erased.
+
+    Raises IndexMismatch where others are missing, IndexUnavailable, and what `rows_of` raises.
+    """
     with _index(settings) as index:
-        if not index.complete(release.index, release.index_rows, version=release.index_version):
-            raise IndexMismatch(f"{release.index_name} has lost some of its {release.index_rows} rows; {REBUILD}")
+        if index.complete(release.index, release.index_rows, version=release.index_version):
+            return release
+        model = ModelStore(settings.home).load(release.model, digest=release.model_digest)
+        left = len(rows_of(settings, release, model, read_reference(settings, release.model)).rows)
+        if not index.complete(release.index, left, version=release.index_version):
+            raise IndexMismatch(f"{release.index_name} has lost some of its {left} rows; {REBUILD}")
+    return release.model_copy(update={"index_rows": left})
 
 
 def rows_of(settings: Settings, release: Release, model: Model, reference: "pd.DataFrame") -> IndexedRows:

@@ -15,7 +15,7 @@ from releve.domain.registry.events import IndexMoved
 from releve.domain.registry.release import IndexUpdate, Release
 from tasks.monitoring.champion import check_released, read_reference
 from tasks.pipeline.rows import rows_at
-from tasks.release.index import IndexedRows, check_complete, update_index
+from tasks.release.index import IndexedRows, as_searched_now, update_index
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,14 @@ def roll_back_index(settings: Settings, scenario: str, *, reason: str, actor: st
     """Move back to the rows that were searched before, beside the same model; doing it again returns to the newer ones.
 
     The next refresh waits for other rows than those that it left. Raises NotFound, NothingToRollBackTo, IndexMismatch
-    where the rows are gone, IndexUnavailable, StaleRelease.
+    where rows are gone that nobody erased, IndexUnavailable, StaleRelease.
     """
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
-    back = registry.previous_index(scenario)
-    if back is None:
+    before = registry.previous_index(scenario)
+    if before is None:
         raise NothingToRollBackTo(f"{current.release.model} serves with the one index that it ever had")
-    check_complete(settings, back)
+    back = as_searched_now(settings, before)
     moved = IndexMoved(release=back, since=current.since, new=0, gone=0, is_rollback=True)
     registry.move(scenario, moved, expected=current.number, reason=reason, actor=actor)
     return back

@@ -8,7 +8,7 @@ SINCE = "2026-05-31T12:00:00.000000+00:00"
 
 
 def status(*, own=0, **started):
-    running = RunningArms(7, SINCE, make_arms_started(**started))
+    running = RunningArms(7, SINCE, make_arms_started(**started), only_shadow=not started)
     return ArmsStatus(running, champion_rows=1200, challenger_rows=own, shadow_rows=1150, failed=2)
 
 

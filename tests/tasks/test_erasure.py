@@ -29,6 +29,7 @@ from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
 from tasks.release.index import searched_rows
+from tasks.release.index_refresh import refresh_index, roll_back_index
 from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tests.tables import SHOP
@@ -143,6 +144,20 @@ def test_a_row_leaves_batches_files_ledger_and_index_and_what_stays_is_named(nam
     assert [each.read(RowsErased).is_finished for each in events] == [False, True]
     assert ZOE not in json.dumps([each.as_dict() for each in events])
     assert named.registry.verify(SHOP)
+
+
+def test_after_an_erasure_the_index_goes_back_to_what_is_left_of_the_rows_before(named):
+    before = named.registry.current(SHOP).release
+    named.receive(NEWER.assign(customer="customer-new"), "day-3.parquet")
+    ingest(named.settings, SHOP)
+    newer = refresh_index(named.settings, SHOP).release
+    erase(named.settings, SHOP, [ZOE], reason="a request by letter")
+
+    back = roll_back_index(named.settings, SHOP, reason="wrong labels")
+    forth = roll_back_index(named.settings, SHOP, reason="they were right")
+
+    assert (back.index_version, back.index_rows) == (before.index_version, before.index_rows - 1)
+    assert (forth.index_version, forth.index_rows) == (newer.index_version, newer.index_rows - 1)
 
 
 def test_finished_days_are_rewritten_in_the_remote_too_and_an_open_segment_is_finished_by_the_next_run(named):

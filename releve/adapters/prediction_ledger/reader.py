@@ -35,6 +35,7 @@ from releve.domain.prediction_log.records import (
     by_request,
     day_of,
     newest_labels,
+    parse_request_id,
     parse_row_id,
     parse_since,
 )
@@ -136,7 +137,7 @@ def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
 
 def find_request(folder: Path, request: str) -> AnswerLine | SearchLine | None:
     """The answers or the search of that id in the ledger at `folder`. Raises BadInput for no id at all, Unavailable."""
-    place = parse_row_id(f"{request}.0")
+    place = parse_request_id(request)
     for kind, parse in ((ANSWERS, AnswerLine.parse), (SEARCHES, SearchLine.parse)):
         try:
             for line in map(parse, _values_at(folder, kind, place)):

@@ -108,6 +108,7 @@ class RunningArms:
     number: int  # of that event
     since: str  # ISO 8601, UTC: when this pair began, in whatever mode
     started: ArmsStarted
+    only_shadow: bool  # whether the challenger was nothing else since then
 
 
 @dataclass(frozen=True)
@@ -131,5 +132,9 @@ def running_arms(newest_first: Iterable[Event]) -> RunningArms | None:
         started = event.read(ArmsStarted) if event.kind == ARMS_STARTED else None
         if started is None or (running and not started.same_pair(running.started)):
             break
-        running = replace(running, since=event.at) if running else RunningArms(event.number, event.at, started)
+        is_shadow = started.mode is ArmMode.SHADOW
+        if running is None:
+            running = RunningArms(event.number, event.at, started, only_shadow=is_shadow)
+        else:
+            running = replace(running, since=event.at, only_shadow=running.only_shadow and is_shadow)
     return running

@@ -92,9 +92,7 @@ class ArmAnswers:
         times = {**champion, **challenger}
         if self.is_shadow:
             times = {row_id: at for row_id, at in champion.items() if row_id in challenger}
-        in_order = sorted(
-            times.items(), key=lambda row: row[1]
-        )  # of one moment, the rows keep the order of their request
+        in_order = sorted(times.items(), key=lambda row: row[1])  # of one moment, as their request has them
         return {row_id: at for row_id, at in in_order if at <= matured}
 
 

@@ -25,7 +25,7 @@ class HiddenCells:
 
     def hide(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return rows as the ledger may hold them."""
-        if not self.names:
+        if not (self.hashed or self.dropped):
             return rows
         return [
             {name: self._hidden(name, cell) for name, cell in row.items() if name not in self.dropped} for row in rows

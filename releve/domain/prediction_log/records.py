@@ -312,6 +312,15 @@ def parse_row_id(row_id: str) -> RowId:
     return RowId(day=day, worker=worker, offset=int(offset, 16), random=random, position=int(position))
 
 
+def parse_request_id(request: str) -> RowId:
+    """Take a request id apart, as the id of its first row. Raises BadInput."""
+    try:
+        return parse_row_id(f"{request}.0")
+    except BadInput:
+        example = EXAMPLE_ID.rpartition(".")[0]
+        raise BadInput(f"{request[:80]!r} is not the id of a request; expected one like {example}") from None
+
+
 def by_request(row_ids: Iterable[str]) -> dict[str, list[str]]:
     """Request id -> the row ids that name its rows. What is no row id at all names none and is left out."""
     grouped: dict[str, list[str]] = {}

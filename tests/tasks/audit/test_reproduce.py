@@ -201,7 +201,7 @@ def test_the_command_prints_what_comes_out_and_ends_with_1_where_it_is_not_the_s
 
 
 def test_what_is_no_id_is_refused(released):
-    with pytest.raises(BadInput, match="is not the id of an answered row"):
+    with pytest.raises(BadInput, match="is not the id of a request"):
         list(reproduce(released.settings, ["../registry"]))
 
 
