@@ -1,5 +1,6 @@
 """What makes an ONNX file one that cannot be released."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,25 @@ def with_nan(path: Path) -> None:
         onnx.numpy_helper.from_array(np.full_like(onnx.numpy_helper.to_array(weights), np.nan), weights.name)
     )
     path.write_bytes(network.SerializeToString())
+
+
+def with_fewer_tokens(path: Path) -> None:
+    """Its table has vectors for the first five tokens alone."""
+    network = onnx.load(str(path))
+    table = next(each for each in network.graph.initializer if each.name == "table")
+    table.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(table)[:5], table.name))
+    path.write_bytes(network.SerializeToString())
+
+
+def with_sizes(*sizes: int | str) -> Callable[[Path], None]:
+    """It takes texts and tokens in these numbers alone; a name stands for any."""
+
+    def spoil(path: Path) -> None:
+        network = onnx.load(str(path))
+        for taken in network.graph.input:
+            shape = [onnx.TensorShapeProto.Dimension(**{"dim_value" if isinstance(each, int) else "dim_param": each})
+                     for each in sizes]  # fmt: skip
+            taken.type.tensor_type.shape.CopyFrom(onnx.TensorShapeProto(dim=shape))
+        path.write_bytes(network.SerializeToString())
+
+    return spoil

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from releve.adapters.vectors.sentence_model import network_file, open_network
+from releve.adapters.vectors.encoder_folder import network_file, open_network, read_config, try_network
 from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
 from releve.domain.neighbours.text_vectors import unit_length
@@ -28,7 +28,8 @@ BILINEAR = 2  # as Pillow, and so transformers, numbers its filters
 MODES = {1: "grey", 3: "rgb"}  # by the number of channels
 
 Side = Annotated[int, Field(ge=1, le=1024)]
-Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Channels = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=3)]
 
 
 class ImageReading(DocumentPart):
@@ -102,9 +103,8 @@ def import_image_model(source: Path) -> dict[str, bytes]:
     Raise BadInput naming what is missing or of a kind that is not run here.
     """
     network = network_file(source)
-    content = network.read_bytes()
-    reading = _judge_config(source / CONFIG, _judge_network(network, content))
-    return {NETWORK: content, READING: reading.model_dump_json().encode()}
+    reading = _judge_config(source / CONFIG, _judge_network(network))
+    return {NETWORK: network.read_bytes(), READING: reading.model_dump_json().encode()}
 
 
 class _Size(BaseModel):
@@ -122,7 +122,7 @@ class _Config(BaseModel):
     do_center_crop: bool = True  # where there is a crop_size
     crop_size: Side | _Size | None = None
     do_rescale: bool = True
-    rescale_factor: float = 1 / 255
+    rescale_factor: Finite = 1 / 255
     do_normalize: bool = True
     image_mean: Channels
     image_std: Channels
@@ -136,12 +136,9 @@ class _Network:
     output: str
 
 
-def _judge_network(path: Path, content: bytes) -> _Network:
+def _judge_network(path: Path) -> _Network:
     """Judge what the network takes and gives."""
-    try:
-        session = open_network(content)
-    except Exception as error:  # of ONNX Runtime: operators that it does not know, weights in another file
-        raise BadInput(f"{path} cannot be run by ONNX Runtime: {str(error).strip().splitlines()[0]}") from None
+    session = try_network(path)
     inputs = session.get_inputs()
     if [(len(each.shape), each.type) for each in inputs] != [(4, "tensor(float)")]:
         found = ", ".join(f"{each.name} ({each.type}, {len(each.shape)} axes)" for each in inputs)
@@ -164,12 +161,7 @@ def _judge_network(path: Path, content: bytes) -> _Network:
 
 def _judge_config(path: Path, network: _Network) -> ImageReading:
     """Judge what a preprocessor_config.json says beside what the network takes."""
-    try:
-        config = _Config.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(each) for each in first["loc"])
-        raise BadInput(f"{path} cannot be used: {key + ': ' if key else ''}{first['msg']}") from None
+    config: _Config = read_config(path, _Config)
     channels = len(config.image_mean)
     if channels not in MODES or len(config.image_std) != channels or not all(config.image_std):
         raise BadInput(f"{path} cannot be used: image_mean and image_std are one number of grey, or three of RGB")

@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
+from releve.adapters.vectors.encoder_folder import network_file, open_network, read_config, reason_of, try_network
 from releve.core.errors import BadInput, Unavailable
 from releve.domain.neighbours.text_vectors import unit_length
 
 NETWORK, TOKENIZER, READING = "sentence.onnx", "sentence_tokenizer.json", "sentence_reading.json"  # as copied
-NETWORKS = ("onnx/model.onnx", "model.onnx")  # where a sentence-transformers folder keeps its export
 POOLING = "1_Pooling/config.json"
 MODULES = ("Transformer", "Pooling", "Normalize")  # what is run here; a Dense layer, say, is not
 TOKENS = ("last_hidden_state", "token_embeddings")  # what exporters call the vectors of the tokens
@@ -28,6 +29,24 @@ SENTENCES, READY = "sentence_embedding", "none"  # an output that needs no pooli
 TOGETHER = 32  # texts per run
 MOST_TOKENS = 512  # where neither file says: the length that BERT learned
 PAD = 0  # any token: what is padded is masked
+
+Length = Annotated[int, Field(ge=0, le=2**31)]  # in tokens; 0 says nothing
+
+
+class _Module(BaseModel):
+    type: str
+
+
+class _SentenceConfig(BaseModel):
+    max_seq_length: Length | None = None
+
+
+class _Truncation(BaseModel):
+    max_length: Length | None = None
+
+
+class _Tokenizer(BaseModel):
+    truncation: _Truncation | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,7 @@ class SentenceModel:
     @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self._run(["a"]).shape[1])
+        return int(self._run([[PAD]], [[0]]).shape[1])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (texts, dimension); zeros for an empty text. Its neighbours in the list change no vector."""
@@ -55,16 +74,32 @@ class SentenceModel:
         filled = [place for place, text in enumerate(texts) if text.strip()]
         for start in range(0, len(filled), TOGETHER):
             places = filled[start : start + TOGETHER]
-            vectors[places] = self._run([texts[place] for place in places])
+            encodings = self._tokenizer.encode_batch([texts[place] for place in places])
+            known = {place: each for place, each in zip(places, encodings, strict=True) if each.ids}
+            if known:
+                vectors[[*known]] = self._run(
+                    [each.ids for each in known.values()], [each.type_ids for each in known.values()]
+                )
         return unit_length(vectors)
 
-    def _run(self, texts: list[str]) -> NDArray[Any]:
-        encodings = self._tokenizer.encode_batch(texts)
-        width = max(len(each.ids) for each in encodings)
+    def check_tokens(self) -> None:
+        """Raise BadInput where the network has fewer tokens than the tokenizer, or takes them in another form."""
+        tokens = self._tokenizer.get_vocab(with_added_tokens=True)
+        try:
+            self._run([[max(tokens.values(), default=PAD)]], [[0]])
+        except Exception as error:  # ONNX Runtime raises what it likes
+            raise BadInput(
+                f"the network cannot be asked for the last of the tokenizer's {len(tokens):,} tokens: "
+                f"{reason_of(error)}"
+            ) from None
+
+    def _run(self, tokens: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> NDArray[Any]:
+        """The vectors of texts, each of which has a token; before they are scaled."""
+        width = max(map(len, tokens))
         inputs = {
-            "input_ids": _padded([each.ids for each in encodings], width, PAD),
-            "attention_mask": _padded([each.attention_mask for each in encodings], width, 0),
-            "token_type_ids": _padded([each.type_ids for each in encodings], width, 0),
+            "input_ids": _padded(tokens, width, PAD),
+            "attention_mask": _padded([[1] * len(each) for each in tokens], width, 0),
+            "token_type_ids": _padded(types, width, 0),
         }
         wanted = {each.name for each in self._session.get_inputs()}
         asked = {name: block for name, block in inputs.items() if name in wanted}
@@ -84,15 +119,6 @@ class SentenceModel:
     @cached_property
     def _tokenizer(self) -> Any:
         return open_tokenizer(self.folder / TOKENIZER, max_tokens=self._reading["max_tokens"])
-
-
-def open_network(content: bytes) -> Any:
-    """A session of ONNX Runtime; from bytes, so that nothing beside the file is ever read."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def open_tokenizer(path: Path, *, max_tokens: int | None = None) -> Any:
@@ -128,10 +154,7 @@ def import_sentence_model(source: Path) -> dict[str, bytes]:
 
 def _output(network: Path, source: Path) -> tuple[str, str]:
     """Choose what the network is asked for, and how that is pooled."""
-    try:
-        session = open_network(network.read_bytes())
-    except Exception as error:  # of ONNX Runtime: operators that it does not know, weights in another file
-        raise BadInput(f"{network} cannot be run by ONNX Runtime: {str(error).strip().splitlines()[0]}") from None
+    session = try_network(network)
     inputs = [each.name for each in session.get_inputs()]
     if "input_ids" not in inputs or set(inputs) - {*INPUTS}:
         raise BadInput(f"{network} takes {', '.join(inputs)}; expected input_ids, and of {', '.join(INPUTS[1:])} any")
@@ -151,32 +174,19 @@ def _output(network: Path, source: Path) -> tuple[str, str]:
 def _max_tokens(source: Path, tokenizer: Path) -> int:
     """How many tokens of a text are read, by the first file that says so."""
     path = source / "sentence_bert_config.json"
-    config = json.loads(path.read_text()) if path.is_file() else {}
-    truncation = json.loads(tokenizer.read_bytes()).get("truncation") or {}
-    return int(config.get("max_seq_length") or truncation.get("max_length") or MOST_TOKENS)
+    config = read_config(path, _SentenceConfig) if path.is_file() else _SentenceConfig()
+    truncation = read_config(tokenizer, _Tokenizer).truncation or _Truncation()
+    return config.max_seq_length or truncation.max_length or MOST_TOKENS
 
 
 def _check_modules(source: Path) -> None:
     path = source / "modules.json"
-    kinds = [str(each["type"]).rpartition(".")[2] for each in json.loads(path.read_text())] if path.is_file() else []
+    modules = read_config(path, list[_Module]) if path.is_file() else []
+    kinds = [each.type.rpartition(".")[2] for each in modules]
     if unknown := [kind for kind in kinds if kind not in MODULES]:
         raise BadInput(
             f"{path} names {', '.join(unknown)}; only {', '.join(MODULES)} are run here. Choose a model without it"
         )
-
-
-def network_file(source: Path) -> Path:
-    """Find the network of a folder. Raise BadInput where there is none, or its weights lie in another file."""
-    networks = [source / name for name in NETWORKS if (source / name).is_file()]
-    if not networks:
-        raise BadInput(
-            f"{source} has neither {' nor '.join(NETWORKS)}; take a model that brings its ONNX export, "
-            "or export it (optimum-cli export onnx --task feature-extraction)"
-        )
-    beside = [path.name for path in networks[0].parent.iterdir() if path.name.startswith(f"{networks[0].name}_data")]
-    if beside or (networks[0].parent / f"{networks[0].name}.data").exists():
-        raise BadInput(f"{networks[0]} keeps its weights in a file of their own; save it as one file (below 2 GB)")
-    return networks[0]
 
 
 def _needed(source: Path, name: str) -> Path:
@@ -187,7 +197,7 @@ def _needed(source: Path, name: str) -> Path:
 
 def _pooling(source: Path) -> str:
     path = _needed(source, POOLING)
-    values = json.loads(path.read_text())
+    values = read_config(path, dict[str, Any])
     modes: list[str] = [values["pooling_mode"]] if isinstance(values.get("pooling_mode"), str) else []
     if not modes:  # as older models say it: "pooling_mode_mean_tokens": true
         chosen = [name for name, on in values.items() if name.startswith("pooling_mode_") and on is True]
@@ -197,8 +207,8 @@ def _pooling(source: Path) -> str:
     return modes[0]
 
 
-def _padded(rows: list[list[int]], width: int, filler: int) -> NDArray[np.int64]:
-    return np.array([row + [filler] * (width - len(row)) for row in rows], dtype=np.int64)
+def _padded(rows: Sequence[Sequence[int]], width: int, filler: int) -> NDArray[np.int64]:
+    return np.array([[*row] + [filler] * (width - len(row)) for row in rows], dtype=np.int64)
 
 
 POOLINGS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {

@@ -82,12 +82,14 @@ def import_static_model(source: Path) -> dict[str, bytes]:
     """What to copy of a model2vec folder, by the name it is copied to. Raise BadInput."""
     arrays = read_safetensors(source / SOURCE_ARRAYS)
     vectors, tokens = arrays["embeddings"], open_tokenizer(source / SOURCE_TOKENIZER).get_vocab_size()
-    places = arrays.get("mapping", np.arange(len(vectors)))
-    is_short = min(len(places), len(arrays.get("weights", places))) < tokens
-    if is_short or not 0 <= places.min() <= places.max() < len(vectors):
-        raise BadInput(f"{source / SOURCE_ARRAYS} has no vector for some of the tokenizer's {tokens:,} tokens")
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise BadInput(f"the embeddings of {source / SOURCE_ARRAYS} are no rows of finite numbers; download it again")
+    places, weights = arrays.get("mapping", np.arange(len(vectors))), arrays.get("weights", np.ones(tokens))
+    for name, array in {"mapping": places, "weights": weights}.items():
+        if array.ndim != 1 or not np.isfinite(array).all() or (name == "mapping" and array.dtype.kind != "i"):
+            raise BadInput(f"the array {name} of {source / SOURCE_ARRAYS} is no list of numbers; download it again")
+    if min(len(places), len(weights)) < tokens or not 0 <= places.min() <= places.max() < len(vectors):
+        raise BadInput(f"{source / SOURCE_ARRAYS} has no vector for some of the tokenizer's {tokens:,} tokens")
     return {
         ARRAYS: (source / SOURCE_ARRAYS).read_bytes(),
         TOKENIZER: (source / SOURCE_TOKENIZER).read_bytes(),
@@ -114,6 +116,6 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         size = int.from_bytes(file.read(8), "little")
         try:
             header = dict(json.loads(file.read(min(size, path.stat().st_size))))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise BadInput(f"{path} is no safetensors file; download it again") from None
     return {name: each for name, each in header.items() if name != "__metadata__"}, 8 + size

@@ -16,6 +16,7 @@ from releve.domain.neighbours.index_design import Metric
 LABEL, BATCH = "label", "batch"  # what every index can be filtered by
 MAX_LIMIT = 1000  # results per query; an unbounded limit kept one server busy for half a minute
 MAX_QUERIES = 1000  # vectors per call
+MAX_DIMENSION = 32_768  # numbers of a vector that a Milvus server takes; Milvus Lite would take more
 MAX_TEXT_BYTES = 1024  # of a label, batch name or category
 
 

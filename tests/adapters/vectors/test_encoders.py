@@ -8,8 +8,15 @@ from releve.adapters.vectors.encoders import import_model, open_text_model
 from releve.core.errors import BadInput
 from tests.image_models import make_image_model
 from tests.sentence_models import WIDTH, make_onnx_model, make_sentence_model, make_static_model
-from tests.spoilt_networks import with_custom_operator, with_nan, with_weights_elsewhere
+from tests.spoilt_networks import (
+    with_custom_operator,
+    with_fewer_tokens,
+    with_nan,
+    with_sizes,
+    with_weights_elsewhere,
+)
 
+DEEP = (100_000).to_bytes(8, "little") + b"[" * 100_000
 TEXTS = ["red apple", "green apples", "a slow, red car with green apples", " ", "car"]
 
 
@@ -82,6 +89,15 @@ def package_folder(package):
         (lambda path: path.write_bytes(b"no network"), r"model\.onnx cannot be run by ONNX Runtime"),
         (lambda path: (path.parent / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
         (lambda path: (path.parent / "tokenizer.json").write_text("{}"), "cannot be run"),
+        (lambda path: (path.parent / "tokenizer.json").write_text("[]"), r"tokenizer\.json cannot be used: Input sho"),
+        (lambda path: (path.parent / "tokenizer.json").write_bytes(b"\xff\xfe"), r"tokenizer\.json cannot be used"),
+        (
+            with_fewer_tokens,
+            r"the network cannot be asked for the last of the tokenizer's 11 tokens: .*out of data bou",
+        ),
+        (with_sizes("texts", 16), r"the network cannot be asked for .* Got: 1 Expected: 16"),
+        (with_sizes(1, "tokens"), r"cannot be run: .* Got: 3 Expected: 1"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-300]), r"model\.onnx cannot be run by ONNX Runtime"),
     ],
 )
 def test_a_network_that_cannot_be_released_is_refused(spoil, reason, tmp_path):
@@ -90,6 +106,18 @@ def test_a_network_that_cannot_be_released_is_refused(spoil, reason, tmp_path):
 
     with pytest.raises(BadInput, match=reason):
         import_model(source)
+
+
+def test_a_text_of_which_the_tokenizer_makes_no_token_says_nothing(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    source = make_onnx_model(tmp_path / "source")
+    Tokenizer(models.BPE({"a": 0, "b": 1}, [])).save(str(source / "tokenizer.json"))
+
+    alone, beside, known = opened(source, tmp_path / "model").encode(["zz", "z", "a"])
+
+    assert not alone.any() and not beside.any()
+    assert np.linalg.norm(known) == pytest.approx(1)
 
 
 def test_a_network_with_other_inputs_is_refused(tmp_path):
@@ -112,6 +140,12 @@ def test_a_model_that_is_too_large_for_a_release_is_refused(tmp_path, monkeypatc
         ({"embeddings": np.zeros((10, WIDTH), np.float32)}, "has no vector for some of the tokenizer's 11 tokens"),
         ({"weights": np.zeros(3, np.float32)}, "has no vector for some"),
         ({"mapping": np.array([11] * 11)}, "has no vector for some"),
+        ({"mapping": np.zeros(11, np.float32)}, "the array mapping of .* is no list of numbers"),
+        ({"weights": np.full(11, np.nan, np.float32)}, "the array weights of .* is no list of numbers"),
+        ({"weights": np.ones((11, 2), np.float32)}, "the array weights of .* is no list of numbers"),
+        ({"embeddings": np.ones(11, np.float32)}, "are no rows of finite numbers"),
+        ({"embeddings": np.zeros((11, 0), np.float32)}, "gives vectors of 0 numbers, expected 1 to 32,768"),
+        ({"embeddings": np.zeros((11, 32_769), np.int8)}, "gives vectors of 32,769 numbers, expected 1 to 32,768"),
     ],
 )
 def test_a_static_model_that_gives_no_vectors_is_refused(arrays, reason, tmp_path):
@@ -119,7 +153,19 @@ def test_a_static_model_that_gives_no_vectors_is_refused(arrays, reason, tmp_pat
         import_model(make_static_model(tmp_path / "source", **arrays))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x04\0\0\0\0\0\0\0null"])
+def test_a_static_model_of_as_many_numbers_as_milvus_takes_is_taken(tmp_path):
+    import_model(make_static_model(tmp_path / "source", embeddings=np.zeros((11, 32_768), np.int8)))
+
+
+def test_a_static_model_with_a_broken_tokenizer_is_refused(tmp_path):
+    source = make_static_model(tmp_path / "source")
+    (source / "tokenizer.json").write_text("{}")
+
+    with pytest.raises(BadInput, match=r"the model in .*source cannot be run: Model missing"):
+        import_model(source)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x04\0\0\0\0\0\0\0null", DEEP])
 def test_a_broken_file_of_weights_is_named(content, tmp_path):
     source = make_static_model(tmp_path / "source")
     (source / "model.safetensors").write_bytes(content)

@@ -127,6 +127,8 @@ def test_a_folder_that_cannot_be_released_is_refused(spoil, reason, tmp_path):
         ({"size": 9000}, "cannot be used: size.*less than or equal to 1024"),
         ({"image_mean": [0.5, 0.5]}, "image_mean and image_std are one number of grey, or three of RGB"),
         ({"image_std": [0]}, "image_mean and image_std are one number of grey, or three of RGB"),
+        ({"image_mean": [float("inf")]}, "cannot be used: image_mean.0: Input should be a finite number"),
+        ({"rescale_factor": float("nan")}, "cannot be used: rescale_factor: Input should be a finite number"),
         ({"image_mean": None}, "cannot be used: image_mean: Input should be"),
         ({"do_resize": False}, "cannot be used: do_resize: Input should be True"),
     ],

@@ -123,6 +123,26 @@ def test_a_way_of_pooling_that_is_not_known_is_refused(pooling, found, tmp_path)
         import_model(source)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("modules.json", "{", "Invalid JSON"),
+        ("modules.json", '{"type": "x"}', "Input should be a valid array"),
+        ("modules.json", '[{"path": "x"}]', "0.type: Field required"),
+        ("1_Pooling/config.json", "[]", "Input should be an object"),
+        ("sentence_bert_config.json", "nope", "Invalid JSON"),
+        ("sentence_bert_config.json", '{"max_seq_length": -1}', "max_seq_length: Input should be greater than"),
+        ("sentence_bert_config.json", '{"max_seq_length": "long"}', "max_seq_length: Input should be a valid integer"),
+    ],
+)
+def test_a_broken_description_is_named_with_its_key(name, text, reason, tmp_path):
+    source = make_sentence_model(tmp_path / "source")
+    (source / name).write_text(text)
+
+    with pytest.raises(BadInput, match=f"{name} cannot be used: {reason}"):
+        import_model(source)
+
+
 @pytest.mark.parametrize("name", ["model.onnx_data", "model.onnx.data"])
 def test_weights_in_a_file_of_their_own_are_refused(name, tmp_path):
     source = make_sentence_model(tmp_path / "source")
