@@ -3,10 +3,10 @@
 import shlex
 from dataclasses import asdict
 
-from releve.core.formatting import counted, to_the_second
+from releve.core.formatting import counted, listed, plural, to_the_second
 from releve.domain.experiment.label_queue import LabelQueue, ReturnedLabels, Selection
 from releve.domain.prediction_log.decisions import ChangedAnswer, DecisionCounts
-from releve.domain.prediction_log.records import AnswerLine
+from releve.domain.prediction_log.records import AnswerLine, SearchLine
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle, Reproduction
 
 SHOWN = 20  # rejected rows
@@ -18,7 +18,7 @@ SOURCES = {
 OBSTACLES = {
     Obstacle.NOT_FOUND: "no ledger holds it: {detail}",
     Obstacle.INPUTS_MISSING: "the ledger does not hold what was sent: {detail}",
-    Obstacle.ERASED: "rows of it were erased, as somebody asked for it",
+    Obstacle.ERASED: "all of it was erased, as somebody asked for it",
     Obstacle.MODEL_LOST: "its model is lost: {detail}",
 }
 DIFFERENCES = {
@@ -43,6 +43,8 @@ def describe_reproduction(found: Reproduction) -> str:
             f"its model was {SOURCES[found.source]}{altered}: revision {found.revision[:12]}, data version "
             f"{found.data_version}"
         )
+    if found.obstacle is not Obstacle.ERASED and line is not None:
+        lines += _erased(line)
     if found.obstacle is not None:
         lines.append(f"CANNOT be given again: {OBSTACLES[found.obstacle].format(detail=found.detail)}")
     elif found.differences:
@@ -50,6 +52,16 @@ def describe_reproduction(found: Reproduction) -> str:
     else:
         lines.append("the same comes out again")
     return "\n  ".join(lines)
+
+
+def _erased(line: AnswerLine | SearchLine) -> list[str]:
+    """Name what was erased of a line, of which the rest is given again."""
+    if not line.erased:
+        return []
+    if isinstance(line, SearchLine):
+        return ["a row that it found was erased, as somebody asked for it: the others are compared"]
+    rows = plural(len(line.erased), "row", "rows")
+    return [f"erased, as somebody asked for it: {rows} {listed(map(str, line.erased))}; the others are compared"]
 
 
 def reproduction_as_json(found: Reproduction) -> dict[str, object]:

@@ -14,15 +14,17 @@ from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Current
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import ReleveError, Unavailable
+from releve.core.errors import BadInput, ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
+from releve.domain.neighbours.filters import Condition
 from releve.domain.neighbours.index_design import Metric
-from releve.domain.neighbours.vectors import Neighbour
+from releve.domain.neighbours.vectors import BATCH, Neighbour
 from releve.domain.prediction_log.records import Row
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.serving.arms.trial import Trial
@@ -294,6 +296,8 @@ class Scenario:
         hits = await pool.run_here(self.index.search_async, collection, vector, **asked)
         if hits is None:
             [hits] = await pool.run(partial(self.index.search, collection, vector, **asked))
+        if not hits and question.batch is not None:
+            await pool.run(partial(self._check_batch, release, question.batch))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         arm, index, ids = served.arm, release.index_name, [hit.id for hit in hits]
         line = self.ledger.search(
@@ -304,6 +308,15 @@ class Scenario:
             neighbours=self._without_hidden_ids(neighbours, model.schema),
         )
         return Found(line, model.tag, index, arm, served.metric, neighbours, collection, ids)
+
+    def _check_batch(self, release: Release, batch: str) -> None:
+        """Raises BadInput for a batch that the index has no row of: that nothing was found says less."""
+        assert self.index is not None, "it was searched"
+        if not self.index.holds(release.index, (Condition(BATCH, batch),), version=release.index_version):
+            raise BadInput(
+                f"'filters': '{BATCH}' is {format_value(batch)}, and {release.index_name} has no row of it; send a "
+                "batch as the neighbours name it, and as batches.csv does beside the file that it came from"
+            )
 
     def _without_hidden_cells(self, question: SearchQuestion) -> SearchQuestion:
         """Make of a question what the ledger may hold of it."""

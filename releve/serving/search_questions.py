@@ -34,6 +34,11 @@ class SearchQuestion:
     filters: Filter = ()
 
     @property
+    def batch(self) -> str | None:
+        """The one batch that rows are looked for in, where one is named."""
+        return next((each.value for each in self.filters if each.field == BATCH), None)
+
+    @property
     def conditions(self) -> Filter:
         """What every row that is found has to meet."""
         return self.filters if self.label is None else (Condition(LABEL, str(self.label)), *self.filters)
@@ -149,4 +154,9 @@ def _batch(wanted: Any) -> Condition:
             f"'filters': '{BATCH}' is {format_value(wanted)}, expected the name of a file, or "
             '{"from": name, "to": name} with one of them or both'
         )
-    return Condition(BATCH, low=wanted.get("from"), high=wanted.get("to"))
+    low, high = wanted.get("from"), wanted.get("to")
+    if low is not None and high is not None and low > high:
+        raise BadInput(
+            f"'filters': '{BATCH}' is from {format_value(low)} to {format_value(high)}, which comes before it"
+        )
+    return Condition(BATCH, low=low, high=high)

@@ -61,7 +61,7 @@ def _blocks(lines: Iterator[AnswerLine]) -> Iterator[list[AnswerLine]]:
 
 
 def _ask(model: Model, lines: Sequence[AnswerLine]) -> DecisionBlock:
-    answered = [(line, place) for line in lines for place in range(len(line.rows)) if place not in line.erased]
+    answered = [(line, place) for line in lines for place in line.left]
     asked = {line.id: as_asked(line, model.schema) for line in lines}
     rows = [asked[line.id][place] for line, place in answered]
     arrays, problems = arrays_of_plain_rows(model.schema, rows), []
@@ -77,5 +77,5 @@ def _ask(model: Model, lines: Sequence[AnswerLine]) -> DecisionBlock:
         for (line, place), new in zip(answered, labels, strict=True)
         if not same_label(old := line.labels[place], new)
     ]
-    refused = sum(len(line.rows) - len(line.erased) for line in lines) - len(rows)
+    refused = sum(len(line.left) for line in lines) - len(rows)
     return DecisionBlock(len(rows), changes, refused, str(problems[0]) if problems else "")

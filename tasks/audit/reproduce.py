@@ -49,7 +49,7 @@ def reproduce(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Reproduction]:
     """Give the requests and searches of these ids again, of whatever scenario, and compare; a row's id names its
-    request. Those of one model come together.
+    request. Those of one model come together. What was erased of them is left out.
 
     The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
     travel with it, and those that had come in since. Raises BadInput for what is no id, Unavailable.
@@ -63,7 +63,7 @@ def reproduce(
         except NotFound as error:
             yield Reproduction(request, obstacle=Obstacle.NOT_FOUND, detail=str(error))
         else:
-            if line.erased:
+            if not (line.left if isinstance(line, AnswerLine) else line.is_left):
                 yield Reproduction(request, line, obstacle=Obstacle.ERASED)
             else:
                 by_model.setdefault((line.scenario, line.model), []).append(line)
@@ -118,25 +118,33 @@ def _again(
         source=fetched.source,
         is_altered=fetched.is_altered,
     )
-    row = None if isinstance(line, AnswerLine) else line.question["row"]
-    asked = line.features if isinstance(line, AnswerLine) else [] if row is None else [row]
-    names = fetched.model.schema.names
-    rows = [{name: row[name] for name in names if name in row} for row in asked]  # others may be hidden in the ledger
-    if problems := row_problems(fetched.model.schema, rows):
-        return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(problems[0]))
+    asked: dict[int, Row]  # by place
     if isinstance(line, AnswerLine):
-        given = _answer(fetched.model, rows)
+        asked = {place: line.features[place] for place in line.left}
+    else:
+        asked = {} if line.question["row"] is None else {0: line.question["row"]}
+    names = fetched.model.schema.names
+    # others may be hidden in the ledger
+    rows = [{name: row[name] for name in names if name in row} for row in asked.values()]
+    if problems := row_problems(fetched.model.schema, rows):
+        first = problems[0]
+        place = first.row if first.row is None else [*asked][first.row]
+        return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(replace(first, row=place)))
+    if isinstance(line, AnswerLine):
+        given = _answer(fetched.model, line, rows)
         return replace(found, again=given, differences=tuple(compare_answers(line, given)))
     filters = tuple(Condition(**each) for each in line.question.get("filters", ()))
     question = SearchQuestion(**{**line.question, "row": rows[0] if rows else None, "filters": filters})
+    if line.erased:  # as many are gone as were found less
+        question = replace(question, limit=len(line.neighbours))
     again, differences = _search(settings, fetched, line, question, release)
     return replace(found, again=again, differences=tuple(differences))
 
 
-def _answer(model: Model, rows: Sequence[Row]) -> GivenAgain:
+def _answer(model: Model, line: AnswerLine, rows: Sequence[Row]) -> GivenAgain:
     output = model.answer(arrays_of_rows(model.schema, rows))
     probabilities = None if output.probabilities is None else output.probabilities.tolist()
-    return GivenAgain(output.labels, probabilities, model.intervals(output))
+    return GivenAgain.beside(line, labels=output.labels, probabilities=probabilities, intervals=model.intervals(output))
 
 
 def _search(

@@ -40,6 +40,7 @@ def prepare(settings: Settings, challenger: Challenger, index: Index, *, serving
     check_design(settings, design)
     model = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
     check_golden(model)
+    model.embedder.check_dimension()
     bento = _bento(settings, challenger)
     release = _release_of(settings, challenger, model, design).beside(serving)
     checked = build_index(settings, release, model, min_recall=index.recall_floor)

@@ -284,6 +284,10 @@ def test_search_by_vector_and_label_finds_only_that_label(running: Running):
         ({"row": make_row(), "limit": 2.5}, "'limit' is 2.5"),
         ({"row": make_row(), "label": 3}, "'label' is 3, expected one of 0, 1, 2"),
         ({"row": make_row(), "label": '1" or id > 0 or label == "1'}, "'label' is"),
+        (
+            {"row": make_row(), "filters": {"batch": "frist.csv"}},
+            f"'batch' is 'frist.csv', and {COLLECTION} has no row",
+        ),
     ],
 )
 def test_a_wrong_search_is_refused(running: Running, question: dict, says: str):
@@ -291,6 +295,13 @@ def test_a_wrong_search_is_refused(running: Running, question: dict, says: str):
 
     assert response.status_code == 400
     assert says in error_of(response)["message"]
+
+
+@pytest.mark.parametrize(("batch", "found"), [("first.csv", 5), ({"from": "first.csv"}, 5), ({"from": "later.csv"}, 0)])
+def test_a_search_among_batches_finds_their_rows(running: Running, batch: object, found: int):
+    response = running.post("/search", row=make_row(), limit=5, filters={"batch": batch})
+
+    assert (response.status_code, len(response.json()["neighbours"])) == (200, found)
 
 
 def test_feedback_for_an_answered_row_is_accepted(running: Running):

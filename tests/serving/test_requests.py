@@ -170,6 +170,7 @@ def test_filters_are_conditions_on_what_is_kept_with_the_index():
         Condition("batch", low="2026-01.csv", high="2026-03.csv"),
         Condition("plan", "1"),
     )
+    assert asked(filters={"batch": {"from": "a", "to": "a"}}).filters == (Condition("batch", low="a", high="a"),)
     assert asked(filters={"batch": "x.csv", "plan": None}).filters == (
         Condition("batch", "x.csv"),
         Condition("plan", ""),
@@ -187,6 +188,7 @@ def test_filters_are_conditions_on_what_is_kept_with_the_index():
         ({"batch": {}}, "'batch' is"),
         ({"batch": {"form": "a"}}, "'batch' is"),
         ({"batch": "line\n"}, "control characters"),
+        ({"batch": {"from": "b", "to": "a"}}, "'batch' is from 'b' to 'a', which comes before it"),
         (["plan"], "'filters' is a list, expected an object"),
     ],
 )

@@ -23,6 +23,7 @@ from releve.domain.erasure.erasure import Place, RowsErased
 from releve.domain.prediction_log.reproduction import Obstacle
 from releve.domain.registry.chain import ERASED
 from releve.reporting.erasure import describe_erasure
+from releve.reporting.ledger import describe_reproduction
 from tasks.audit.reproduce import reproduce
 from tasks.erasure import erase
 from tasks.ingestion.harvest import harvest
@@ -34,6 +35,7 @@ from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.conftest import after
+from tests.tasks.served import search, served_by, serving
 from tests.tasks.shop import NEWER, TRAINING, Shop
 
 pytestmark = pytest.mark.slow
@@ -129,8 +131,7 @@ def test_a_row_leaves_batches_files_ledger_and_index_and_what_stays_is_named(nam
     assert list(LedgerReader(named.state.ledger).labels()) == [f"{request}.0"]
     assert LedgerReader(named.state.ledger).answers().ids == [f"{request}.0"]
     assert find_request(named.state.ledger, search).neighbours == []
-    reasons = [each.obstacle for each in reproduce(named.settings, [request, search])]
-    assert reasons == [Obstacle.ERASED, Obstacle.ERASED]
+    assert [each.obstacle for each in reproduce(named.settings, [search])] == [Obstacle.ERASED]
     with closing(VectorIndex(named.settings.milvus_uri)) as index:
         assert index.complete(serving.index, len(searched_rows(named.settings, serving.model)))
         assert index.complete(serving.index, serving.index_rows - 1)
@@ -144,6 +145,26 @@ def test_a_row_leaves_batches_files_ledger_and_index_and_what_stays_is_named(nam
     assert [each.read(RowsErased).is_finished for each in events] == [False, True]
     assert ZOE not in json.dumps([each.as_dict() for each in events])
     assert named.registry.verify(SHOP)
+
+
+def test_the_other_rows_of_a_request_and_what_a_search_found_beside_it_are_given_again(named):
+    [served] = served_by(named)
+    rows = [{"kind": "bread", "price": 20.0, "weight": 1.5, "customer": each} for each in ("a", ZOE, "b")]
+    zoes = {**rows[1], **TRAINING.loc[7, ["kind", "price", "weight"]].astype(object).to_dict()}
+    with serving(named) as scenario:
+        partly, wholly = (scenario.predict(served, asked).id for asked in (rows, rows[1:2]))
+        found, of_zoe = (search(scenario, served, row, label=None) for row in (zoes | {"customer": "a"}, zoes))
+    assert ZOE in {each["row_id"] for each in find_request(named.state.ledger, found).neighbours}
+
+    erase(named.settings, SHOP, [ZOE], reason="asked for")
+    results = {each.request: each for each in reproduce(named.settings, [partly, wholly, found, of_zoe])}
+
+    assert [each.request for each in results.values() if each.obstacle is Obstacle.ERASED] == [wholly, of_zoe]
+    assert results[partly].is_same and results[found].is_same
+    assert [label is None for label in results[partly].again.labels] == [False, True, False]
+    assert "row 1; the others are compared" in describe_reproduction(results[partly])
+    assert "a row that it found was erased" in describe_reproduction(results[found])
+    assert len(results[found].again) == 9
 
 
 def test_after_an_erasure_the_index_goes_back_to_what_is_left_of_the_rows_before(named):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from releve.domain.schema.cells import format_value
+from releve.domain.schema.cells import format_value, trimmed
 from releve.domain.schema.columns import IMAGE
 from releve.domain.schema.images import UnreadImage, as_text, is_image_text
 from releve.domain.schema.schema import Schema
@@ -29,7 +29,8 @@ def read_images(frame: "pd.DataFrame", schema: Schema, folder: Path) -> "pd.Data
     def read(cell: Any, max_bytes: int) -> Any:
         if isinstance(cell, bytes):
             return as_text(cell)
-        return cell if not isinstance(cell, str) or is_image_text(cell) else _read(root, cell, max_bytes)
+        path = trimmed(cell) if isinstance(cell, str) else ""  # an empty text is a missing cell
+        return cell if not path or is_image_text(path) else _read(root, path, max_bytes)
 
     images = {
         column.name: pd.Series(

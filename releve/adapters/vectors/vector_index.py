@@ -197,6 +197,13 @@ class VectorIndex:
         """Whether the collection is there, and `version` sees exactly `rows` rows."""
         return self.exists(collection) and self._count(collection, version) == rows
 
+    def holds(self, collection: str, conditions: Filter, *, version: int) -> bool:
+        """Whether `version` sees a row that meets all conditions. Raises BadInput, IndexMissing, IndexUnavailable."""
+        expression = self._layout(collection).expression(conditions, version=version)
+        with self._talking(f"search {collection}") as client:
+            found = client.query(collection, filter=expression, output_fields=["id"], limit=1, timeout=self._timeout)
+        return bool(found)
+
     def open(self, collection: str) -> None:
         """Load the collection for searching: after a restart of Milvus none is. Raises IndexMissing."""
         self._layout(collection)

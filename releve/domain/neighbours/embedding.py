@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from releve.core.documents import DocumentPart
+from releve.core.errors import BadInput
 from releve.domain.neighbours.text_vectors import CellEncoder
+from releve.domain.neighbours.vectors import MAX_DIMENSION
 from releve.domain.schema.cells import ROUNDING
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -105,6 +107,20 @@ class Embedder:
         """Length of a vector."""
         encoded = sum(encoder.dimension for encoder in (*self.texts, *self.images))
         return len(self.low) + sum(map(len, self.categories)) + encoded
+
+    def check_dimension(self) -> None:
+        """Raises BadInput, naming what makes most of a vector, where it is longer than an index holds."""
+        parts = {
+            "numbers, dates and pixels of images (a smaller size, or an encoder: neighbours.model)": len(self.low),
+            "categories (fewer of them, or a column as text)": sum(map(len, self.categories)),
+            "encoded texts and images (another encoder)": sum(each.dimension for each in (*self.texts, *self.images)),
+        }
+        if self.dimension > MAX_DIMENSION:
+            largest = max(parts, key=lambda part: parts[part])
+            raise BadInput(
+                f"the vector of a row has {self.dimension:,} numbers, and an index holds at most {MAX_DIMENSION:,}; "
+                f"{parts[largest]:,} are of {largest}"
+            )
 
     def embed(self, arrays: Arrays, images: Sequence[Sequence[str]] = ()) -> NDArray[np.float32]:
         """Vectors, float32 (rows, dimension). A missing number stands in the middle of its range.

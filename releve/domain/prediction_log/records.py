@@ -103,6 +103,11 @@ class AnswerLine:
             return self.rows
         return [{name: cell for name, cell in row.items() if name not in self.hashed} for row in self.rows]
 
+    @property
+    def left(self) -> list[int]:
+        """The places of its rows that were not erased."""
+        return [place for place in range(len(self.rows)) if place not in self.erased]
+
     def row(self, row_id: str) -> AnsweredRow | None:
         """Return the row that `row_id` names; None when it names another request or no row of this one."""
         parsed = parse_row_id(row_id)
@@ -164,6 +169,12 @@ class SearchLine:
     question: Mapping[str, Any]  # as `releve.serving.requests.SearchQuestion` has it
     neighbours: list[Mapping[str, Any]]  # nearest first
     erased: bool = False  # whether it asked for a row that was erased, or found one
+
+    @property
+    def is_left(self) -> bool:
+        """Whether enough was not erased to ask it again: what it was near, and a row that it found."""
+        is_asked = any(self.question.get(name) is not None for name in ("row", "vector", "text"))
+        return not self.erased or (is_asked and bool(self.neighbours))
 
     @classmethod
     def parse(cls, value: Any) -> "SearchLine | None":

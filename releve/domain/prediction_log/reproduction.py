@@ -52,17 +52,38 @@ class Obstacle(StrEnum):
 
     NOT_FOUND = "not_found"  # no ledger has it, nor the data remote
     INPUTS_MISSING = "inputs_missing"  # a column that the model asks for is not there as it was sent
-    ERASED = "erased"  # rows of it were erased, as somebody asked for it
+    ERASED = "erased"  # all that it asked for, or found, was erased, as somebody asked for it
     MODEL_LOST = "model_lost"  # it can neither be fetched nor built again
 
 
 @dataclass(frozen=True)
 class GivenAgain:
-    """One request's answers, as a model gives them now."""
+    """One request's answers, as a model gives them now; None for a row that was erased."""
 
-    labels: Sequence[Scalar]
-    probabilities: Sequence[Sequence[float]] | None
-    intervals: Sequence[Sequence[float]] | None
+    labels: Sequence[Scalar | None]
+    probabilities: Sequence[Sequence[float] | None] | None
+    intervals: Sequence[Sequence[float] | None] | None
+
+    @classmethod
+    def beside(
+        cls,
+        line: AnswerLine,
+        *,
+        labels: Sequence[Scalar],
+        probabilities: Sequence[Sequence[float]] | None,
+        intervals: Sequence[Sequence[float]] | None,
+    ) -> "GivenAgain":
+        """Put the answers to the rows that are left of a request into these rows' places."""
+
+        def placed(left: Sequence[Any]) -> list[Any]:
+            found = iter(left)
+            return [None if place in line.erased else next(found) for place in range(len(line.rows))]
+
+        return cls(
+            placed(labels),
+            None if probabilities is None else placed(probabilities),
+            None if intervals is None else placed(intervals),
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,7 @@ class Reproduction:
 
     @property
     def is_same(self) -> bool:
-        """Whether the very answer came out again."""
+        """Whether the very answer came out again, as far as it was not erased."""
         return self.obstacle is None and not self.differences
 
 

@@ -23,6 +23,7 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 BEGINNINGS = ("iVBORw0KGgo", "/9j/")  # of their first bytes, as base64
 MAX_BYTES = 5_000_000  # of a file; as base64 it still fits into a request
 MAX_PIXELS = 20_000_000  # once decoded, some 60 MB; a telephone's photo has 12 million
+MOST_PIXELS = 178_956_970  # whatever max_pixels says: what Pillow itself takes for a bomb
 SIZE, MODE = (16, 16), "grey"
 MODES = {"grey": ("L", ("",)), "rgb": ("RGB", ("_r", "_g", "_b"))}  # Pillow's name, and how the parts of a pixel end
 MOST_SIDE = 256  # pixels that a model sees of a row or a column of pixels
@@ -141,5 +142,7 @@ def _opened(content: bytes) -> "Image":
 
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)  # reads the header alone
-    except Exception:  # also what Pillow itself takes for a bomb
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"is an image of more than {MOST_PIXELS:,} pixels, which is never decoded") from None
+    except Exception:
         raise ValueError("is no PNG or JPEG image that can be read") from None

@@ -35,9 +35,16 @@ def checked(folder, *cells):
     return check_frame(SCHEMA, read_images(frame, SCHEMA, folder))
 
 
-@pytest.mark.parametrize("cell", ["deep/one.png", "./deep/../deep/one.png", IMAGE, base64.b64decode(IMAGE)])
+@pytest.mark.parametrize(
+    "cell", ["deep/one.png", "./deep/../deep/one.png", " deep/one.png\n", IMAGE, base64.b64decode(IMAGE)]
+)
 def test_a_row_holds_the_file_that_its_path_names_whole(folder, cell):
     assert checked(folder, cell).accepted["photo"].tolist() == [IMAGE]
+
+
+@pytest.mark.parametrize("cell", ["", " ", None])
+def test_an_empty_cell_is_a_missing_image_and_no_path(folder, cell):
+    assert checked(folder, cell).accepted["photo"].tolist() == [""]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from releve.core.documents import parse_document
+from releve.core.errors import BadInput
 from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
@@ -113,6 +114,20 @@ def test_a_vector_has_one_place_per_number_and_one_per_known_category():
 
     assert embedder.dimension == 2 + 2
     assert embedder.embed(arrays_of_rows(shop_schema(), ROWS)).shape == (3, 4)
+
+
+def test_a_vector_that_no_index_holds_is_refused_with_what_it_is_made_of():
+    fits = Embedder((0.0,) * 32_765, (1.0,) * 32_765, (("a", "b", "c"),))
+    of_numbers = Embedder((0.0,) * 32_766, (1.0,) * 32_766, (("a", "b", "c"),))
+    of_categories = Embedder((0.0,), (1.0,), (tuple(map(str, range(40_000))),))
+
+    fits.check_dimension()
+    with pytest.raises(
+        BadInput, match=r"has 32,769 numbers, .* at most 32,768; 32,766 are of numbers, dates and pixels"
+    ):
+        of_numbers.check_dimension()
+    with pytest.raises(BadInput, match=r"has 40,001 numbers, .*; 40,000 are of categories"):
+        of_categories.check_dimension()
 
 
 def test_an_embedder_survives_json_with_its_version_and_its_vectors():

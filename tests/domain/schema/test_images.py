@@ -87,7 +87,8 @@ def test_a_photo_is_turned_as_its_camera_says():
         (png(STRIPES)[:40], "is no PNG or JPEG image that can be read"),
         (png(np.random.default_rng(7).integers(0, 255, (50, 50)))[:2000], "is a broken PNG image"),
         (bomb(5000, 5000), "is an image of 5000 x 5000 pixels, expected at most 20,000,000 (max_pixels)"),
-        (bomb(2**30, 2**30), "is no PNG or JPEG image that can be read"),
+        (bomb(20_000, 20_000), "is an image of more than 178,956,970 pixels, which is never decoded"),
+        (bomb(2**30, 2**30), "is an image of more than 178,956,970 pixels, which is never decoded"),
     ],
 )
 def test_what_is_no_image_or_too_large_is_refused_with_its_reason(value, reason):

@@ -1,12 +1,9 @@
 """Answers that are given again, from the data remote alone."""
 
-import asyncio
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,31 +12,22 @@ import pytest
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.remakable import MODEL, outputs
 from releve.adapters.git_dvc.scenario_branch import git
-from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prediction_ledger.writer import LedgerWriter
-from releve.adapters.vectors.vector_index import VectorIndex
 from releve.cli.app import main
 from releve.core.errors import BadInput
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle
-from releve.domain.registry.chain import RELEASED
-from releve.domain.registry.events import ModelReleased
-from releve.serving.edge.metrics import Metrics
-from releve.serving.pools import Pool
-from releve.serving.routes import Runs
-from releve.serving.scenario import Scenario, Served
-from releve.serving.search_questions import SearchQuestion
+from releve.serving.scenario import Served
 from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
-from tests.tables import SHOP, make_params
+from tests.tables import SHOP
 from tests.tasks.conftest import after
+from tests.tasks.served import search, served_by, serving
 from tests.tasks.shop import Shop, market_rows
 
 pytestmark = pytest.mark.slow
 REQUESTS = 40  # to each release
-NOW = "2024-03-11T12:00:00+00:00"
 NOTE = {"note": {"type": "text", "max_length": 40, "nullable": True}}
 
 
@@ -64,30 +52,9 @@ def fifth(made_fifth, tmp_path) -> Shop:
     return made_fifth.copy(tmp_path)
 
 
-@contextmanager
-def serving(shop: Shop, *, at: datetime | None = None) -> Iterator[Scenario]:
-    """The service's own way to an answer, without HTTP."""
-    index = VectorIndex(shop.settings.milvus_uri)
-    ledger = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: at or datetime.now(UTC))
-    with closing(index), closing(ledger):
-        yield Scenario(SHOP, load=lambda _: Future(), ledger=ledger, index=index, metrics=Metrics())
-
-
-def served_by(shop: Shop) -> list[Served]:
-    """All releases, the oldest first."""
-    store, limits = ModelStore(shop.settings.home), make_params().service
-    released = [event.read(ModelReleased).release for event in shop.registry.events(SHOP, kinds=[RELEASED])]
-    return [Served(store.load(each.model), limits, NOW, each) for each in released]
-
-
 def rows_for(served: Served, count: int, *, seed: int = 0) -> list[dict[str, Any]]:
     rows = market_rows(count, seed=seed).assign(note="cheese of today")[served.schema.names].astype(object)
     return rows.where(rows.notna(), None).to_dict("records")
-
-
-def search(scenario: Scenario, served: Served, row: dict[str, Any], *, label: str | None) -> str:
-    pools = {runs: Pool(str(runs), threads=1, waiting=1, seconds=10) for runs in (Runs.COMPUTE, Runs.INDEX)}
-    return asyncio.run(scenario.search(served, SearchQuestion(row, None, 10, label), pools)).id
 
 
 def take_away(shop: Shop) -> None:
@@ -200,9 +167,10 @@ def test_the_command_prints_what_comes_out_and_ends_with_1_where_it_is_not_the_s
     assert len(found["again"]["probabilities"]) == 2
 
 
-def test_what_is_no_id_is_refused(released):
-    with pytest.raises(BadInput, match="is not the id of a request"):
-        list(reproduce(released.settings, ["../registry"]))
+@pytest.mark.parametrize("text", ["../registry", "nonsense", "nonsense.0"])
+def test_what_is_no_id_is_refused(released, text):
+    with pytest.raises(BadInput, match=f"'{text}' is not the id of a request"):
+        list(reproduce(released.settings, [text]))
 
 
 def tamper(shop: Shop, request: str, change: Callable[[dict[str, Any]], object]) -> None:

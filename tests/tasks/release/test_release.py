@@ -13,6 +13,7 @@ from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import GateOverride
+from releve.domain.neighbours import embedding
 from releve.domain.neighbours.index_design import IndexDesign, Metric
 from releve.domain.registry.chain import RELEASED
 from tasks.release.release import NotAccepted, check_accepted, release
@@ -142,6 +143,16 @@ def test_an_index_is_built_as_it_is_set_and_refused_where_it_would_not_hold(chal
 
     assert serving.index_design == IndexDesign(metric=Metric.IP, filters=("kind",))
     assert serving.index_check.filtered_recall == 1.0
+
+
+def test_vectors_that_no_index_holds_are_refused_before_anything_is_built(challenged, monkeypatch):
+    monkeypatch.setattr(embedding, "MAX_DIMENSION", 3)
+
+    with pytest.raises(BadInput, match=r"the vector of a row has .* numbers, and an index holds at most 3"):
+        release(challenged.settings, SHOP)
+
+    assert challenged.registry.current(SHOP) is None
+    assert not (challenged.settings.home / "milvus.db").exists()
 
 
 def test_a_model_that_was_altered_since_it_was_judged_is_not_released(challenged):
