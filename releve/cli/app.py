@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from releve.cli import audit, labels, onboard, operate, run, show
+from releve.cli import audit, deliver, labels, onboard, operate, run, show
 from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         operate.erase,
         operate.archive,
     ),
+    "Deliver": (deliver.changes, deliver.export_kubeflow, deliver.run_stage),
 }  # by the panel of `releve --help` that lists them
 
 STOPPED = "stopped: what was finished is kept, and nothing is half done; the same command again goes on from there"

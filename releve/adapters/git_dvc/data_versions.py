@@ -152,13 +152,14 @@ class DataVersions:
             self._dvc("fetch", f"{target}.dvc")
         return self._cache.listed(version)
 
-    def push(self, *targets: str) -> None:
+    def push(self, *targets: str, runs: bool = False) -> None:
         """Copy what these targets need to the remote. Raise RemoteUnavailable; trying again later is safe.
 
-        Half-written files of an earlier push that was killed, or found the disk full, are removed after a day.
+        `runs`: also which inputs made which outputs, so that another machine need not run the same again. Half-written
+        files of an earlier push that was killed, or found the disk full, are removed after a day.
         """
         try:
-            self._dvc("push", *targets)
+            self._dvc("push", *(["--run-cache"] if runs else []), *targets)
         except (PipelineFailed, StorageRefused) as error:
             raise RemoteUnavailable(
                 f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
@@ -199,11 +200,12 @@ class DataVersions:
         *,
         anew: bool = False,
         keep: bool = True,
+        pull: bool = False,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line.
 
-        Without `keep` nothing gets into the cache.
+        Without `keep` nothing gets into the cache. `pull`: what other machines made and pushed is taken from there.
         """
         is_advice = False
 
@@ -214,7 +216,8 @@ class DataVersions:
             if line and not is_advice:
                 progress(line)
 
-        options = [*(["--force"] if anew else []), *([] if keep else ["--no-commit"])]
+        chosen = {"--force": anew, "--no-commit": not keep, "--pull": pull}
+        options = [option for option, is_chosen in chosen.items() if is_chosen]
         self._dvc("--wait-for-lock", "repro", *options, target, progress=forward)
 
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:

@@ -1,0 +1,57 @@
+"""Commands of delivery: what a change changes, and what other engines run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from releve.cli.output import ScenarioName, begin, read_settings
+from releve.core.progress import break_silence
+
+
+def changes(
+    base: Annotated[str, typer.Argument(metavar="COMMIT", help="To compare with: origin/main, HEAD~1, ...")],
+    out: Annotated[Path | None, typer.Option(help="A file to write as well.", show_default=False)] = None,
+) -> None:
+    """Say in Markdown what the commits since COMMIT change about every scenario's model."""
+    from releve.adapters.files import write_bytes
+    from releve.reporting.markdown import render_markdown
+    from releve.reporting.revisions import build_changes
+    from tasks.delivery.revisions import compare_with
+
+    with break_silence("changes", lambda line: print(line, file=sys.stderr, flush=True)) as progress:
+        found = tuple(compare_with(read_settings(), base, progress=progress))
+    text = render_markdown(build_changes(found))
+    print(text, end="")
+    if out:
+        write_bytes(out, text.encode())
+    if any(each.is_broken for each in found):
+        raise typer.Exit(1)
+
+
+def export_kubeflow(
+    scenario: ScenarioName,
+    image: Annotated[str, typer.Option(help="The worker's image, as the cluster pulls it.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("pipeline.yaml"),
+) -> None:
+    """Write the scenario's pipeline for Kubeflow, a step for each stage of its dvc.yaml."""
+    settings = begin(scenario)
+    from releve.adapters.files import write_bytes
+    from tasks.delivery.kubeflow import export_pipeline
+
+    write_bytes(out, export_pipeline(settings, scenario, image=image).encode())
+    print(f"written: {out}; upload it to Kubeflow Pipelines, or `kfp run create -f {out}`")
+
+
+def run_stage(
+    scenario: ScenarioName,
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the scenario's dvc.yaml.")],
+) -> None:
+    """Run one stage of a pipeline here, the others elsewhere: they exchange by the data remote."""
+    settings = begin(scenario)
+    from tasks.delivery.kubeflow import run_stage as run_one
+
+    with break_silence("run-stage", lambda line: print(line, flush=True)) as progress:
+        made = run_one(settings, scenario, stage, progress=progress)
+    print("\n".join(f"{md5}  {path}" for path, md5 in sorted(made.items())))

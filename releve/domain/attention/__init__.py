@@ -1,1 +1,0 @@
-"""What needs a person, over all scenarios."""
