@@ -7,8 +7,8 @@ when its parent is killed, nobody else starts until the child has ended.
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,6 +82,37 @@ def scenario_lock(
         # Closed and not unlocked: an unlock would take the lock from a child that still works.
         descriptor, lock.fd = lock.fd, -1
         os.close(descriptor)
+
+
+@contextmanager
+def scenario_locks(
+    home: Path,
+    scenarios: Sequence[str],
+    *,
+    holder: str,
+    wait_seconds: float,
+    on_wait: Callable[[str], None],
+) -> Iterator[None]:
+    """Hold all of these scenarios, or none: whoever waits for one of them holds up no other.
+
+    Raises ScenarioBusy after `wait_seconds`, Unavailable.
+    """
+    deadline, reminder = time.monotonic() + wait_seconds, Reminder(at_once=True)
+    while True:
+        with ExitStack() as held:
+            try:
+                for scenario in scenarios:
+                    held.enter_context(scenario_lock(home, scenario, holder=holder))
+            except ScenarioBusy as error:
+                busy = error
+            else:
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise busy
+        if reminder.is_due():
+            on_wait(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
+        time.sleep(POLL_SECONDS)
 
 
 def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None]) -> None:

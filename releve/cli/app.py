@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         operate.rebuild,
         operate.tidy,
         operate.erase,
+        operate.backup,
+        operate.restore,
         operate.archive,
     ),
     "Deliver": (deliver.changes, deliver.export_kubeflow, deliver.run_stage),

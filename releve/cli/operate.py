@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings
+from releve.cli.output import ScenarioName, begin, read_settings, tell
 from releve.cli.show import serving_model
 from releve.core.formatting import counted
 from releve.core.progress import break_silence, show_progress
@@ -100,6 +100,41 @@ def erase(
     print("\n".join(describe_erasure(done)))
     if done.open_segments:
         raise typer.Exit(1)
+
+
+def backup(
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="A folder, or a URL such as s3://bucket/backups.")],
+) -> None:
+    """Back up registry, rows, models, ledger and branches, while everything runs on."""
+    from releve.reporting.backup import describe_backup
+    from tasks.backup import backup as backup_step
+
+    with break_silence("backup", tell) as progress:
+        done = backup_step.backup(read_settings(), to, progress=progress)
+    lines = describe_backup(done.name, done.manifest, new_bytes=done.new_bytes, held_seconds=done.held_seconds)
+    print("\n".join(lines))
+
+
+def restore(
+    source: Annotated[str, typer.Option("--from", metavar="PLACE", help="Where `releve backup --to` wrote.")],
+    name: Annotated[str, typer.Option("--backup", help="Which one, as 20260131T020000Z; the newest if left out.")] = "",
+    home: Annotated[str, typer.Option("--home", help="Where to, in the place of RELEVE_HOME.")] = "",
+) -> None:
+    """Restore a backup in a fresh clone, into an empty home and an empty registry."""
+    from releve.reporting.backup import describe_restore
+    from tasks.backup import restore as restore_step
+
+    with break_silence("restore", tell) as progress:
+        done = restore_step.restore(read_settings(home=home), source, name=name, progress=progress)
+    lines = describe_restore(
+        done.name,
+        done.manifest,
+        indexes=done.indexes,
+        left_out=done.left_out,
+        behind=done.behind,
+        seconds=done.seconds,
+    )
+    print("\n".join(lines))
 
 
 def archive(scenario: ScenarioName) -> None:

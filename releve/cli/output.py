@@ -19,16 +19,22 @@ ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A folder 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def read_settings() -> Settings:
-    """Read the environment of this process."""
-    return Settings.from_environ(os.environ, cwd=Path.cwd())
+def read_settings(*, home: str = "") -> Settings:
+    """Read the environment of this process; `home` takes the place of RELEVE_HOME."""
+    environ = {**os.environ, "RELEVE_HOME": home} if home else os.environ
+    return Settings.from_environ(environ, cwd=Path.cwd())
+
+
+def tell(line: str) -> None:
+    """Say on stderr what goes on."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def begin(scenario: str) -> Settings:
     """Read the settings, and fix the commit whose params and schema this command uses; stderr names it."""
     from releve.adapters.git_dvc.committed import begin_run
 
-    return begin_run(read_settings(), scenario, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    return begin_run(read_settings(), scenario, tell=tell)
 
 
 def print_json(value: object) -> None:

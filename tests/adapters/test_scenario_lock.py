@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from releve.adapters.scenario_lock import ScenarioBusy, scenario_lock
+from releve.adapters.scenario_lock import ScenarioBusy, scenario_lock, scenario_locks
 from releve.core.errors import BadInput, Unavailable
 
 HOLD = """
@@ -231,3 +231,41 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path):
 
     with pytest.raises(Unavailable, match="check RELEVE_HOME"):
         take(tmp_path)
+
+
+def test_who_waits_for_one_of_many_scenarios_holds_up_no_other(tmp_path, start):
+    holder, _ = start(HOLD)
+    told = []
+
+    def birds_are_free(line):
+        told.append(line)
+        in_another_run(lambda: scenario_lock(tmp_path, "birds", holder="ingest").__enter__())
+
+    with (
+        pytest.raises(ScenarioBusy, match=rf"retrain of digits \(pid {holder.pid}, since .* is at work"),
+        scenario_locks(tmp_path, ["birds", "digits"], holder="backup", wait_seconds=0.3, on_wait=birds_are_free),
+    ):
+        pytest.fail("digits is held by another process")
+
+    assert len(told) == 1
+
+
+def test_all_of_many_scenarios_are_held_once_they_are_free(tmp_path, start):
+    holder, _ = start(HOLD)
+
+    def end(_line):
+        holder.stdin.close()
+        holder.wait()
+
+    with scenario_locks(tmp_path, ["birds", "digits"], holder="backup", wait_seconds=20, on_wait=end):
+        for scenario in ("birds", "digits"):
+            with pytest.raises(ScenarioBusy, match=f"backup of {scenario}"):
+                in_another_run(lambda: scenario_lock(tmp_path, scenario, holder="ingest").__enter__())  # noqa: B023
+
+
+def test_what_is_busy_within_the_held_scenarios_is_no_reason_to_try_again(tmp_path):
+    with (
+        pytest.raises(ScenarioBusy, match="of its own"),
+        scenario_locks(tmp_path, ["digits"], holder="backup", wait_seconds=20, on_wait=print),
+    ):
+        raise ScenarioBusy("of its own")

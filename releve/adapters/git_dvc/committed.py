@@ -10,6 +10,7 @@ from pathlib import Path
 
 from releve.adapters.files import parse_base, parse_scenario, read_scenario
 from releve.adapters.git_dvc.scenario_branch import NO_COMMIT, git_objects, not_committed
+from releve.adapters.restore_marker import check_whole
 from releve.core.errors import BadInput
 from releve.core.names import check_scenario_name
 from releve.core.params import Params
@@ -47,7 +48,11 @@ def read_committed(settings: Settings, scenario: str) -> Committed:
 
 
 def begin_run(settings: Settings, scenario: str, *, tell: Callable[[str], None]) -> Settings:
-    """Fix the settings of a run to what is committed now, even if more is committed meanwhile; `tell` gets its line."""
+    """Fix the settings of a run to what is committed now, even if more is committed meanwhile; `tell` gets its line.
+
+    Raise HalfRestored in a home whose restore was not finished, and what `read_committed` raises.
+    """
+    check_whole(settings.home)
     committed = read_committed(settings, scenario)
     tell(committed.first_line)
     return replace(settings, revision=committed.revision)

@@ -7,7 +7,7 @@ the pointer to the arms that run, which every move of the release takes away.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,6 @@ from releve.core.names import check_scenario_name
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms, running_arms
 from releve.domain.registry.chain import (
     ARM_CHANGES,
-    ARMS_STARTED,
     GENESIS,
     INDEX_MOVED,
     MOVES,
@@ -41,9 +40,11 @@ from releve.domain.registry.chain import (
     WITHDRAWN,
     Event,
     EventPayload,
+    arms_start,
     canonical_json,
     event_hash,
     first_break,
+    serving_move,
 )
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, release_of
 from releve.domain.registry.release import Release
@@ -263,6 +264,27 @@ class Registry:
             _check_chain(name, list(chain))
         return len(rows)
 
+    def restore(self, histories: Mapping[str, Sequence[Event]]) -> None:
+        """Write whole histories of scenarios, as `events` gave them, with the pointers that follow from them: all of
+        them or none. One that is there already, with or without newer events, stays as it is.
+
+        Raises Conflict where a scenario has another history, ChainBroken for one that does not hold.
+        """
+        for scenario, events in histories.items():
+            check_scenario_name(scenario)
+            if broken := first_break(events):
+                raise ChainBroken(f"event {broken.number} of {scenario!r} {broken.problem}")
+        try:
+            with self._writing() as connection:
+                for scenario, events in histories.items():
+                    hashes = connection.scalars(_HASHES, {"scenario": scenario}).all()
+                    if not hashes and events:
+                        _insert(connection, scenario, events)
+                    elif [event.hash for event in events] != list(hashes[: len(events)]):
+                        raise Conflict(f"the registry has another history of {scenario!r}: restore into an empty one")
+        except sa.exc.IntegrityError:
+            raise Conflict("another process wrote to the registry: restore into one that nobody uses") from None
+
     def close(self) -> None:
         """Let go of this process's database connections; the next call opens new ones."""
         opened = self._opened.pop(os.getpid(), None)
@@ -350,6 +372,7 @@ _TAIL = (
     .order_by(_EVENT_ROW.number.desc())
     .limit(1)
 )
+_HASHES = sa.select(_EVENT_ROW.hash).where(_EVENT_ROW.scenario == _SCENARIO).order_by(_EVENT_ROW.number)
 _POINTERS = sa.select(_POINTER_ROW.scenario, _POINTER_ROW.number)
 _ARM_POINTERS = sa.select(_ARMS_ROW.scenario, _ARMS_ROW.number)
 _ARM_POINTER = sa.select(_ARMS_ROW.number).where(_ARMS_ROW.scenario == _SCENARIO)
@@ -381,6 +404,15 @@ _EVENTS_WITH_POINTER = (
 _POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
     _POINTER_ROW.scenario.not_in(sa.select(_EVENT_ROW.scenario))
 )
+
+
+def _insert(connection: sa.Connection, scenario: str, events: Sequence[Event]) -> None:
+    """Write a history where there is none, and its pointers."""
+    rows = [{**event.as_dict(), "payload": canonical_json(event.payload)} for event in events]
+    connection.execute(EVENTS.insert(), rows)
+    for table, event in ((POINTERS, serving_move(events)), (ARMS, arms_start(events))):
+        if event:
+            connection.execute(table.insert().values(scenario=scenario, number=event.number))
 
 
 def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expected: int | None, number: int) -> None:
@@ -476,13 +508,12 @@ def _check_chain(scenario: str, rows: Sequence[Any]) -> None:
     broken = first_break(events)
     if broken:
         raise ChainBroken(f"event {broken.number} of {scenario!r} {broken.problem}")
-    last_move = next((event for event in reversed(events) if event.kind in POINTER_MOVES), None)
-    expected = last_move.number if last_move and last_move.kind != WITHDRAWN else None
-    if rows[0].pointer != expected:
-        found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].pointer, expected))
-        raise ChainBroken(f"the pointer of {scenario!r} names {found}, but its last move leaves it at {wanted}")
-    changes = [event for event in events if event.kind in (*ARM_CHANGES, *MOVES)]
-    started = changes[-1].number if changes and changes[-1].kind == ARMS_STARTED else None
-    if rows[0].arms != started:
-        found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].arms, started))
-        raise ChainBroken(f"the arms of {scenario!r} are those of {found}, but its events leave them at {wanted}")
+    pointers = (
+        (f"the pointer of {scenario!r} names", "it", rows[0].pointer, serving_move(events)),
+        (f"the arms of {scenario!r} are those of", "them", rows[0].arms, arms_start(events)),
+    )
+    for subject, pronoun, number, event in pointers:
+        expected = event.number if event else None
+        if number != expected:
+            found, wanted = (f"event {each}" if each else "no event" for each in (number, expected))
+            raise ChainBroken(f"{subject} {found}, but its events leave {pronoun} at {wanted}")

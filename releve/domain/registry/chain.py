@@ -131,6 +131,18 @@ def first_break(events: Sequence[Event]) -> Break | None:
     return None
 
 
+def serving_move(events: Sequence[Event]) -> Event | None:
+    """Return the event that put what serves there, of ONE scenario's events in order; None where nothing serves."""
+    last = next((event for event in reversed(events) if event.kind in POINTER_MOVES), None)
+    return last if last and last.kind != WITHDRAWN else None
+
+
+def arms_start(events: Sequence[Event]) -> Event | None:
+    """Return the event that started the arms that run, of ONE scenario's events in order; None where none do."""
+    last = next((event for event in reversed(events) if event.kind in (*ARM_CHANGES, *MOVES)), None)
+    return last if last and last.kind == ARMS_STARTED else None
+
+
 def since_archived(events: Sequence[Event]) -> list[Event]:
     """Keep the events after the scenario was last archived, which starts it over."""
     starts = [place for place, event in enumerate(events) if event.kind == ARCHIVED]

@@ -9,6 +9,7 @@ import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from threading import Timer
@@ -705,6 +706,76 @@ def test_only_the_scenario_asked_for_is_checked(registry, url):
 
 
 # --- many at once, and in the middle of it
+
+
+def saved_history(registry):
+    """A release, its shadow, a rollback, another shadow; a second scenario that was withdrawn; one without a move."""
+    put(registry, "v1")
+    put(registry, "v2")
+    registry.start_arms("digits", make_arms_started("digits:v2", "digits:v1"), expected=None, reason="", actor="ana")
+    put(registry, "v1")
+    registry.start_arms("digits", make_arms_started("digits:v1", "digits:v2"), expected=None, reason="", actor="ana")
+    put(registry, "w1", scenario="wine")
+    put(registry, None, scenario="wine")
+    append(registry, scenario="birds", values={"größe": 1.5, "rows": [1, None, True, "ü"]})
+    return {scenario: registry.events(scenario) for scenario in registry.scenarios()}
+
+
+def test_a_history_that_is_restored_elsewhere_serves_the_same(registry, open_registry, tmp_path):
+    histories = saved_history(registry)
+    other = open_registry(f"sqlite:///{tmp_path}/other/registry.db")
+
+    other.restore(histories)
+
+    assert {scenario: other.events(scenario) for scenario in other.scenarios()} == histories
+    assert other.verify() == registry.verify()
+    assert (other.pointers(), other.arm_pointers()) == (registry.pointers(), registry.arm_pointers())
+    assert other.current("digits") == registry.current("digits")
+    assert other.previous("digits") == registry.previous("digits")
+    assert other.current("wine") is None
+
+
+def test_a_history_of_another_database_is_restored_into_this_one(registry, open_registry, tmp_path):
+    other = open_registry(f"sqlite:///{tmp_path}/other/registry.db", clock=Clock())
+    histories = saved_history(other)
+
+    registry.restore(histories)
+    put(registry, "v3")
+
+    assert registry.current("digits").release.model == "digits:v3"
+    assert registry.verify() == other.verify() + 1
+
+
+def test_a_history_that_is_there_stays_as_it_is_and_its_newer_events_too(registry):
+    histories = saved_history(registry)
+    put(registry, "v3")
+
+    registry.restore(histories)
+
+    assert registry.current("digits").release.model == "digits:v3"
+    assert registry.verify() == sum(map(len, histories.values())) + 1
+
+
+def test_another_history_is_not_overwritten_and_nothing_else_is_restored(registry, open_registry, tmp_path):
+    other = open_registry(f"sqlite:///{tmp_path}/other/registry.db", clock=Clock())
+    put(other, "v7")
+
+    with pytest.raises(Conflict, match="the registry has another history of 'digits': restore into an empty one"):
+        other.restore(saved_history(registry))
+
+    assert other.scenarios() == ["digits"]
+    assert other.current("digits").release.model == "digits:v7"
+
+
+def test_a_history_that_was_altered_is_not_restored(registry, open_registry, tmp_path):
+    histories = saved_history(registry)
+    other = open_registry(f"sqlite:///{tmp_path}/other/registry.db")
+    altered = replace(histories["digits"][1], reason="worse")
+
+    with pytest.raises(ChainBroken, match="event 2 of 'digits' was changed after it was written"):
+        other.restore({**histories, "digits": [histories["digits"][0], altered, *histories["digits"][2:]]})
+
+    assert other.scenarios() == []
 
 
 def append_some(url, barrier, count):

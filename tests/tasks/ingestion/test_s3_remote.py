@@ -13,6 +13,8 @@ import pytest
 from releve import data
 from releve.adapters.git_dvc.data_versions import RemoteUnavailable
 from releve.adapters.git_dvc.scenario_branch import git
+from tasks.backup.backup import backup
+from tasks.backup.restore import restore
 from tasks.ingestion.ingest import ingest
 from tests.repositories import commit, write
 from tests.serving.process import free_port
@@ -44,10 +46,13 @@ class Store:
         with self._client() as client:
             client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
+    def delete(self, key: str) -> None:
+        with self._client() as client:
+            client.delete_object(Bucket=self.bucket, Key=key)
+
     def empty(self) -> None:
         for key in self.files:
-            with self._client() as client:
-                client.delete_object(Bucket=self.bucket, Key=key)
+            self.delete(key)
 
     def make(self) -> None:
         with self._client() as client:
@@ -164,6 +169,27 @@ def test_a_bucket_that_was_emptied_gets_the_newest_version_again_with_the_next_p
     shutil.rmtree(fresh.root / ".dvc/cache")
 
     assert len(data.read_version(SHOP, project=fresh.root)) == 200
+
+
+def test_a_backup_in_s3_of_rows_in_s3_is_restored_to_where_the_rows_were(fresh, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", store.endpoint)
+    monkeypatch.setattr("fsspec.config.conf", {"s3": {"endpoint_url": store.endpoint}})  # read once, at its import
+    fresh.override(data=store.params)
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    ingest(fresh.settings, SHOP)
+    place, elsewhere = f"s3://{store.bucket}/backups", tmp_path / "elsewhere"
+
+    done, again = backup(fresh.settings, place), backup(fresh.settings, place)
+    subprocess.run(["git", "clone", "--quiet", fresh.root, elsewhere], check=True)
+    for key in store.files:
+        if key.startswith("releve/"):
+            store.delete(key)
+    restored = restore(Shop(elsewhere).settings, place)
+
+    assert (done.new_bytes > 0, again.new_bytes) == (True, 0)
+    assert restored.manifest.scenarios[SHOP].rows == 100
+    assert data.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING[:100]["price"].tolist()
+    assert not (elsewhere / ".dvc/cache").exists()
 
 
 def test_an_older_version_asks_the_remote_of_today_not_that_of_its_commit(ingested, tmp_path):

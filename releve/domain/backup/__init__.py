@@ -1,0 +1,1 @@
+"""What a backup holds, and what must agree before it counts as restored."""
