@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -161,6 +161,10 @@ rebuild: setup  ## Build MODEL=churn:1a2b3c4d5e6f again, or the newest of SCENAR
 
 tidy: setup  ## Compact the ledger of SCENARIO, and remove files of its old models, each once it was built again
 	@$(RELEVE) $@ -- "$$SCENARIO"
+
+# Prefect would keep the id for ever as a parameter of a run, so that there is no flow of it.
+erase: setup  ## Erase the row ROW=C-1042 of SCENARIO=churn from batches, ledger and index; REASON= says why
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(call given,ROW,C-1042,$(value ROW)) $(RELEVE) $@ $${REASON:+--reason="$$REASON"} -- "$$SCENARIO" "$$ROW"
 
 archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is gone: its state is kept aside
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"

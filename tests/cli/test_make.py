@@ -79,6 +79,9 @@ def test_every_letter_arrives_at_the_other_commands_too(folder, value):
     assert make(folder, "page", SCENARIO=value, HTML=value)[0] == ["page", f"--html={value}", "--", value]
     assert make(folder, "retrain", SCENARIO=value)[0] == ["retrain", "--", value]
     assert make(folder, "card", MODEL=value, HTML=f"./{value}")[0] == ["card", f"--html=./{value}", "--", value]
+    assert make(folder, "erase", SCENARIO=value, ROW=value)[0] == ["erase", "--", value, value]
+    erase = make(folder, "erase", SCENARIO="x", ROW=value, REASON=value)[0]
+    assert erase == ["erase", f"--reason={value}", "--", "x", value]
     assert make(folder, "archive", SCENARIO="x", RELEVE_HOME=value)[1]["RELEVE_HOME"] == value
 
 
@@ -117,6 +120,9 @@ def test_the_page_of_a_card_is_written_where_releve_writes_it(folder):
         ("archive", "SCENARIO", {}),
         ("rollback", "SCENARIO", {}),
         ("release", "SCENARIO", {"SCENARIO": ""}),
+        ("erase", "SCENARIO", {"ROW": "C-1042"}),
+        ("erase", "ROW", {"SCENARIO": "churn"}),
+        ("erase", "ROW", {"SCENARIO": "churn", "ROW": ""}),
         ("card", "MODEL", {}),
         ("resubmit", "BATCH", {"SCENARIO": "churn"}),
     ],
