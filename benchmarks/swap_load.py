@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Answer:
 
     start: float
     end: float
-    release: tuple[str, str] | None
+    release: tuple[str, ...] | None
     failure: str = ""
 
 
@@ -48,7 +48,7 @@ class Answer:
 class Turn:
     """One release: when it was moved in, and when all workers were seen to answer with the next."""
 
-    release: tuple[str, str]
+    release: tuple[str, ...]
     moved: float
     replaced: float
 
@@ -67,7 +67,7 @@ class Result:
     @property
     def strangers(self) -> list[Answer]:
         """Whole answers by a release that was not current within their request."""
-        return [answer for answer in self.answers if answer.release and not _was_current(answer, self.turns)]
+        return [answer for answer in self.answers if answer.release and not was_current(answer, self.turns)]
 
     def quantile(self, share: float) -> float:
         """Milliseconds that `share` (0-1) of the requests took at most."""
@@ -103,14 +103,28 @@ def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> Result:
     )
 
 
+def ask(client: httpx.Client) -> Answer:
+    """Ask for one prediction."""
+    start = time.monotonic()
+    try:
+        response = client.post("/predict", content=BODY, headers=HEADERS)
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        return Answer(start, time.monotonic(), None, repr(error))
+    end = time.monotonic()
+    if response.status_code != 200 or len(answer["predictions"]) != 1:
+        return Answer(start, end, None, f"{response.status_code} {answer}")
+    return Answer(start, end, (answer["model_version"], answer["index_version"]))
+
+
 @contextmanager
-def asking(port: int, clients: int) -> Iterator[list[Answer]]:
+def asking(port: int, clients: int, question: Callable[[httpx.Client], Answer] = ask) -> Iterator[list[Answer]]:
     """Clients that ask until the block ends; yields their answers so far."""
     answers: list[Answer] = []
     stop = threading.Event()
     threads = [
         threading.Thread(
-            target=_client, args=(port, answers, stop), kwargs={"keep_alive": number % 2 == 0}, daemon=True
+            target=_client, args=(port, question, answers, stop), kwargs={"keep_alive": number % 2 == 0}, daemon=True
         )
         for number in range(clients)
     ]
@@ -124,25 +138,19 @@ def asking(port: int, clients: int) -> Iterator[list[Answer]]:
             thread.join()
 
 
-def _client(port: int, answers: list[Answer], stop: threading.Event, *, keep_alive: bool) -> None:
+def _client(
+    port: int,
+    question: Callable[[httpx.Client], Answer],
+    answers: list[Answer],
+    stop: threading.Event,
+    *,
+    keep_alive: bool,
+) -> None:
     """Ask again as soon as the answer is there."""
     limits = httpx.Limits(max_keepalive_connections=1 if keep_alive else 0)
     with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30, limits=limits, trust_env=False) as client:
         while not stop.is_set():
-            answers.append(_ask(client))
-
-
-def _ask(client: httpx.Client) -> Answer:
-    start = time.monotonic()
-    try:
-        response = client.post("/predict", content=BODY, headers=HEADERS)
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        return Answer(start, time.monotonic(), None, repr(error))
-    end = time.monotonic()
-    if response.status_code != 200 or len(answer["predictions"]) != 1:
-        return Answer(start, end, None, f"{response.status_code} {answer}")
-    return Answer(start, end, (answer["model_version"], answer["index_version"]))
+            answers.append(question(client))
 
 
 def move(registry: Registry, release: Release) -> float:
@@ -166,7 +174,8 @@ def _key(release: Release) -> tuple[str, str]:
     return release.model, release.index
 
 
-def _was_current(answer: Answer, turns: list[Turn]) -> bool:
+def was_current(answer: Answer, turns: list[Turn]) -> bool:
+    """Whether its release was in service at some moment of its request."""
     return any(
         turn.release == answer.release and turn.moved <= answer.end and answer.start <= turn.replaced for turn in turns
     )

@@ -58,7 +58,7 @@ def erase(
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
     registry, key = Registry(settings.registry_url), read_key(settings, make=True)
     wanted = ErasedIds(truth.schema, ids, key=key)
-    if wanted.in_text(reason.encode()):
+    if wanted.in_text(reason.encode(errors="replace")):
         raise BadInput("the reason names an id, and the history keeps it for ever; say why without it")
     with scenario_lock(settings.home, scenario, holder="erase", wait_seconds=settings.wait_seconds) as lock:
         ingest(settings, scenario, actor=actor)

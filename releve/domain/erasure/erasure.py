@@ -70,6 +70,8 @@ class ErasedIds:
         self.answers = frozenset(each for each in self.all if ROW_ID.fullmatch(each))
         self._texts = frozenset(self.all) - self.answers
         self.column = schema.column(schema.id) if schema.id else None
+        if unreadable := [each for each in self.all if not _is_written(each)]:
+            raise BadInput(f"the id {ascii(unreadable[0])} is no UTF-8; send it in the encoding of this terminal")
         if "" in self._texts:
             raise BadInput("an id is empty; name the row that is to be erased")
         if self._texts and self.column is None:
@@ -106,6 +108,11 @@ class ErasedIds:
         """Whether one of the ids stands anywhere in a file, as a word of its own."""
         words = b"|".join(re.escape(each.encode()) for each in (*self.all, *self._hashes))
         return re.search(rb"(?<![\w-])(" + words + rb")(?![\w-])", text) is not None
+
+
+def _is_written(text: str) -> bool:
+    """Whether a file can hold a text: an argument whose bytes are no UTF-8 has halves of characters instead."""
+    return text.isprintable() or text.encode(errors="ignore").decode() == text
 
 
 def erased_rows(events: Iterable[Event]) -> frozenset[tuple[str, int]]:
