@@ -22,7 +22,7 @@ from releve.adapters.prediction_ledger.erasure import PLACES, AnswersToErase, er
 from releve.adapters.prediction_ledger.hash_key import read_key
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
-from releve.core.errors import BadInput, NotFound
+from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.core.settings import Settings
 from releve.domain.erasure.erasure import ErasedIds, Erasure, Place, RowsErased, id_hash
 from releve.domain.registry.chain import ERASED
@@ -34,7 +34,7 @@ from tasks.ingestion.ingest import ingest
 from tasks.ingestion.quarantine import erase_rejected
 from tasks.ledger import FOLDER
 from tasks.places import REFERENCE, ScenarioState
-from tasks.release.index import erase_from_indexes
+from tasks.release.index import check_index, erase_from_indexes
 
 VERSIONED = ("batches.dvc", "ledger.dvc")  # of scenarios/<name> on the branch: what names rows by their id
 
@@ -53,7 +53,8 @@ def erase(
     Files that wait in the incoming folder are ingested first, as their rows are found in batches and in quarantine
     alone. The same call again completes what was killed, or what a service still held open.
 
-    Raises NotFound for an id that no place has, BadInput, ScenarioBusy, RemoteUnavailable, IndexUnavailable.
+    Raises NotFound for an id that no place has, BadInput, ScenarioBusy, IndexUnavailable before anything is touched,
+    and Unavailable where the remote, the index or a disk fails on the way.
     """
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
     registry, key = Registry(settings.registry_url), read_key(settings, make=True)
@@ -61,18 +62,39 @@ def erase(
     if wanted.in_text(reason.encode(errors="replace")):
         raise BadInput("the reason names an id, and the history keeps it for ever; say why without it")
     with scenario_lock(settings.home, scenario, holder="erase", wait_seconds=settings.wait_seconds) as lock:
+        check_index(settings, scenario)
         ingest(settings, scenario, actor=actor)
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if branch.tip() is None:
             raise NotFound(f"{scenario} has no batches yet, so that there is nothing to erase")
         run = _Run(settings, truth, state, branch, lock, wanted, key, registry, progress)
         with branch.worktree(state.worktrees) as tree:
-            return run.erase(tree, reason=reason, actor=actor)
+            found = run.gather(tree)
+            try:
+                return run.apply(tree, found, reason=reason, actor=actor)
+            except Unavailable as error:
+                again = f"the erasure of {scenario} has begun and is not finished: run the same again"
+                raise Unavailable(f"{error}; {again}") from error
+
+
+@dataclass
+class _Found:
+    """Where rows stand that are to be erased."""
+
+    data: DataVersions
+    opened: OpenBatches
+    pushed: dict[str, str]  # the ledger's days in the remote: file -> md5
+    answers: AnswersToErase
+    in_batches: dict[str, dict[int, str]]  # batch -> place in its file -> id
+    rejected: dict[str, list[str]]  # batch -> ids
+    positions: dict[str, tuple[int, ...]]  # batch -> where rows stood, those of earlier runs included
+    ids: tuple[str, ...]  # as `id_hash` makes them
+    before: str  # when the same ids were erased before
 
 
 @dataclass
 class _Run:
-    """One erasure, from gathering to the event that ends it."""
+    """One erasure: what it works on."""
 
     settings: Settings
     truth: Committed
@@ -84,7 +106,12 @@ class _Run:
     registry: Registry
     progress: Callable[[str], None]
 
-    def erase(self, tree: Worktree, *, reason: str, actor: str) -> Erasure:
+    @property
+    def ledgers(self) -> list[Path]:
+        return [self.state.ledger, self.state.fetched_ledger]
+
+    def gather(self, tree: Worktree) -> _Found:
+        """Find the rows, whatever names them. Raises NotFound for an id that nothing has."""
         data = DataVersions(
             tree.path,
             project=self.settings.project,
@@ -92,61 +119,55 @@ class _Run:
             lock_fd=self.lock.fd,
             remote=self.truth.params.data,
         )
-        schema, scenario = self.truth.schema, self.state.scenario
-
-        # gather
         self.progress("looking for the rows")
-        opened, published = OpenBatches(tree, data), tree.tip
-        pushed = self._fetch_days(data)
-        ledgers = [self.state.ledger, self.state.fetched_ledger]
+        opened, pushed = OpenBatches(tree, data), self._fetch_days(data)
         answers = AnswersToErase(
-            {row: id_ for folder in ledgers for row, id_ in find_answers_to_erase(folder, self.wanted)}
+            {row: id_ for folder in self.ledgers for row, id_ in find_answers_to_erase(folder, self.wanted)}
         )
-        in_batches = opened.find(self.wanted, answers.ids, schema)
-        rejected = self._rejected(answers, apply=False)
-        harvested = self._harvested(answers, apply=False)
+        in_batches = opened.find(self.wanted, answers.ids, self.truth.schema)
+        rejected, harvested = self._rejected(answers, apply=False), self._harvested(answers, apply=False)
         hashes = {id_: id_hash(self.key, id_) for id_ in self.wanted.all}
-        before = [
-            event
-            for event in events_of(self.registry, scenario, ERASED)
-            if {*event.read(RowsErased).ids} & {*hashes.values()}
-        ]
+        events = events_of(self.registry, self.state.scenario, ERASED)
+        before = [event for event in events if {*event.read(RowsErased).ids} & {*hashes.values()}]
         known = {digest for event in before for digest in event.read(RowsErased).ids}
-        names = {*answers.ids.values(), *harvested, *chain(*(rows.values() for rows in in_batches.values()))}
-        names |= {*chain(*rejected.values())}
+        of_rows = chain(*(rows.values() for rows in in_batches.values()), *rejected.values())
+        names = {*answers.ids.values(), *harvested, *of_rows}
         self._check_known([id_ for id_, digest in hashes.items() if id_ not in names and digest not in known])
-
-        # tell, then apply
         positions = opened.positions({batch: [*rows] for batch, rows in in_batches.items()})
         for event in before:
             for batch, held in event.read(RowsErased).rows.items():
                 positions[batch] = tuple(sorted({*positions.get(batch, ()), *held}))
-        done = Erasure(len(hashes), before=before[-1].at if before else "")
-        done.counts[Place.BATCHES] = sum(map(len, in_batches.values()))
-        begun = RowsErased(ids=tuple(sorted(hashes.values())), is_finished=False, rows=positions)
+        ids, at = tuple(sorted(hashes.values())), before[-1].at if before else ""
+        return _Found(data, opened, pushed, answers, in_batches, rejected, positions, ids, at)
+
+    def apply(self, tree: Worktree, found: _Found, *, reason: str, actor: str) -> Erasure:
+        """Tell the registry, take the rows out, and tell it again. The order is the module's docstring's."""
+        scenario, published, answers = self.state.scenario, tree.tip, found.answers
+        done = Erasure(len(found.ids), before=found.before)
+        begun = RowsErased(ids=found.ids, is_finished=False, rows=found.positions)
         self.registry.append(scenario, begun, reason=reason, actor=actor)
-        done.counts[Place.FILES] = self._erase_files({*in_batches, *rejected})
+        done.counts[Place.BATCHES] = count = sum(map(len, found.in_batches.values()))
+        done.counts[Place.FILES] = self._erase_files({*found.in_batches, *found.rejected})
         done.counts[Place.QUARANTINE] = sum(map(len, self._rejected(answers, apply=True).values()))
         done.counts[Place.HARVEST] = len(self._harvested(answers, apply=True))
-        if in_batches:
+        if found.in_batches:
             self.progress("a data version without the rows")
-            opened.erase(in_batches, schema)
+            found.opened.erase(found.in_batches, self.truth.schema)
         self.progress("the prediction ledger")
-        places = frozenset((batch, place) for batch, rows in positions.items() for place in rows)
+        places = frozenset((batch, place) for batch, rows in found.positions.items() for place in rows)
         open_segments = list[str]()
         for kind in PLACES:  # answers last
-            for folder in ledgers:
+            for folder in self.ledgers:
                 part = erase_lines(folder, kind, self.wanted, answers, places)
                 done.counts.update(part.counts)
                 open_segments += part.open_segments
         done.open_segments = tuple(sorted(open_segments))
-        self._push_days(data, pushed)
-        count = done.counts[Place.BATCHES]
+        self._push_days(found.data, found.pushed)
         self.branch.move(tree.commit(f"{scenario}: {count} rows erased"), expected=published)
         done.shared = self._drop_earlier()
-        if positions:
+        if found.positions:
             self.progress("the index")
-            done.counts[Place.INDEX] = erase_from_indexes(self.settings, scenario, positions)
+            done.counts[Place.INDEX] = erase_from_indexes(self.settings, scenario, found.positions)
         finished = begun.model_copy(
             update={
                 "is_finished": True,

@@ -54,6 +54,8 @@ def rows_at(history: DataHistory, version: DataVersion, schema: Schema) -> Newes
 
     batches = history.read(version).groupby(BATCH, sort=False)
     versions = [as_described(part, schema, batch=str(name)) for name, part in batches]
+    if not versions:
+        raise BadInput(f"all rows of data version {version.data_version[:12]} were erased; ingest newer ones")
     return NewestRows.of(pd.concat(versions, ignore_index=True), schema)
 
 

@@ -14,7 +14,7 @@ from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import NotFound
+from releve.core.errors import BadInput, NotFound
 from releve.core.names import ModelTag
 from releve.core.params import LEAST_RECALL
 from releve.core.settings import Settings
@@ -89,6 +89,8 @@ def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall
     PipelineFailed where rows that came in since cannot be read.
     """
     indexed = rows_of(settings, wanted, model, read_reference(settings, wanted.model))
+    if not len(indexed.rows):
+        raise BadInput(f"every row that searches beside {wanted.model} would find was erased; retrain on newer rows")
     filters, version = wanted.index_design.filters, wanted.index_version
     entries = as_entries(indexed.rows, model, filters=filters, corrections=indexed.corrections)
     with _index(settings) as index:
@@ -188,6 +190,12 @@ def _without_erased(settings: Settings, scenario: str, reference: "pd.DataFrame"
     erased = erased_rows(Registry(settings.registry_url).events(scenario, kinds=[ERASED]))
     is_kept = [place not in erased for place in zip(reference[BATCH], reference[ROW], strict=True)]
     return reference if all(is_kept) else reference[is_kept].reset_index(drop=True)
+
+
+def check_index(settings: Settings, scenario: str) -> None:
+    """Raises IndexUnavailable where nothing says which collections the scenario has."""
+    with _index(settings) as index:
+        index.collections(scenario)
 
 
 def erase_from_indexes(settings: Settings, scenario: str, rows: Mapping[str, Sequence[int]]) -> int:

@@ -17,13 +17,15 @@ from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.data_versions import data_version
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer, find_request
 from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import BadInput, NotFound
+from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.erasure.erasure import Place, RowsErased
 from releve.domain.prediction_log.reproduction import Obstacle
 from releve.domain.registry.chain import ERASED
 from releve.reporting.erasure import describe_erasure
 from releve.reporting.ledger import describe_reproduction
+from tasks import erasure
 from tasks.audit.reproduce import reproduce
 from tasks.erasure import erase
 from tasks.ingestion.harvest import harvest
@@ -33,10 +35,11 @@ from tasks.release.index import searched_rows
 from tasks.release.index_refresh import refresh_index, roll_back_index
 from tasks.release.release import release
 from tasks.release.retrain import retrain
+from tests.serving.process import free_port
 from tests.tables import SHOP
 from tests.tasks.conftest import after
 from tests.tasks.served import search, served_by, serving
-from tests.tasks.shop import NEWER, TRAINING, Shop
+from tests.tasks.shop import NEWER, TRAINING, Shop, moved
 
 pytestmark = pytest.mark.slow
 ZOE = "customer-0007"
@@ -293,6 +296,51 @@ def test_rows_in_quarantine_and_harvested_answers_are_erased_by_the_answer_too(n
     assert list(LedgerReader(named.state.ledger).labels()) == [f"{answers}.0", f"{answers}.2"]
     assert harvest(named.settings, SHOP) == 0  # nothing is delivered a second time
     assert not list(named.state.incoming.iterdir())
+
+
+def test_ids_of_any_letters_are_erased_and_no_other_row_with_them(made_fresh, tmp_path):
+    odd = ['O\'Brien "x" \\', "é 😀", "-dash", "null", "a|b.*(c)[d]", "' or 1==1 or '", "x" * 5000, "../../x", "17"]
+    shop = made_fresh.copy(tmp_path)
+    shop.override(columns={"customer": {"type": "category", "feature": False}}, id="customer")
+    shop.receive(TRAINING.assign(customer=[*odd, *CUSTOMERS[len(odd) :]]), "day-1.parquet")
+    ingest(shop.settings, SHOP)
+    request = ask(shop, *odd, CUSTOMERS[50])
+
+    done = erase(shop.settings, SHOP, odd, reason="asked for")
+
+    assert (done.counts[Place.BATCHES], done.counts[Place.ANSWERS]) == (len(odd), len(odd))
+    assert find_request(shop.state.ledger, request).left == [len(odd)]
+    assert set(versions.read_version(SHOP, project=shop.root)["customer"]) == set(CUSTOMERS[len(odd) :])
+
+
+def test_once_every_row_is_erased_searches_find_none_and_newer_rows_wait_for_a_retraining(named):
+    serving = named.registry.current(SHOP).release
+
+    erase(named.settings, SHOP, CUSTOMERS, reason="all of them asked")
+
+    with closing(VectorIndex(named.settings.milvus_uri)) as index:
+        assert index.complete(serving.index, 0)
+    with pytest.raises(BadInput, match=r"all rows of data version .* were erased; ingest newer ones"):
+        refresh_index(named.settings, SHOP)
+    named.receive(NEWER.assign(customer=[f"newer-{number}" for number in range(len(NEWER))]), "day-3.parquet")
+    ingest(named.settings, SHOP)
+    with pytest.raises(BadInput, match=f"every row that searches beside {serving.model} would find was erased"):
+        refresh_index(named.settings, SHOP)
+
+
+def test_without_milvus_nothing_is_touched_and_a_failure_on_the_way_says_what_to_do(named, monkeypatch):
+    before, away = named.branch.tip(), moved(named.settings, milvus_uri=f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(IndexUnavailable, match="cannot list the collections"):
+        erase(away, SHOP, [ZOE], reason="asked for")
+
+    assert named.branch.tip() == before
+    assert named.registry.events(SHOP, kinds=[ERASED]) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "check_index", lambda settings, scenario: None)
+        with pytest.raises(Unavailable, match="has begun and is not finished: run the same again"):
+            erase(away, SHOP, [ZOE], reason="asked for")
+    assert erase(named.settings, SHOP, [ZOE], reason="asked for").counts[Place.INDEX] == 1
 
 
 def test_what_cannot_be_erased_is_refused_before_anything_is_touched(named, made_ingested, tmp_path):

@@ -71,7 +71,7 @@ class ErasedIds:
         self._texts = frozenset(self.all) - self.answers
         self.column = schema.column(schema.id) if schema.id else None
         if unreadable := [each for each in self.all if not _is_written(each)]:
-            raise BadInput(f"the id {ascii(unreadable[0])} is no UTF-8; send it in the encoding of this terminal")
+            raise BadInput(f"the id {unreadable[0]!a} is no UTF-8; send it in the encoding of this terminal")
         if "" in self._texts:
             raise BadInput("an id is empty; name the row that is to be erased")
         if self._texts and self.column is None:

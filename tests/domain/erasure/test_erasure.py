@@ -50,6 +50,8 @@ def test_an_answer_needs_no_id_column_and_a_row_does():
     assert ErasedIds(schema, [ANSWER, ANSWER], key=KEY).answers == {ANSWER}
     with pytest.raises(BadInput, match="no id column, so that no row is called '17': set `id`"):
         ErasedIds(schema, ["17"], key=KEY)
+    with pytest.raises(BadInput, match=r"the id 'caf\\udce9' is no UTF-8"):
+        ErasedIds(schema_with(type="category"), ["caf\udce9"], key=KEY)
     with pytest.raises(BadInput, match="an id is empty"):
         ErasedIds(schema_with(type="category"), [" "], key=KEY)
 
