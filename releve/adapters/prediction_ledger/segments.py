@@ -121,6 +121,18 @@ def finished_days(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.parquet") if FINISHED.fullmatch(path.name))
 
 
+def oldest_open_day(folder: Path) -> str:
+    """The oldest day (YYYYMMDD) that is not compacted yet; "" where there is none. Reads names alone."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise refusal(folder, error) from None
+    found = [match[2] for name in names if name.endswith(".jsonl") and (match := FILE.fullmatch(name))]
+    return min(found, default="")
+
+
 def is_finished(path: Path) -> bool:
     """Whether it is a day's file, and no segment."""
     return path.suffix == ".parquet"

@@ -239,6 +239,14 @@ class Registry:
                 return
             yield from page
 
+    def newest_of_each(self, scenario: str, *, kinds: Sequence[str]) -> list[Event]:
+        """Read the newest event of each of these kinds that the scenario has, oldest first."""
+        here = EVENTS.c.scenario == scenario
+        numbers = sa.select(sa.func.max(EVENTS.c.number)).where(here, EVENTS.c.kind.in_(kinds)).group_by(EVENTS.c.kind)
+        query = sa.select(EVENTS).where(here, EVENTS.c.number.in_(numbers)).order_by(EVENTS.c.number)
+        with self._reading() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
     def scenarios(self) -> list[str]:
         """Those that have events, sorted."""
         with self._reading() as connection:

@@ -22,7 +22,15 @@ from releve.adapters.registry import database
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleArms, StaleRelease
 from releve.core.errors import BadInput, Conflict
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
-from releve.domain.registry.chain import ARM_CHANGES, CHALLENGED, GENESIS, INGESTED, POINTER_MOVES, EventPayload
+from releve.domain.registry.chain import (
+    ARM_CHANGES,
+    CHALLENGED,
+    GENESIS,
+    INGESTED,
+    MONITORED,
+    POINTER_MOVES,
+    EventPayload,
+)
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ModelWithdrawn
 from releve.domain.registry.release import IndexUpdate
 from tests.events import make_any_release, make_arms_started
@@ -95,6 +103,9 @@ def test_events_are_read_from_a_number_on_and_from_the_newest_back(registry):
     newest = registry.newest("digits", kinds=[INGESTED])
     assert [event.number for event in newest] == [*range(39, 0, -2)]
     assert list(registry.newest("nothing", kinds=[INGESTED])) == []
+    of_each = registry.newest_of_each("digits", kinds=[INGESTED, CHALLENGED, MONITORED])
+    assert [(event.number, event.kind) for event in of_each] == [(39, INGESTED), (40, CHALLENGED)]
+    assert [event.number for event in registry.newest_of_each("digits", kinds=[INGESTED])] == [39]
 
 
 def note(kind, values):

@@ -1,0 +1,318 @@
+"""What needs a person in a scenario: what the loop does not put right by itself.
+
+A need follows from events and a few facts, and is gone once they are: nobody has to tick it off. It says no more than
+the alerts do (`releve.domain.alerting.signals`), but for as long as it lasts, muted or not. A new reason to call
+a person is one more kind here, one function in `NEEDS` and one text in `releve.reporting.needs`.
+See docs/decisions/0056-what-needs-a-person.md.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import takewhile
+
+from releve.core.params import Alerts
+from releve.domain.alerting.alert_state import AlertState
+from releve.domain.alerting.signals import DATA, QUALITY, Signal, signals
+from releve.domain.health.health import HealthCause, HealthEvidence, assess_health
+from releve.domain.quality.staleness import UNLABELLED
+from releve.domain.registry.chain import (
+    ALERTED,
+    ARM_CHANGES,
+    CHALLENGED,
+    INGESTED,
+    MONITORED,
+    MOVES,
+    POINTER_MOVES,
+    RELEASED,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Event,
+)
+from releve.domain.registry.events import BatchIngested, Challenger, ModelReleased, ModelRolledBack, ReleaseChange
+from releve.domain.registry.release import Release
+from releve.domain.trigger.monitoring_run import MonitoringRun
+
+# the newest event of each of these tells, beside the monitoring runs
+TELLING = (INGESTED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ALERTED)
+MOST_RUNS = 32  # monitoring runs that are read; a state that lasts longer has its beginning from the alerts
+GRACE = timedelta(hours=6)  # a run that fits for hours releases, and brings the index up to date, at its end
+LEDGER_GRACE = timedelta(days=7)  # weekly runs are no fault
+HEARD_OF_ALL = Alerts(webhook_env="", muted=(), repeat_hours=0.0, silence_hours=0.0)
+LABEL_LIMITS = ("max_label_days", UNLABELLED)
+IDLE_LIMIT = "max_idle_days"
+
+
+class NeedKind(StrEnum):
+    """What is wrong, the gravest first."""
+
+    UNREADABLE = "cannot be read"  # of the scenario nothing else is known
+    NOTHING_SERVES = "nothing serves"
+    HARMFUL = "harmful"  # shown to be worse than the release before, and it still serves
+    DEGRADED = "degraded"
+    BROKEN_DATA = "broken data"
+    TAKEN_BACK = "taken back"  # the release before serves again, and the rows that made the harm are still there
+    REFUSED_FILES = "refused files"
+    UNRELEASED = "not released"  # an accepted challenger
+    SILENT = "not monitored"
+    NO_ROWS = "no rows"
+    LABELS_OVERDUE = "labels overdue"
+    INDEX_BEHIND = "index behind"
+    LEDGER_BEHIND = "ledger behind"
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that a person should see to; `releve.reporting.needs` writes its sentence and its advice."""
+
+    scenario: str
+    kind: NeedKind
+    since: str  # ISO 8601, UTC; "" where nothing tells
+    about: str = ""  # the model version, file, batch or day that it concerns; of UNREADABLE the error
+    count: int = 1  # of REFUSED_FILES and of batches that the index lacks
+    run: MonitoringRun | None = None  # that shows it
+    cause: HealthCause | None = None  # of NOTHING_SERVES
+    limit_hours: float = 0.0  # of SILENT
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file in the refused folder, and when it came there (ISO 8601, UTC)."""
+
+    name: str
+    at: str
+
+
+@dataclass(frozen=True)
+class ScenarioFacts:
+    """What is known of a scenario since it was last started over.
+
+    `events`: oldest first; of TELLING the newest of each kind, of INGESTED all since the release or its index moved,
+    and of MONITORED as many as `telling_runs` takes. More do no harm.
+    """
+
+    scenario: str
+    made_at: str  # ISO 8601, UTC
+    events: tuple[Event, ...] = ()
+    release: Release | None = None  # what serves
+    since: str = ""  # ISO 8601, UTC: when it went into service
+    refused: tuple[RefusedFile, ...] = ()
+    oldest_ledger_day: str = ""  # YYYYMMDD: the oldest that is not compacted; "" for none
+    silence_hours: float = 0.0  # alerts.silence_hours
+    follows_index: bool = True  # index.follow
+    problem: str = ""  # why nothing is known
+
+    @cached_property
+    def runs(self) -> tuple[tuple[Event, MonitoringRun], ...]:
+        """The newest first."""
+        return tuple((event, event.read(MonitoringRun)) for event in reversed(self.events) if event.kind == MONITORED)
+
+    def newest(self, *kinds: str) -> Event | None:
+        return next((event for event in reversed(self.events) if event.kind in kinds), None)
+
+    def is_past(self, at: str, grace: timedelta) -> bool:
+        return datetime.fromisoformat(self.made_at) - datetime.fromisoformat(at) > grace
+
+
+def what_needs_a_person(known: ScenarioFacts) -> tuple[Need, ...]:
+    """Return what needs a person, the newest first; what began at the same time by its gravity."""
+    if known.problem:
+        return (Need(known.scenario, NeedKind.UNREADABLE, known.made_at, known.problem),)
+    found = [need for find in NEEDS if (need := find(known))]
+    return tuple(sorted(found, key=newest_first))
+
+
+def newest_first(need: Need) -> tuple[float, int]:
+    """Sort by time, those of unknown time last, and then by gravity."""
+    began = datetime.fromisoformat(need.since).timestamp() if need.since else 0.0
+    return -began, list(NeedKind).index(need.kind)
+
+
+def telling_runs(newest_first: Iterable[Event]) -> list[Event]:
+    """Take monitoring runs, the newest first, until one is calm and conclusive; reads no more of them than it needs."""
+    taken: list[Event] = []
+    states: dict[str, str] = {}  # of each subject the oldest that is known
+    for event in newest_first:
+        taken.append(event)
+        states |= {signal.subject: signal.state for signal in signals(event, HEARD_OF_ALL)}
+        late = {limit.key for limit in event.read(MonitoringRun).staleness.exceeded} & {IDLE_LIMIT, *LABEL_LIMITS}
+        is_calm = (states.get(DATA), states.get(QUALITY)) == ("sound", "within_tolerance") and not late
+        if is_calm or len(taken) == MOST_RUNS:
+            break
+    return taken
+
+
+def _nothing_serves(known: ScenarioFacts) -> Need | None:
+    if known.release:
+        return None
+    move, challenge, batch = known.newest(*MOVES), known.newest(CHALLENGED), known.newest(INGESTED)
+    judged = challenge if challenge and (move is None or challenge.number > move.number) else None
+    challenger = judged.read(Challenger) if judged else None
+    if judged and challenger and challenger.promote and not known.is_past(judged.at, GRACE):
+        return None  # it is being released
+    verdict = assess_health(
+        HealthEvidence(
+            serves=False,
+            ingested=batch is not None or challenge is not None,
+            withdrawn=move is not None and move.kind == WITHDRAWN,
+            refused=challenger is not None and not challenger.promote,
+        )
+    )
+    began, about = judged or move or batch, challenger.model if challenger else ""
+    return Need(known.scenario, NeedKind.NOTHING_SERVES, began.at if began else "", about, cause=verdict.causes[0])
+
+
+def _harmful(known: ScenarioFacts) -> Need | None:
+    own = [(event, run) for event, run in known.runs if known.release and run.model == known.release.model]
+    if not own or not own[0][1].rollback.roll_back:
+        return None
+    harmed = list(takewhile(lambda one: one[1].rollback.roll_back, own))
+    return Need(known.scenario, NeedKind.HARMFUL, harmed[-1][0].at, own[0][1].model, run=own[0][1])
+
+
+def _degraded(known: ScenarioFacts) -> Need | None:
+    """By labels. A refresh has its chance: what came after one degraded model is no need before labels tell of it."""
+    if not known.release or _harmful(known):
+        return None
+    told = list(_lasting(known, QUALITY, "degraded", "harmful"))
+    if not told:
+        return None
+    (_, run, newest), models = told[0], {signal.about for _, _, signal in told}
+    if newest.about != known.release.model:
+        move = known.newest(*MOVES)
+        is_refresh = move is not None and move.kind == RELEASED and _change(move) == ReleaseChange.REFRESH
+        if not is_refresh or len(models) < 2:
+            return None
+    since = _began(known, told[-1][0], QUALITY, "degraded", "harmful")
+    return Need(known.scenario, NeedKind.DEGRADED, since, newest.about, len(models), run=run)
+
+
+def _broken_data(known: ScenarioFacts) -> Need | None:
+    told = list(_lasting(known, DATA, "broken"))
+    if not told:
+        return None
+    since = _began(known, told[-1][0], DATA, "broken")
+    return Need(known.scenario, NeedKind.BROKEN_DATA, since, run=told[0][1])
+
+
+def _taken_back(known: ScenarioFacts) -> Need | None:
+    """By itself; until a challenger learned anew was judged."""
+    move, challenge = known.newest(*MOVES), known.newest(CHALLENGED)
+    if move is None or move.kind != ROLLED_BACK or (harm := move.read(ModelRolledBack).harm) is None:
+        return None
+    if challenge and challenge.number > move.number and not challenge.read(Challenger).is_reweighting:
+        return None
+    return Need(known.scenario, NeedKind.TAKEN_BACK, move.at, harm.model)
+
+
+def _refused_files(known: ScenarioFacts) -> Need | None:
+    if not known.refused:
+        return None
+    newest = max(known.refused, key=lambda file: (file.at, file.name))
+    return Need(known.scenario, NeedKind.REFUSED_FILES, newest.at, newest.name, len(known.refused))
+
+
+def _unreleased(known: ScenarioFacts) -> Need | None:
+    """Where nothing happened to the newest challenger: it does not take part in live traffic, and was not stopped."""
+    event = known.newest(CHALLENGED)
+    if event is None or not known.release or not event.read(Challenger).promote or not known.is_past(event.at, GRACE):
+        return None
+    later = known.newest(*MOVES, *ARM_CHANGES)
+    model = event.read(Challenger).model
+    if (later and later.number > event.number) or known.release.model == model:
+        return None
+    return Need(known.scenario, NeedKind.UNRELEASED, event.at, model)
+
+
+def _silent(known: ScenarioFacts) -> Need | None:
+    if not known.release or not known.silence_hours:
+        return None
+    last = max([known.since, *(event.at for event, _ in known.runs[:1])], key=datetime.fromisoformat)
+    if not known.is_past(last, timedelta(hours=known.silence_hours)):
+        return None
+    return Need(known.scenario, NeedKind.SILENT, last, known.release.model, limit_hours=known.silence_hours)
+
+
+def _no_rows(known: ScenarioFacts) -> Need | None:
+    batch = known.newest(INGESTED)
+    if not known.runs or (batch and batch.number > known.runs[0][0].number):
+        return None
+    return _exceeding(known, NeedKind.NO_ROWS, IDLE_LIMIT)
+
+
+def _labels_overdue(known: ScenarioFacts) -> Need | None:
+    return _exceeding(known, NeedKind.LABELS_OVERDUE, *LABEL_LIMITS)
+
+
+def _index_behind(known: ScenarioFacts) -> Need | None:
+    move = known.newest(*POINTER_MOVES)
+    if not known.release or not known.follows_index or move is None:
+        return None
+    batches = [(event, event.read(BatchIngested)) for event in known.events if event.kind == INGESTED]
+    lacking = [
+        (event, batch)
+        for event, batch in batches
+        if event.number > move.number and (batch.rows > batch.superseded or batch.corrected)
+    ]
+    if not lacking or not known.is_past(lacking[0][0].at, GRACE):
+        return None
+    return Need(known.scenario, NeedKind.INDEX_BEHIND, lacking[0][0].at, lacking[-1][1].batch, len(lacking))
+
+
+def _ledger_behind(known: ScenarioFacts) -> Need | None:
+    if not known.oldest_ledger_day:
+        return None
+    ended = (datetime.strptime(known.oldest_ledger_day, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1)).isoformat()
+    if not known.is_past(ended, LEDGER_GRACE):
+        return None
+    return Need(known.scenario, NeedKind.LEDGER_BEHIND, ended, known.oldest_ledger_day)
+
+
+NEEDS: tuple[Callable[[ScenarioFacts], Need | None], ...] = (
+    _nothing_serves,
+    _harmful,
+    _degraded,
+    _broken_data,
+    _taken_back,
+    _refused_files,
+    _unreleased,
+    _silent,
+    _no_rows,
+    _labels_overdue,
+    _index_behind,
+    _ledger_behind,
+)
+
+
+def _lasting(known: ScenarioFacts, subject: str, *states: str) -> Iterator[tuple[Event, MonitoringRun, Signal]]:
+    """Yield what the newest runs say of a subject, the newest first, as long as it is one of `states`.
+
+    A run that says nothing of it is passed over.
+    """
+    for event, run in known.runs:
+        for signal in signals(event, HEARD_OF_ALL):
+            if signal.subject == subject:
+                if signal.state not in states:
+                    return
+                yield event, run, signal
+
+
+def _began(known: ScenarioFacts, oldest: Event, subject: str, *states: str) -> str:
+    """Return when a state began; the alerts know it where it lasts for longer than runs were read."""
+    alerted = known.newest(ALERTED)
+    state = alerted.read(AlertState).subjects.get(subject) if alerted else None
+    if len(known.runs) < MOST_RUNS or state is None or state.state not in states:
+        return oldest.at
+    return min(oldest.at, state.since, key=datetime.fromisoformat)
+
+
+def _exceeding(known: ScenarioFacts, kind: NeedKind, *limits: str) -> Need | None:
+    """Return a need while the newest runs say that one of these limits of age is passed."""
+    late = list(takewhile(lambda one: {each.key for each in one[1].staleness.exceeded} & {*limits}, known.runs))
+    return Need(known.scenario, kind, late[-1][0].at, run=late[0][1]) if late else None
+
+
+def _change(move: Event) -> ReleaseChange:
+    return move.read(ModelReleased).change
