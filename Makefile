@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit card page board history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,6 +136,9 @@ backtest: setup  ## When should it retrain? Policies over its own history; WRITE
 ##@ Inspect
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs
 	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
+
+board: setup  ## What needs a person in any scenario, and the table of all of them: here and in var/pages/index.html
+	@$(RELEVE) page $${HTML:+--html="$$HTML"}
 
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f, or write it to HTML=card.html
 	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(value MODEL)) $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"

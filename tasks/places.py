@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
+START_PAGE = "index.html"
 HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
+
+
+def start_page(home: Path) -> Path:
+    """For people: what needs one of them, over all scenarios."""
+    return home / "pages" / START_PAGE
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,9 @@ class ScenarioState:
 
     @property
     def page(self) -> Path:  # for people: what serves, how good it is, what was decided
-        return self.home / "pages" / f"{self.scenario}.html"
+        name = f"{self.scenario}.html"
+        # no scenario's name has a point
+        return start_page(self.home).with_name("index.scenario.html" if name == START_PAGE else name)
 
     @property
     def backtest(self) -> Path:  # what other policies would have been worth: backtest.json, its table and its picture

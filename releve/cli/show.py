@@ -152,13 +152,27 @@ def card(
 
 
 def page(
-    scenario: ScenarioName,
-    html: Annotated[Path | None, typer.Option(help="Write to this file instead of var/pages/SCENARIO.html.")] = None,
+    scenario: AnyScenario = None,
+    html: Annotated[Path | None, typer.Option(help="Write to this file instead of one below var/pages.")] = None,
+    json: AsJson = False,
 ) -> None:
-    """Write the scenario's page: quality, drift, decisions, costs."""
+    """Write the scenario's page; without one, show what needs a person in any of them, and write the start page."""
+    from releve.reporting.start_page import board_table, headline, needs_table, standing_as_dict
+    from tasks.reporting.fleet_page import write_fleet_page
     from tasks.reporting.page import write_page
 
-    print(write_page(begin(scenario), scenario, path=html))
+    if scenario is not None:
+        path = write_page(begin(scenario), scenario, path=html and html.resolve())
+        print_json({"page": str(path)}) if json else print(path)
+        return
+    done = write_fleet_page(read_settings(), path=html and html.resolve())
+    if json:
+        print_json({"page": str(done.path), "scenarios": [standing_as_dict(one) for one in done.standings]})
+        return
+    print_table(*board_table(done.standings, made_at=done.made_at), figures=True)
+    if any(one.needs for one in done.standings):
+        print_table(*needs_table(done.standings, made_at=done.made_at))
+    print(f"{headline(done.standings)}: {done.path}")
 
 
 def serving_model(scenario: str, settings: Settings) -> str:

@@ -238,9 +238,90 @@ class FoldedBlock:
     blocks: "tuple[Block, ...]"
 
 
+@dataclass(frozen=True)
+class ToDo:
+    """One thing for a person to do; `command`: to copy, "" where there is none."""
+
+    word: str
+    since: str
+    sentence: str
+    advice: str
+    command: str = ""
+    tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(frozen=True)
+class ToDoItem:
+    """What has to be done about something, which may have a page of its own (`address`)."""
+
+    name: str
+    todos: tuple[ToDo, ...]
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class ToDoList:
+    """Items, the first to see to on top; those beyond `open` are folded."""
+
+    items: tuple[ToDoItem, ...]
+    open: int = 12
+
+
+@dataclass(frozen=True)
+class BoardHead:
+    """The head of a column; `descending`: the largest first at the first click."""
+
+    name: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class BoardCell:
+    """A cell, with a small note below; `key`: what it is sorted by, None comes last."""
+
+    text: str
+    note: str = ""
+    key: float | str | None = None
+    address: str = ""
+    tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A line, and the filters that let it through."""
+
+    cells: tuple[BoardCell, ...]
+    marks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class BoardBlock:
+    """A table of many lines, which a reader sorts and filters; `filters`: those offered, beside a search for words."""
+
+    title: str
+    heads: tuple[BoardHead, ...]
+    rows: tuple[BoardRow, ...]
+    filters: tuple[str, ...] = ()
+
+    def count(self, mark: str) -> int:
+        """Count the lines that a filter lets through."""
+        return sum(mark in row.marks for row in self.rows)
+
+
 Chart = IntervalChart | ReliabilityChart | TimelineChart | HeatMapChart | ImageRow
 Block = (
-    VerdictBlock | FactList | TableBlock | TextBlock | CommandBlock | LinkList | TileRow | Chart | Journal | FoldedBlock
+    VerdictBlock
+    | FactList
+    | TableBlock
+    | TextBlock
+    | CommandBlock
+    | LinkList
+    | TileRow
+    | Chart
+    | Journal
+    | ToDoList
+    | BoardBlock
+    | FoldedBlock
 )
 
 
@@ -259,6 +340,10 @@ class ReportPage:
     title: str
     summary: str
     sections: tuple[ReportSection, ...]
+
+    @property
+    def has_board(self) -> bool:
+        return any(isinstance(block, BoardBlock) for section in self.sections for block in section.blocks)
 
     @property
     def missing(self) -> int:

@@ -1,9 +1,12 @@
-"""A report page as one HTML file that needs no network and no script.
+"""A report page as one HTML file that needs no network, and no script but to sort and filter a board.
 
+The page forbids itself everything else by its content security policy, which names the script by its hash.
 Templates escape all text; charts are SVG whose text is escaped too (`charts.svg`). A chart is drawn twice, for a wide
 and for a narrow window, and the style sheet shows the one that fits.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -35,6 +38,8 @@ WIDE, NARROW = 1134, 358  # pixels of a chart on a page of 1400 and of 390
 CHARACTER = 6.5  # pixels
 SHORT = 16  # characters of a cell that stays on one line
 FIGURE = re.compile(r"[-+]?[0-9][-+0-9.,e:\[\]% ]*")
+BOARD_SCRIPT = "board.js"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 CHARTS: dict[type, Callable[[Any, float], Drawing]] = {
     TimelineChart: draw_timeline,
     HeatMapChart: draw_heat_map,
@@ -50,7 +55,11 @@ LEGENDS: dict[type, Callable[[Any], list[tuple[Markup, str]]]] = {
 
 def render_html(page: ReportPage) -> str:
     """Write the whole page; how much is MISSING stands below its title."""
-    return _environment().get_template("page.html.jinja").render(page=page)
+    environment = _environment()
+    script = _source(environment, BOARD_SCRIPT) if page.has_board else ""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"{POLICY}; script-src 'sha256-{digest}'" if script else POLICY
+    return environment.get_template("page.html.jinja").render(page=page, script=Markup(script), policy=policy)
 
 
 def render_svg(title: str, charts: Sequence[Chart]) -> str:
@@ -67,6 +76,12 @@ def render_svg(title: str, charts: Sequence[Chart]) -> str:
         parts.append((height + 12, chart.title, entries, below + 14, drawn))
         height = below + 14 + drawn.height + 16
     return _environment().get_template("charts.svg.jinja").render(title=title, parts=parts, width=WIDE, height=height)
+
+
+def _source(environment: "Environment", name: str) -> str:
+    """Read a file beside the templates as it is."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
 
 
 @cache

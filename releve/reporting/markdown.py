@@ -7,6 +7,8 @@ from urllib.parse import quote
 from releve.core.formatting import printable
 from releve.reporting.blocks import (
     Block,
+    BoardBlock,
+    BoardCell,
     CommandBlock,
     FactList,
     FoldedBlock,
@@ -16,6 +18,8 @@ from releve.reporting.blocks import (
     TableBlock,
     TextBlock,
     TileRow,
+    ToDo,
+    ToDoList,
     VerdictBlock,
 )
 
@@ -69,11 +73,29 @@ def render_block(block: Block) -> str:
                 entries += [f"- {escape_markdown(entry.at)} **{escape_markdown(entry.title)}**"]
                 entries += [f"  - {_line(reason)}" for reason in entry.reasons]
             return "\n".join(entries)
+        case ToDoList():
+            return "\n\n".join(
+                "\n".join([f"**{escape_markdown(item.name)}**", "", *map(_to_do, item.todos)]) for item in block.items
+            )
+        case BoardBlock():
+            return _table([head.name for head in block.heads], [map(_cell, row.cells) for row in block.rows])
         case FoldedBlock():
             parts = [f"### {escape_markdown(block.title)}", *map(render_block, block.blocks)]
             return "\n\n".join(filter(None, parts))
         case _:
             return ""
+
+
+def _to_do(todo: ToDo) -> str:
+    since = f", {escape_markdown(todo.since)}" if todo.since else ""
+    fence = "`" * (1 + max(map(len, re.findall("`+", todo.command)), default=0))
+    command = f" {fence}{printable(' '.join(todo.command.split()))}{fence}" if todo.command else ""
+    what = f"- **{escape_markdown(todo.word)}**{since}: {escape_markdown(todo.sentence)}."
+    return f"{what} {escape_markdown(todo.advice)}{command}"
+
+
+def _cell(cell: BoardCell) -> str:
+    return f"{cell.text} ({cell.note})" if cell.text and cell.note else cell.text or cell.note
 
 
 def escape_markdown(text: str) -> str:
@@ -93,6 +115,6 @@ def _code(command: str) -> str:
     return "\n".join(f"    {line}" for line in command.splitlines())
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(map(escape_markdown, line))} |" for line in lines)

@@ -30,11 +30,6 @@ def describe_need(need: Need) -> NeedText:
     return NeedText(text.sentence, text.advice, text.command.format(scenario=need.scenario))
 
 
-def age_of(need: Need, made_at: str) -> str:
-    """Write for how long it has stood, such as "3 days"; "" where nobody knows."""
-    return ago(need.since, made_at)
-
-
 def ago(since: str, made_at: str) -> str:
     """Write the time from one moment to another, such as "3 days"; "" for no moment."""
     return span(max(0.0, days_between(since, datetime.fromisoformat(made_at))), digits=0) if since else ""
@@ -43,26 +38,26 @@ def ago(since: str, made_at: str) -> str:
 def _nothing_serves(need: Need) -> NeedText:
     if need.cause == HealthCause.NOTHING_RELEASED and need.about:
         return NeedText(
-            f"nothing serves: {_version(need)} was accepted, and not released",
+            f"{_version(need)} was accepted and not released, and nothing serves",
             "Release it.",
             "make release SCENARIO={scenario}",
         )
     return {
         HealthCause.NOTHING_INGESTED: NeedText(
-            "nothing serves: no row was ingested yet",
+            "no row was ingested yet, so nothing serves",
             f"Put a file of labelled rows into var/incoming/{need.scenario}/, then retrain.",
             "make retrain SCENARIO={scenario}",
         ),
         HealthCause.NOTHING_RELEASED: NeedText(
-            "nothing serves: no challenger was judged yet", "Train one.", "make retrain SCENARIO={scenario}"
+            "no challenger was judged yet, so nothing serves", "Train one.", "make retrain SCENARIO={scenario}"
         ),
         HealthCause.REFUSED: NeedText(
-            f"nothing serves: the gate refused {_version(need)}",
+            f"the gate refused {_version(need)}, and nothing serves",
             "Read why on the scenario's page, bring newer labelled rows, then retrain.",
             "make retrain SCENARIO={scenario}",
         ),
         HealthCause.WITHDRAWN: NeedText(
-            "nothing serves: the champion was withdrawn", "Retrain.", "make retrain SCENARIO={scenario}"
+            "the champion was withdrawn, and nothing serves", "Retrain.", "make retrain SCENARIO={scenario}"
         ),
     }[need.cause or HealthCause.NOTHING_RELEASED]
 

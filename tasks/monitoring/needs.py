@@ -8,7 +8,15 @@ from releve.adapters.prediction_ledger.segments import oldest_open_day
 from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.attention.needs import TELLING, Need, RefusedFile, ScenarioFacts, telling_runs, what_needs_a_person
+from releve.domain.attention.needs import (
+    TELLING,
+    Need,
+    RefusedFile,
+    ScenarioFacts,
+    is_told,
+    telling_runs,
+    what_needs_a_person,
+)
 from releve.domain.registry.chain import ARCHIVED, INGESTED, MONITORED, since_archived
 from tasks.history import newest_of
 from tasks.ingestion.ingest import NOTE
@@ -30,18 +38,21 @@ def gather_facts(
 ) -> ScenarioFacts:
     """Read a few events of the registry, the names of the refused files and of the ledger's, and no content."""
     current = registry.current(scenario)
-    newest = since_archived(registry.newest_of_each(scenario, kinds=(*TELLING, ARCHIVED)))
-    runs = telling_runs(newest_of(registry, scenario, MONITORED))
+    newest = since_archived(registry.newest_of_each(scenario, kinds=(*TELLING, MONITORED, ARCHIVED)))
+    runs = telling_runs(event for event in newest if event.kind == MONITORED)
+    if runs and not is_told(runs):
+        runs = telling_runs(newest_of(registry, scenario, MONITORED))
     ingested = next((event.number for event in newest if event.kind == INGESTED), 0)
     batches = []
     if current and ingested > current.number:  # the index has to follow all of these
         batches = registry.events(scenario, kinds=[INGESTED], after=current.number)
-    by_number = {event.number: event for event in (*newest, *runs, *batches)}
+    by_number = {event.number: event for event in (*newest, *batches)}
     state = ScenarioState(settings.home, scenario)
     return ScenarioFacts(
         scenario=scenario,
         made_at=now.isoformat(),
         events=tuple(by_number[number] for number in sorted(by_number)),
+        runs=runs,
         release=current.release if current else None,
         since=current.since if current else "",
         refused=_refused_files(state),

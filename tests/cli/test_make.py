@@ -114,6 +114,11 @@ def test_the_page_of_a_card_is_written_where_releve_writes_it(folder):
     assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]
 
 
+def test_the_board_is_the_page_of_all_scenarios_whichever_is_named(folder):
+    assert make(folder, "board")[0] == ["page"]
+    assert make(folder, "board", SCENARIO="churn", HTML="a b.html")[0] == ["page", "--html=a b.html"]
+
+
 @pytest.mark.parametrize(
     ("target", "name", "given"),
     [

@@ -1,5 +1,9 @@
 """Pages as HTML, and charts as files of their own."""
 
+import base64
+import hashlib
+import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import get_args
 from xml.etree import ElementTree
@@ -10,6 +14,10 @@ from releve.domain.evaluation.intervals import Interval
 from releve.reporting import blocks
 from releve.reporting.blocks import (
     Block,
+    BoardBlock,
+    BoardCell,
+    BoardHead,
+    BoardRow,
     ChartPoint,
     ChartSeries,
     CommandBlock,
@@ -31,6 +39,9 @@ from releve.reporting.blocks import (
     Tile,
     TileRow,
     TimelineChart,
+    ToDo,
+    ToDoItem,
+    ToDoList,
     Tone,
     VerdictBlock,
 )
@@ -53,6 +64,13 @@ EXAMPLES: list[Block] = [
     blocks.HeatMapChart(NASTY, NASTY, ("1",), (("drift", NASTY),), (blocks.HeatRow(NASTY, (None,)),)),
     ImageRow(NASTY, (PixelImage(NASTY, ((0.0, 1.0), (0.5, 0.2))),)),
     Journal((JournalEntry(NASTY, NASTY, (NASTY,)),)),
+    ToDoList((ToDoItem(NASTY, (ToDo(NASTY, NASTY, NASTY, NASTY, NASTY, Tone.BAD),), 'page"x".html'),)),
+    BoardBlock(
+        NASTY,
+        (BoardHead(NASTY, descending=True),),
+        (BoardRow((BoardCell(NASTY, NASTY, NASTY, 'page"x".html', Tone.BAD),), frozenset({NASTY})),),
+        (NASTY,),
+    ),
     FoldedBlock(NASTY, (TextBlock((NASTY,)),)),
 ]
 
@@ -77,9 +95,46 @@ def test_every_block_has_an_example_here():
 def test_every_block_can_be_written_and_text_is_never_markup(block):
     html, markdown = render_html(page_of(block)), render_markdown(page_of(block))
 
-    assert "script" not in tags(html)
+    assert tags(html).count("script") == isinstance(block, BoardBlock)  # its own
     assert "alert" in html
-    assert "<script" not in markdown.replace(f"    {NASTY}", "")  # a command is code, which is shown as it is
+    code = (f"    {NASTY}", f"`{NASTY}`")  # a command, which is shown as it is
+    assert "<script" not in markdown.replace(code[0], "").replace(code[1], "")
+
+
+def test_a_page_allows_itself_no_script_but_the_one_that_sorts_a_board():
+    board = BoardBlock("t", (BoardHead("h"),), (BoardRow((BoardCell("a"),)),))
+    policies = [re.search(r'Policy" content="([^"]*)"', render_html(page_of(block)))[1] for block in (board, TIMELINE)]
+    script = re.search("<script>(.*)</script>", render_html(page_of(board)), re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert all(unescape(policy).startswith("default-src 'none'; style-src 'unsafe-inline';") for policy in policies)
+    assert f"script-src 'sha256-{digest}'" in unescape(policies[0])
+    assert "script-src" not in policies[1]
+
+
+def test_a_board_can_be_read_without_its_script():
+    cells = (BoardCell("shop", address="shop.html"), BoardCell("0.9", "expected", 0.9), BoardCell("no key"))
+    html = render_html(
+        page_of(BoardBlock("t", tuple(map(BoardHead, "abc")), (BoardRow(cells, frozenset({"x"})),), ("x",)))
+    )
+
+    assert '<div class="controls" hidden>' in html
+    assert '<td><a href="shop.html">shop</a></td>' in html
+    assert '<td data-key="0.9">0.9<small>expected</small></td>' in html
+    assert "<td>no key</td>" in html
+
+
+def test_things_to_do_beyond_the_open_ones_are_folded():
+    items = tuple(ToDoItem(str(number), (ToDo("w", "", "s", "a"),)) for number in range(5))
+
+    assert "<summary>2 more</summary>" in render_html(page_of(ToDoList(items, open=3)))
+    assert "<summary>" not in render_html(page_of(ToDoList(items, open=5)))
+
+
+def test_a_command_with_backticks_stays_code_in_markdown():
+    todo = ToDo("w", "", "s", "a", "make `x`\n# y")
+
+    assert "``make `x` # y``" in render_markdown(page_of(ToDoList((ToDoItem("n", (todo,)),))))
 
 
 def test_what_is_missing_is_counted_and_stands_out():

@@ -41,7 +41,12 @@ def test_a_degraded_model_is_named_with_its_figures_and_the_command():
     [
         (HealthCause.NOTHING_INGESTED, "", "no row was ingested", "make retrain SCENARIO=shop"),
         (HealthCause.NOTHING_RELEASED, "", "no challenger was judged", "make retrain SCENARIO=shop"),
-        (HealthCause.NOTHING_RELEASED, MODEL, f"{'1' * 12} was accepted, and not", "make release SCENARIO=shop"),
+        (
+            HealthCause.NOTHING_RELEASED,
+            MODEL,
+            f"{'1' * 12} was accepted and not released",
+            "make release SCENARIO=shop",
+        ),
         (HealthCause.REFUSED, MODEL, f"the gate refused {'1' * 12}", "make retrain SCENARIO=shop"),
         (HealthCause.WITHDRAWN, "", "the champion was withdrawn", "make retrain SCENARIO=shop"),
     ],

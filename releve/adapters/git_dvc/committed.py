@@ -3,7 +3,7 @@
 Retraining builds what is committed, so rows are judged, and everything else is decided, by the same files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from releve.adapters.files import parse_base, parse_scenario, read_scenario
 from releve.adapters.git_dvc.scenario_branch import NO_COMMIT, git_objects, not_committed
 from releve.adapters.restore_marker import check_whole
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, ReleveError
 from releve.core.names import check_scenario_name
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -61,6 +61,33 @@ def begin_run(settings: Settings, scenario: str, *, tell: Callable[[str], None])
 def read_committed_base(settings: Settings) -> Params:
     """Read params.yaml of the same commit, without any scenario's overrides."""
     return parse_base(_texts(settings.project, settings.revision or "HEAD", [BASE])[1][BASE])
+
+
+def read_committed_settings(
+    settings: Settings, scenarios: Sequence[str], *, keys: Collection[str]
+) -> Iterator[tuple[str, Params | ReleveError]]:
+    """Read the params of many scenarios for the sake of a few keys: one call of git for all.
+
+    A scenario's own file is parsed only where one of these keys stands in it, and is not checked otherwise. What is
+    wrong with one, or not committed, is an error in its place. Raise BadInput for what is wrong with params.yaml.
+    """
+    own = [f"scenarios/{check_scenario_name(name)}/params.yaml" for name in scenarios]
+    revision = settings.revision or "HEAD"
+    base, *texts = git_objects(settings.project, [f"{revision}:./{name}" for name in (BASE, *own)])
+    if base is None:
+        raise BadInput(not_committed([BASE]))
+    base_text = base.text.replace("\r\n", "\n")
+    params = parse_base(base_text)
+    for scenario, name, text in zip(scenarios, own, texts, strict=True):
+        if text is None:
+            yield scenario, BadInput(not_committed([name]))
+        elif not any(key in text.text for key in keys):
+            yield scenario, params
+        else:
+            try:
+                yield scenario, parse_scenario(scenario, base=base_text, own=text.text)[0]
+            except ReleveError as error:
+                yield scenario, error
 
 
 def _read(project: Path, scenario: str, revision: str) -> Committed:

@@ -50,6 +50,7 @@ EVENTS = sa.Table(
     sa.Column("previous_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+PAYLOAD = sa.JSON().with_variant(sa.Text(), "sqlite")  # what a payload is read as inside the database
 POINTERS = sa.Table(  # a scenario without a row has no release
     "pointers",
     METADATA,

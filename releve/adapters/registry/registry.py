@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from releve.adapters.registry.database import (
     ARMS,
     EVENTS,
+    PAYLOAD,
     POINTERS,
     DatabaseFile,
     RegistryUnavailable,
@@ -39,6 +40,7 @@ from releve.domain.registry.chain import (
     ROLLED_BACK,
     WITHDRAWN,
     Event,
+    EventLine,
     EventPayload,
     arms_start,
     canonical_json,
@@ -241,11 +243,17 @@ class Registry:
 
     def newest_of_each(self, scenario: str, *, kinds: Sequence[str]) -> list[Event]:
         """Read the newest event of each of these kinds that the scenario has, oldest first."""
-        here = EVENTS.c.scenario == scenario
-        numbers = sa.select(sa.func.max(EVENTS.c.number)).where(here, EVENTS.c.kind.in_(kinds)).group_by(EVENTS.c.kind)
-        query = sa.select(EVENTS).where(here, EVENTS.c.number.in_(numbers)).order_by(EVENTS.c.number)
         with self._reading() as connection:
-            return [_event(row) for row in connection.execute(query)]
+            return [_event(row) for row in connection.execute(_NEWEST_OF_EACH, {"scenario": scenario, "kinds": kinds})]
+
+    def lines(self, scenario: str, *, kinds: Sequence[str], since: datetime) -> list[EventLine]:
+        """Read a few figures of a scenario's events since a moment, oldest first.
+
+        The database takes them out of the payloads: these are large, and there may be many.
+        """
+        asked = {"scenario": scenario, "kinds": kinds, "since": _stamp(since)}
+        with self._reading() as connection:
+            return [EventLine(*row) for row in connection.execute(_LINES, asked)]
 
     def scenarios(self) -> list[str]:
         """Those that have events, sorted."""
@@ -402,6 +410,23 @@ _LAST_MOVE_UNTIL = (
     .where(_EVENT_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(POINTER_MOVES), _EVENT_ROW.at <= sa.bindparam("until"))
     .order_by(_EVENT_ROW.number.desc())
     .limit(1)
+)
+_OF_KINDS = (_EVENT_ROW.scenario == _SCENARIO) & _EVENT_ROW.kind.in_(sa.bindparam("kinds", expanding=True))
+_NEWEST_OF_EACH = (
+    sa.select(EVENTS)
+    .where(_EVENT_ROW.scenario == _SCENARIO)
+    .where(_EVENT_ROW.number.in_(sa.select(sa.func.max(_EVENT_ROW.number)).where(_OF_KINDS).group_by(_EVENT_ROW.kind)))
+    .order_by(_EVENT_ROW.number)
+)
+_PAYLOAD = sa.type_coerce(sa.cast(_EVENT_ROW.payload, PAYLOAD), sa.JSON)
+_LINES = (
+    sa.select(
+        *(_EVENT_ROW.number, _EVENT_ROW.at, _EVENT_ROW.kind),
+        sa.func.coalesce(_PAYLOAD["model"].as_string(), _PAYLOAD[("release", "model")].as_string(), ""),
+        sa.func.coalesce(_PAYLOAD["cpu_seconds"].as_float(), 0.0),
+    )
+    .where(_OF_KINDS, _EVENT_ROW.at >= sa.bindparam("since"))
+    .order_by(_EVENT_ROW.number)
 )
 _EVENTS_WITH_POINTER = (
     sa.select(EVENTS, _POINTER_ROW.number.label("pointer"), _ARMS_ROW.number.label("arms"))

@@ -110,6 +110,11 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
     if params.silence_hours and last_run_at:
         hours = (datetime.fromisoformat(event.at) - datetime.fromisoformat(last_run_at)) / timedelta(hours=1)
         yield Signal(MONITORING, "silent" if hours > params.silence_hours else "regular", hours=hours)
+    yield from signals_of_run(run)
+
+
+def signals_of_run(run: MonitoringRun) -> Iterator[Signal]:
+    """Yield what a monitoring run says by itself."""
     if run.drift.state != DriftState.INSUFFICIENT_DATA:
         yield Signal(DATA, "broken" if run.drift.state == DriftState.BROKEN_DATA else "sound")
     if run.drift.of_sound_columns in DRIFT_STATES:

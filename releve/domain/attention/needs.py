@@ -6,16 +6,15 @@ a person is one more kind here, one function in `NEEDS` and one text in `releve.
 See docs/decisions/0056-what-needs-a-person.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from itertools import takewhile
 
-from releve.core.params import Alerts
 from releve.domain.alerting.alert_state import AlertState
-from releve.domain.alerting.signals import DATA, QUALITY, Signal, signals
+from releve.domain.alerting.signals import DATA, QUALITY, Signal, signals_of_run
 from releve.domain.health.health import HealthCause, HealthEvidence, assess_health
 from releve.domain.quality.staleness import UNLABELLED
 from releve.domain.registry.chain import (
@@ -23,7 +22,6 @@ from releve.domain.registry.chain import (
     ARM_CHANGES,
     CHALLENGED,
     INGESTED,
-    MONITORED,
     MOVES,
     POINTER_MOVES,
     RELEASED,
@@ -40,7 +38,6 @@ TELLING = (INGESTED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ALERTED)
 MOST_RUNS = 32  # monitoring runs that are read; a state that lasts longer has its beginning from the alerts
 GRACE = timedelta(hours=6)  # a run that fits for hours releases, and brings the index up to date, at its end
 LEDGER_GRACE = timedelta(days=7)  # weekly runs are no fault
-HEARD_OF_ALL = Alerts(webhook_env="", muted=(), repeat_hours=0.0, silence_hours=0.0)
 LABEL_LIMITS = ("max_label_days", UNLABELLED)
 IDLE_LIMIT = "max_idle_days"
 
@@ -86,16 +83,33 @@ class RefusedFile:
 
 
 @dataclass(frozen=True)
+class SeenRun:
+    """A monitoring run, and the event that holds it."""
+
+    event: Event
+    run: MonitoringRun
+
+    @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        return tuple(signals_of_run(self.run))
+
+    @property
+    def late(self) -> frozenset[str]:
+        """Limits of age that are passed and that a person can do something about."""
+        return frozenset(limit.key for limit in self.run.staleness.exceeded) & {IDLE_LIMIT, *LABEL_LIMITS}
+
+
+@dataclass(frozen=True)
 class ScenarioFacts:
     """What is known of a scenario since it was last started over.
 
     `events`: oldest first; of TELLING the newest of each kind, of INGESTED all since the release or its index moved,
-    and of MONITORED as many as `telling_runs` takes. More do no harm.
     """
 
     scenario: str
     made_at: str  # ISO 8601, UTC
     events: tuple[Event, ...] = ()
+    runs: tuple[SeenRun, ...] = ()
     release: Release | None = None  # what serves
     since: str = ""  # ISO 8601, UTC: when it went into service
     refused: tuple[RefusedFile, ...] = ()
@@ -103,11 +117,6 @@ class ScenarioFacts:
     silence_hours: float = 0.0  # alerts.silence_hours
     follows_index: bool = True  # index.follow
     problem: str = ""  # why nothing is known
-
-    @cached_property
-    def runs(self) -> tuple[tuple[Event, MonitoringRun], ...]:
-        """The newest first."""
-        return tuple((event, event.read(MonitoringRun)) for event in reversed(self.events) if event.kind == MONITORED)
 
     def newest(self, *kinds: str) -> Event | None:
         return next((event for event in reversed(self.events) if event.kind in kinds), None)
@@ -130,18 +139,21 @@ def newest_first(need: Need) -> tuple[float, int]:
     return -began, list(NeedKind).index(need.kind)
 
 
-def telling_runs(newest_first: Iterable[Event]) -> list[Event]:
-    """Take monitoring runs, the newest first, until one is calm and conclusive; reads no more of them than it needs."""
-    taken: list[Event] = []
-    states: dict[str, str] = {}  # of each subject the oldest that is known
+def telling_runs(newest_first: Iterable[Event]) -> tuple[SeenRun, ...]:
+    """Take monitoring runs, the newest first, until `is_told`; reads no more of them than it needs."""
+    taken: list[SeenRun] = []
     for event in newest_first:
-        taken.append(event)
-        states |= {signal.subject: signal.state for signal in signals(event, HEARD_OF_ALL)}
-        late = {limit.key for limit in event.read(MonitoringRun).staleness.exceeded} & {IDLE_LIMIT, *LABEL_LIMITS}
-        is_calm = (states.get(DATA), states.get(QUALITY)) == ("sound", "within_tolerance") and not late
-        if is_calm or len(taken) == MOST_RUNS:
+        taken.append(SeenRun(event, event.read(MonitoringRun)))
+        if is_told(taken):
             break
-    return taken
+    return tuple(taken)
+
+
+def is_told(newest_first: Sequence[SeenRun]) -> bool:
+    """Whether no older run says more: the oldest of these is calm, and data and quality are known; or they are many."""
+    known = {signal.subject: signal.state for seen in newest_first for signal in seen.signals}  # the oldest of each
+    calm = (known.get(DATA), known.get(QUALITY)) == ("sound", "within_tolerance") and not newest_first[-1].late
+    return calm or len(newest_first) >= MOST_RUNS
 
 
 def _nothing_serves(known: ScenarioFacts) -> Need | None:
@@ -165,11 +177,12 @@ def _nothing_serves(known: ScenarioFacts) -> Need | None:
 
 
 def _harmful(known: ScenarioFacts) -> Need | None:
-    own = [(event, run) for event, run in known.runs if known.release and run.model == known.release.model]
-    if not own or not own[0][1].rollback.roll_back:
+    own = [seen for seen in known.runs if known.release and seen.run.model == known.release.model]
+    harmful = list(takewhile(lambda seen: seen.run.rollback.roll_back, own))
+    if not harmful:
         return None
-    harmed = list(takewhile(lambda one: one[1].rollback.roll_back, own))
-    return Need(known.scenario, NeedKind.HARMFUL, harmed[-1][0].at, own[0][1].model, run=own[0][1])
+    run = harmful[0].run
+    return Need(known.scenario, NeedKind.HARMFUL, harmful[-1].event.at, run.model, run=run)
 
 
 def _degraded(known: ScenarioFacts) -> Need | None:
@@ -179,14 +192,14 @@ def _degraded(known: ScenarioFacts) -> Need | None:
     told = list(_lasting(known, QUALITY, "degraded", "harmful"))
     if not told:
         return None
-    (_, run, newest), models = told[0], {signal.about for _, _, signal in told}
+    (seen, newest), models = told[0], {signal.about for _, signal in told}
     if newest.about != known.release.model:
         move = known.newest(*MOVES)
         is_refresh = move is not None and move.kind == RELEASED and _change(move) == ReleaseChange.REFRESH
         if not is_refresh or len(models) < 2:
             return None
     since = _began(known, told[-1][0], QUALITY, "degraded", "harmful")
-    return Need(known.scenario, NeedKind.DEGRADED, since, newest.about, len(models), run=run)
+    return Need(known.scenario, NeedKind.DEGRADED, since, newest.about, len(models), run=seen.run)
 
 
 def _broken_data(known: ScenarioFacts) -> Need | None:
@@ -194,7 +207,7 @@ def _broken_data(known: ScenarioFacts) -> Need | None:
     if not told:
         return None
     since = _began(known, told[-1][0], DATA, "broken")
-    return Need(known.scenario, NeedKind.BROKEN_DATA, since, run=told[0][1])
+    return Need(known.scenario, NeedKind.BROKEN_DATA, since, run=told[0][0].run)
 
 
 def _taken_back(known: ScenarioFacts) -> Need | None:
@@ -229,7 +242,7 @@ def _unreleased(known: ScenarioFacts) -> Need | None:
 def _silent(known: ScenarioFacts) -> Need | None:
     if not known.release or not known.silence_hours:
         return None
-    last = max([known.since, *(event.at for event, _ in known.runs[:1])], key=datetime.fromisoformat)
+    last = max([known.since, *(seen.event.at for seen in known.runs[:1])], key=datetime.fromisoformat)
     if not known.is_past(last, timedelta(hours=known.silence_hours)):
         return None
     return Need(known.scenario, NeedKind.SILENT, last, known.release.model, limit_hours=known.silence_hours)
@@ -237,7 +250,7 @@ def _silent(known: ScenarioFacts) -> Need | None:
 
 def _no_rows(known: ScenarioFacts) -> Need | None:
     batch = known.newest(INGESTED)
-    if not known.runs or (batch and batch.number > known.runs[0][0].number):
+    if not known.runs or (batch and batch.number > known.runs[0].event.number):
         return None
     return _exceeding(known, NeedKind.NO_ROWS, IDLE_LIMIT)
 
@@ -286,32 +299,28 @@ NEEDS: tuple[Callable[[ScenarioFacts], Need | None], ...] = (
 )
 
 
-def _lasting(known: ScenarioFacts, subject: str, *states: str) -> Iterator[tuple[Event, MonitoringRun, Signal]]:
+def _lasting(known: ScenarioFacts, subject: str, *states: str) -> Iterator[tuple[SeenRun, Signal]]:
     """Yield what the newest runs say of a subject, the newest first, as long as it is one of `states`.
 
     A run that says nothing of it is passed over.
     """
-    for event, run in known.runs:
-        for signal in signals(event, HEARD_OF_ALL):
-            if signal.subject == subject:
-                if signal.state not in states:
-                    return
-                yield event, run, signal
+    told = ((seen, signal) for seen in known.runs for signal in seen.signals if signal.subject == subject)
+    return takewhile(lambda one: one[1].state in states, told)
 
 
-def _began(known: ScenarioFacts, oldest: Event, subject: str, *states: str) -> str:
+def _began(known: ScenarioFacts, oldest: SeenRun, subject: str, *states: str) -> str:
     """Return when a state began; the alerts know it where it lasts for longer than runs were read."""
     alerted = known.newest(ALERTED)
     state = alerted.read(AlertState).subjects.get(subject) if alerted else None
     if len(known.runs) < MOST_RUNS or state is None or state.state not in states:
-        return oldest.at
-    return min(oldest.at, state.since, key=datetime.fromisoformat)
+        return oldest.event.at
+    return min(oldest.event.at, state.since, key=datetime.fromisoformat)
 
 
 def _exceeding(known: ScenarioFacts, kind: NeedKind, *limits: str) -> Need | None:
     """Return a need while the newest runs say that one of these limits of age is passed."""
-    late = list(takewhile(lambda one: {each.key for each in one[1].staleness.exceeded} & {*limits}, known.runs))
-    return Need(known.scenario, kind, late[-1][0].at, run=late[0][1]) if late else None
+    late = list(takewhile(lambda seen: seen.late & {*limits}, known.runs))
+    return Need(known.scenario, kind, late[-1].event.at, run=late[0].run) if late else None
 
 
 def _change(move: Event) -> ReleaseChange:

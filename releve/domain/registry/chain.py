@@ -78,6 +78,17 @@ class Event:
 
 
 @dataclass(frozen=True)
+class EventLine:
+    """The few figures of an event that costs and speed are counted from."""
+
+    number: int
+    at: str  # ISO 8601, UTC
+    kind: str
+    model: str = ""  # that was judged, or went into service
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Break:
     """The first place where a chain does not hold."""
 

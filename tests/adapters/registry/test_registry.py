@@ -29,11 +29,12 @@ from releve.domain.registry.chain import (
     INGESTED,
     MONITORED,
     POINTER_MOVES,
+    RELEASED,
     EventPayload,
 )
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ModelWithdrawn
 from releve.domain.registry.release import IndexUpdate
-from tests.events import make_any_release, make_arms_started
+from tests.events import make_any_release, make_arms_started, make_challenger, make_ingested
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -92,6 +93,25 @@ class Note(EventPayload):
 
     kind = INGESTED
     values: dict[str, Any]
+
+
+def test_a_few_figures_of_a_scenarios_events_are_read_since_a_moment(registry):
+    registry.append("digits", make_challenger("digits:v1", cpu_seconds=1.0), reason="", actor="a test")
+    registry.append("digits", make_ingested(), reason="", actor="a test")
+    registry.append("digits", make_challenger("digits:v2", cpu_seconds=2.5), reason="", actor="a test")
+    registry.append("bikes", make_ingested(), reason="", actor="a test")
+    released = ModelReleased(release=make_any_release("digits:v2"))
+    registry.move("digits", released, expected=None, reason="", actor="a test")
+
+    kinds = [INGESTED, CHALLENGED, RELEASED]
+    lines = registry.lines("digits", kinds=kinds, since=NOON + timedelta(minutes=30))
+
+    assert [(line.number, line.kind, line.model, line.cpu_seconds) for line in lines] == [
+        (2, INGESTED, "", 0.0),
+        (3, CHALLENGED, "digits:v2", 2.5),
+        (4, RELEASED, "digits:v2", 0.0),
+    ]
+    assert [line.number for line in registry.lines("digits", kinds=[CHALLENGED], since=NOON)] == [1, 3]
 
 
 def test_events_are_read_from_a_number_on_and_from_the_newest_back(registry):

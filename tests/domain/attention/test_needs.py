@@ -11,6 +11,7 @@ from releve.domain.attention.needs import (
     NeedKind,
     RefusedFile,
     ScenarioFacts,
+    SeenRun,
     newest_first,
     telling_runs,
     what_needs_a_person,
@@ -21,8 +22,9 @@ from releve.domain.health.health import HealthCause
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import UNLABELLED, ExceededLimit
-from releve.domain.registry.chain import ALERTED, ARMS_ENDED, INDEX_MOVED, ROLLED_BACK, WITHDRAWN
+from releve.domain.registry.chain import ALERTED, ARMS_ENDED, INDEX_MOVED, MONITORED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ReleaseChange, ShownHarm
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.rollback import RollbackDecision
 from tests.events import make_ingested
 from tests.page_histories import (
@@ -58,7 +60,8 @@ def facts(*events, day, serving=MODEL, since=0.0, **changes):
     """Facts at a day, of a scenario that a model serves; None: nothing serves."""
     numbered = tuple(replace(event, number=number) for number, event in enumerate(events, start=1))
     release = RELEASE.model_copy(update={"model": serving}) if serving else None
-    known = ScenarioFacts(SCENARIO, at(day), numbered, release, at(since) if serving else "")
+    runs = tuple(SeenRun(event, event.read(MonitoringRun)) for event in reversed(numbered) if event.kind == MONITORED)
+    known = ScenarioFacts(SCENARIO, at(day), numbered, runs, release, at(since) if serving else "")
     return replace(known, **changes)
 
 
@@ -284,11 +287,14 @@ def test_runs_are_read_until_one_is_calm_and_conclusive():
     calm, unknown = monitored_event(day=1), monitored_event(day=2, **UNKNOWN)
     late = monitored_event(day=2, staleness=make_staleness(ExceededLimit(UNLABELLED, 1, 0.9)))
 
-    assert telling_runs([calm, calm]) == [calm]
-    assert telling_runs([unknown, calm, calm]) == [unknown, calm]
-    assert telling_runs([late, calm, calm]) == [late, calm]
-    assert telling_runs([monitored_event(day=2, **BAD), calm, calm])[1:] == [calm]
-    assert len(telling_runs([unknown] * (MOST_RUNS + 5))) == MOST_RUNS
+    def taken(*events):
+        return [seen.event for seen in telling_runs(iter(events))]
+
+    assert taken(calm, calm) == [calm]
+    assert taken(unknown, calm, calm) == [unknown, calm]
+    assert taken(late, calm, calm) == [late, calm]
+    assert taken(monitored_event(day=2, **BAD), calm, calm)[1:] == [calm]
+    assert len(taken(*[unknown] * (MOST_RUNS + 5))) == MOST_RUNS
 
 
 def test_the_alerts_know_the_beginning_of_what_lasts_longer_than_runs_are_read():
