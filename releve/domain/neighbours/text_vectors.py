@@ -6,7 +6,6 @@ takes numpy alone, so that the service can search without a training library.
 """
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.schema.cells import ROUNDING
+from releve.domain.schema.cells import ROUNDING, normalized
 
 DIMENSIONS = 64  # of the vector of one column, at most
 MAX_FEATURES = 20_000  # most frequent n-grams that are known, at most
@@ -108,7 +107,7 @@ class NgramVectors:
 
 def ngrams_of(text: str) -> Iterable[str]:
     """N-grams inside the words of `text`, where a word begins and ends with a space; case and width are ignored."""
-    for word in unicodedata.normalize("NFKC", text).replace("\0", " ").casefold().split():
+    for word in normalized(text, "NFKC").replace("\0", " ").casefold().split():
         padded = f" {word} "
         for length in LENGTHS:
             yield from (padded[start : start + length] for start in range(len(padded) - length + 1))

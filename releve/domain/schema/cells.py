@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +25,7 @@ EDGES = (
     "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 TRUTH = {"true": True, "false": False}  # by the text in lower case
+MOST_MARKS = 30  # accents and the like; as many as Unicode's stream-safe texts have (UAX 15)
 SHOWN = 60  # characters of a value that a reason repeats; a text may be a whole letter
 # Only the written-out form: 20240131 could as well be a number, and 2024-W05 is seldom meant. The zone may stand behind
 # a space, as databases write it, and its name behind the offset, as Go and Java do: +0100 CET, +01:00[Europe/Paris].
@@ -55,7 +57,24 @@ def fold(text: str) -> str:
 
     Case is folded as Unicode says, without a language: Straße is STRASSE, and a dotless i of Turkish is no i.
     """
-    return " ".join(unicodedata.normalize("NFC", trimmed(text)).casefold().split())
+    return " ".join(normalized(trimmed(text), "NFC").casefold().split())
+
+
+def normalized(text: str, form: Literal["NFC", "NFKC"]) -> str:
+    """Write letters in the one way that a form of Unicode has for them.
+
+    Of more than MOST_MARKS that stand together the others are left out: no language writes so many on a letter, and
+    Python takes n² steps to bring n of them into order.
+    """
+    if len(text) > MOST_MARKS and not text.isascii():
+        text = _long_runs_of_marks().sub(r"\1", text)
+    return unicodedata.normalize(form, text)
+
+
+@lru_cache(maxsize=1)
+def _long_runs_of_marks() -> re.Pattern[str]:
+    marks = "".join(letter for letter in map(chr, range(0x1E94B)) if unicodedata.combining(letter))
+    return re.compile(f"([{marks}]{{{MOST_MARKS}}})[{marks}]+")
 
 
 def as_number(text: str) -> float | None:

@@ -1,3 +1,5 @@
+import time
+import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
@@ -5,7 +7,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.schema.cells import as_date, format_value
+from releve.domain.schema.cells import as_date, format_value, normalized
 
 NOON = datetime(2024, 1, 31, 12)
 
@@ -103,3 +105,22 @@ def test_a_value_nested_too_deeply_to_be_shown_is_refused():
 
     with pytest.raises(BadInput, match="nested too deeply"):
         format_value(value)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+@pytest.mark.parametrize(
+    "text", ["e\u0301", "a" + "\u0301\u0316" * 15, "Straße \u1100\u1161\u11a8", "\ufdfa" * 20, "x" * 99]
+)
+def test_what_people_write_is_normalized_as_unicode_says(text, form):
+    assert normalized(text, form) == unicodedata.normalize(form, text)
+
+
+@pytest.mark.parametrize(("marks", "kept"), [(29, 29), (30, 30), (31, 30), (100_000, 30)])
+def test_of_very_many_marks_on_one_letter_the_first_are_kept_in_little_time(marks, kept):
+    text = "x" + ("\u0301\u0316" * marks)[:marks]
+    began = time.process_time()
+
+    found = normalized(text, "NFC")
+
+    assert len(found) == 1 + kept
+    assert time.process_time() - began < 1.0  # 8 s were all of them sorted
