@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -166,8 +166,8 @@ tidy: setup  ## Compact the ledger of SCENARIO, and remove files of its old mode
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 # Prefect would keep the id for ever as a parameter of a run, so that there is no flow of it.
-erase: setup  ## Erase the row ROW=C-1042 of SCENARIO=churn from batches, ledger and index; REASON= says why
-	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(call given,ROW,C-1042,$(value ROW)) $(RELEVE) $@ $${REASON:+--reason="$$REASON"} -- "$$SCENARIO" "$$ROW"
+erase: setup  ## Erase the row ROW=C-1042 of SCENARIO=churn from batches, ledger and index; REASON= says why, DRY_RUN=1 shows what would leave
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(call given,ROW,C-1042,$(value ROW)) $(RELEVE) $@ $${DRY_RUN:+--dry-run} $${REASON:+--reason="$$REASON"} -- "$$SCENARIO" "$$ROW"
 
 archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is gone: its state is kept aside
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"

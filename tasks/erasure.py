@@ -4,6 +4,7 @@ The registry is told before anything is touched where the rows stood, so that a 
 next one, and no index that is built later gets them again. What a row is found by goes last.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -46,30 +47,35 @@ def erase(
     *,
     reason: str,
     actor: str = "erase",
+    dry_run: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Erasure:
     """Erase the rows that the table's id column, or an answer's row id, calls by one of `ids`.
 
     Files that wait in the incoming folder are ingested first, as their rows are found in batches and in quarantine
-    alone. The same call again completes what was killed, or what a service still held open.
+    alone. The same call again completes what was killed, or what a service still held open. `dry_run`: only find the
+    rows, without the files that wait.
 
     Raises NotFound for an id that no place has, BadInput, ScenarioBusy, IndexUnavailable before anything is touched,
     and Unavailable where the remote, the index or a disk fails on the way.
     """
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
-    registry, key = Registry(settings.registry_url), read_key(settings, make=True)
+    registry, key = Registry(settings.registry_url), read_key(settings, make=not dry_run)
     wanted = ErasedIds(truth.schema, ids, key=key)
     if wanted.in_text(reason.encode(errors="replace")):
         raise BadInput("the reason names an id, and the history keeps it for ever; say why without it")
     with scenario_lock(settings.home, scenario, holder="erase", wait_seconds=settings.wait_seconds) as lock:
-        check_index(settings, scenario)
-        ingest(settings, scenario, actor=actor)
+        if not dry_run:
+            check_index(settings, scenario)
+            ingest(settings, scenario, actor=actor)
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if branch.tip() is None:
             raise NotFound(f"{scenario} has no batches yet, so that there is nothing to erase")
         run = _Run(settings, truth, state, branch, lock, wanted, key, registry, progress)
         with branch.worktree(state.worktrees) as tree:
             found = run.gather(tree)
+            if dry_run:
+                return Erasure(len(found.ids), found.counts, before=found.before, is_dry_run=True)
             try:
                 return run.apply(tree, found, reason=reason, actor=actor)
             except Unavailable as error:
@@ -87,9 +93,22 @@ class _Found:
     answers: AnswersToErase
     in_batches: dict[str, dict[int, str]]  # batch -> place in its file -> id
     rejected: dict[str, list[str]]  # batch -> ids
+    harvested: list[str]  # ids
     positions: dict[str, tuple[int, ...]]  # batch -> where rows stood, those of earlier runs included
     ids: tuple[str, ...]  # as `id_hash` makes them
     before: str  # when the same ids were erased before
+
+    @property
+    def counts(self) -> Counter[Place]:
+        """What leads to all that is erased."""
+        return Counter(
+            {
+                Place.BATCHES: sum(map(len, self.in_batches.values())),
+                Place.QUARANTINE: sum(map(len, self.rejected.values())),
+                Place.HARVEST: len(self.harvested),
+                Place.ANSWERS: len(self.answers.fresh),
+            }
+        )
 
 
 @dataclass
@@ -138,7 +157,7 @@ class _Run:
             for batch, held in event.read(RowsErased).rows.items():
                 positions[batch] = tuple(sorted({*positions.get(batch, ()), *held}))
         ids, at = tuple(sorted(hashes.values())), before[-1].at if before else ""
-        return _Found(data, opened, pushed, answers, in_batches, rejected, positions, ids, at)
+        return _Found(data, opened, pushed, answers, in_batches, rejected, harvested, positions, ids, at)
 
     def apply(self, tree: Worktree, found: _Found, *, reason: str, actor: str) -> Erasure:
         """Tell the registry, take the rows out, and tell it again. The order is the module's docstring's."""
@@ -146,7 +165,7 @@ class _Run:
         done = Erasure(len(found.ids), before=found.before)
         begun = RowsErased(ids=found.ids, is_finished=False, rows=found.positions)
         self.registry.append(scenario, begun, reason=reason, actor=actor)
-        done.counts[Place.BATCHES] = count = sum(map(len, found.in_batches.values()))
+        done.counts[Place.BATCHES] = count = found.counts[Place.BATCHES]
         done.counts[Place.FILES] = self._erase_files({*found.in_batches, *found.rejected})
         done.counts[Place.QUARANTINE] = sum(map(len, self._rejected(answers, apply=True).values()))
         done.counts[Place.HARVEST] = len(self._harvested(answers, apply=True))

@@ -89,6 +89,7 @@ def erase(
         list[str], typer.Argument(metavar="ID...", help="What the table's id column calls rows, or ids of answers.")
     ],
     reason: Annotated[str, typer.Option(help="Why, for the history; without the id.")] = "asked for",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and touch nothing.")] = False,
 ) -> None:
     """Erase rows from batches, ledger and index, and say what is out of reach."""
     settings = begin(scenario)
@@ -96,7 +97,7 @@ def erase(
     from tasks import erasure as erasure_step
 
     with break_silence("erase", print) as progress:
-        done = erasure_step.erase(settings, scenario, ids, reason=reason, progress=progress)
+        done = erasure_step.erase(settings, scenario, ids, reason=reason, dry_run=dry_run, progress=progress)
     print("\n".join(describe_erasure(done)))
     if done.open_segments:
         raise typer.Exit(1)

@@ -14,6 +14,8 @@ TAKEN_OUT = {
     Place.LABELS: "labels in the ledger",
     Place.INDEX: "rows of the index, in all its versions",
 }
+WITH_THEM = "  and with them: their files as they came in, their labels, shadows and searches, their rows of the index"
+NOT_READ = "  files that wait in the incoming folder were not read; the erasure ingests them first"
 OUT_OF_REACH = (
     "git's history: numbers of rows and hashes of files, no cells",
     "backups, and copies that others took: of the rows, the ledger, the DVC remote or this folder",
@@ -25,12 +27,14 @@ OUT_OF_REACH = (
 
 def describe_erasure(done: Erasure) -> list[str]:
     """Write what was taken out, what has to be done still, and what is out of reach."""
-    lines = [f"erased: {counted(done.ids, 'id')}"]
+    lines = [f"{'would erase' if done.is_dry_run else 'erased'}: {counted(done.ids, 'id')}"]
     if done.before:
         lines[0] += f", for which this ran before on {to_the_second(done.before)}"
     lines += [f"  {words}: {done.counts[place]:,}" for place, words in TAKEN_OUT.items() if done.counts[place]]
     if not done.counts.total() and not done.open_segments:
         lines.append("  nothing was left of them")
+    if done.is_dry_run:
+        return [*lines, WITH_THEM, NOT_READ, "nothing was touched"]
     lines += [f"NOT YET: {name} is open in a running service" for name in done.open_segments]
     if done.open_segments:
         lines.append("  run the same again after `make down up`, or tomorrow, when the service has closed the day")

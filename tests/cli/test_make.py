@@ -109,6 +109,12 @@ def test_a_search_is_asked_for_by_name(folder, given, options):
     assert make(folder, "retrain", **given)[0] == ["retrain", *options, "--", "digits"]
 
 
+def test_an_erasure_is_tried_where_that_is_asked_for(folder):
+    arguments, _ = make(folder, "erase", SCENARIO="churn", ROW="C-1", DRY_RUN="1")
+
+    assert arguments == ["erase", "--dry-run", "--", "churn", "C-1"]
+
+
 def test_the_page_of_a_card_is_written_where_releve_writes_it(folder):
     assert make(folder, "card", MODEL="churn:1", HTML="a b.html")[0] == ["card", "--html=a b.html", "--", "churn:1"]
     assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]

@@ -343,6 +343,22 @@ def test_without_milvus_nothing_is_touched_and_a_failure_on_the_way_says_what_to
     assert erase(named.settings, SHOP, [ZOE], reason="asked for").counts[Place.INDEX] == 1
 
 
+def test_a_dry_run_says_what_would_leave_and_touches_nothing(named):
+    request = ask(named, "customer-0001", ZOE)
+    named.receive(NEWER.assign(customer=ZOE), "day-3.parquet")
+    before = named.branch.tip()
+
+    found = erase(named.settings, SHOP, [ZOE], reason="asked for", dry_run=True)
+
+    assert {place: count for place, count in found.counts.items() if count} == {Place.BATCHES: 2, Place.ANSWERS: 1}
+    assert describe_erasure(found)[0] == "would erase: 1 id"
+    assert describe_erasure(found)[-1] == "nothing was touched"
+    assert named.branch.tip() == before
+    assert named.registry.events(SHOP, kinds=[ERASED]) == []
+    assert find_answer(named.state.ledger, f"{request}.1") is not None
+    assert [path.name for path in named.state.incoming.iterdir()] == ["day-3.parquet"]
+
+
 def test_what_cannot_be_erased_is_refused_before_anything_is_touched(named, made_ingested, tmp_path):
     before = named.branch.tip()
 

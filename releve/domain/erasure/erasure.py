@@ -59,6 +59,7 @@ class Erasure:
     suspects: tuple[Path, ...] = ()  # files of no known form that hold one of the ids as a text
     archives: tuple[Path, ...] = ()  # of when the scenario was started over
     before: str = ""  # when the same ids were erased before
+    is_dry_run: bool = False  # nothing left: this is what would
 
 
 class ErasedIds:
