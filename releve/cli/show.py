@@ -216,7 +216,10 @@ def _print_release(current: "Current | None", scenario: str, *, moment: str, jso
     elif current is None:
         print(f"no release of {scenario!r} serves {moment}")
     else:
-        rows = [*current.release.model_dump(mode="json").items(), ("since", current.since), ("event", current.number)]
+        release = current.release.model_dump(mode="json")
+        if update := release["index_update"]:
+            update["version"]["ended"] = len(update["version"]["ended"])  # up to a thousand ids, which --json names
+        rows = [*release.items(), ("since", current.since), ("event", current.number)]
         print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
 
 

@@ -22,7 +22,7 @@ from releve.domain.erasure.erasure import erased_rows
 from releve.domain.ingestion.row_versions import NewestRows
 from releve.domain.neighbours.index_check import REBUILD, IndexMismatch
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
-from releve.domain.neighbours.index_versions import RowKey, changes_to
+from releve.domain.neighbours.index_versions import IndexVersion, RowKey, changes_to
 from releve.domain.neighbours.vectors import Entries, fitting_text
 from releve.domain.registry.chain import ERASED
 from releve.domain.registry.release import Release
@@ -70,6 +70,7 @@ class IndexedRows:
 class WrittenVersion:
     """What an index got as its next version."""
 
+    version: IndexVersion
     new: int  # rows that the one in service does not see
     gone: int  # rows that it sees no more
     check: IndexCheck
@@ -92,12 +93,17 @@ def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall
     if not len(indexed.rows):
         raise BadInput(f"every row that searches beside {wanted.model} would find was erased; retrain on newer rows")
     filters, version = wanted.index_design.filters, wanted.index_version
-    entries = as_entries(indexed.rows, model, filters=filters, corrections=indexed.corrections)
+    ids = version.begin + np.arange(len(indexed.rows), dtype=np.int64)
+    entries = as_entries(indexed.rows, model, filters=filters, corrections=indexed.corrections, ids=ids)
     with _index(settings) as index:
-        index.build(wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design, version=version)
-        if wanted.index_update:
-            stored = index.stored(wanted.index, version=version)
-            entries = replace(entries, ids=changes_to(entries.keys, stored, version=version).ids)
+        if not index.build(
+            wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design, version=version
+        ):
+            stored = index.stored(wanted.index)
+            found = stored.find(entries.keys, among=stored.ids[version.sees(stored.ids)])
+            if missing := int((found < 0).sum()):
+                raise IndexMismatch(f"{wanted.index_name} lacks {missing} of its {len(found)} rows; {REBUILD}")
+            entries = replace(entries, ids=found)
         return index.check(
             wanted.index, entries, version=version, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED
         )
@@ -109,42 +115,48 @@ def update_index(
     model: Model,
     rows: IndexedRows,
     *,
-    version: int,
-    oldest: int,
+    number: int,
+    others: Sequence[IndexVersion],
     min_recall: float,
 ) -> WrittenVersion | None:
     """Write what `rows` have that the collection of `serving` has not, as a version that nothing serves yet; check it.
 
-    `oldest`: the oldest version that anything searches. None where `rows` are those that it has. Raises BadInput,
-    IndexMismatch, IndexUnavailable, and PipelineFailed where a collection was lost whose rows cannot be read.
+    `number`: that of this version. `others`: the versions that are searched beside the one of `serving`. None where
+    `rows` are those that it has. Raises BadInput, IndexMismatch, IndexUnavailable, and PipelineFailed where a
+    collection was lost whose rows cannot be read.
     """
     with _index(settings) as index:
         is_there = index.complete(serving.index, serving.index_rows, version=serving.index_version)
     if not is_there:
         build_index(settings, serving, model, min_recall=LEAST_RECALL[serving.index_design.type.value])
     with _index(settings) as index:
-        stored = index.stored(serving.index, version=version)
-        changes = changes_to(rows.keys, stored, version=version)
-        newer = changes.since(serving.index_version)
-        gone = serving.index_rows + newer - len(rows.rows)
-        if not newer and not gone:
+        stored = index.stored(serving.index)
+        changes = changes_to(rows.keys, stored, number=number, kept=(serving.index_version, *others))
+        gone = serving.index_rows + changes.new - len(rows.rows)
+        if not changes.new and not gone:
             return None
+        copies = stored.find(rows.keys, among=stored.ids)
         vectors = np.empty((len(rows.rows), model.embedder.dimension), dtype=np.float32)
-        for place in np.flatnonzero(~changes.is_new).tolist():
-            vectors[place] = stored.vectors[int(changes.ids[place])]
-        if changes.is_new.any():
-            vectors[changes.is_new] = _vectors_of(rows.rows[changes.is_new], model)
+        for place in np.flatnonzero(copies >= 0).tolist():
+            vectors[place] = stored.vectors[int(copies[place])]
+        if (copies < 0).any():
+            vectors[copies < 0] = _vectors_of(rows.rows[copies < 0], model)
         filters = serving.index_design.filters
         entries = as_entries(
             rows.rows, model, filters=filters, corrections=rows.corrections, ids=changes.ids, vectors=vectors
         )
         entries.check_metric(serving.index_design.metric)
         new = entries.of(changes.is_new) if changes.is_new.any() else None
-        index.update(serving.index, new, gone=changes.gone, version=version, oldest=oldest)
+        index.update(serving.index, new, unseen=changes.unseen)
         check = index.check(
-            serving.index, entries, version=version, min_recall=min_recall, sample=RECALL_SAMPLE, seed=RECALL_SEED
+            serving.index,
+            entries,
+            version=changes.version,
+            min_recall=min_recall,
+            sample=RECALL_SAMPLE,
+            seed=RECALL_SEED,
         )
-    return WrittenVersion(newer, gone, check)
+    return WrittenVersion(changes.version, changes.new, gone, check)
 
 
 def as_searched_now(settings: Settings, release: Release) -> Release:

@@ -53,13 +53,13 @@ def refresh_index(settings: Settings, scenario: str, *, actor: str = "index") ->
             serving,
             model,
             rows,
-            version=current.number,
-            oldest=min(each.index_version for each in (serving, *_challenger(registry, serving))),
+            number=current.number,
+            others=[each.index_version for each in _challenger(registry, serving)],
             min_recall=params.index.recall_floor,
         )
         if written is None:
             return None
-        update = IndexUpdate(version=current.number, revision=newest.revision, data_version=newest.data_version)
+        update = IndexUpdate(version=written.version, revision=newest.revision, data_version=newest.data_version)
         release = serving.model_copy(
             update={"index_update": update, "index_rows": len(rows.rows), "index_check": written.check}
         )

@@ -18,6 +18,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import StorageRefused
 from releve.core.params import ServiceLimits
 from releve.core.settings import LOOPBACK, Settings
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, ScenarioArchived
 from releve.domain.registry.release import IndexUpdate
 from releve.serving import loading
@@ -158,7 +159,7 @@ def test_another_version_of_the_index_is_served_with_the_very_model_that_is_in_m
     registry = registry_of(tmp_path)
     model, current = served(scenarios).model, registry.current(SCENARIO)
     assert current is not None
-    update = IndexUpdate(version=current.number, revision="r" * 40, data_version="d" * 32)
+    update = IndexUpdate(version=IndexVersion(current.number), revision="r" * 40, data_version="d" * 32)
     newer = current.release.model_copy(update={"index_update": update})
 
     payload = IndexMoved(release=newer, since=current.since, new=9, gone=0)

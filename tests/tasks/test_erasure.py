@@ -170,6 +170,18 @@ def test_the_other_rows_of_a_request_and_what_a_search_found_beside_it_are_given
     assert len(results[found].again) == 9
 
 
+def test_rows_that_come_in_after_an_erasure_are_found_beside_those_that_are_left(named):
+    before = named.registry.current(SHOP).release
+    erase(named.settings, SHOP, [ZOE], reason="a request by letter")
+    named.receive(NEWER.assign(customer=[f"customer-new-{number}" for number in range(len(NEWER))]), "day-3.parquet")
+    ingest(named.settings, SHOP)
+
+    done = refresh_index(named.settings, SHOP)
+
+    assert done.new == len(NEWER)
+    assert done.release.index_rows == before.index_rows - 1 + len(NEWER)
+
+
 def test_after_an_erasure_the_index_goes_back_to_what_is_left_of_the_rows_before(named):
     before = named.registry.current(SHOP).release
     named.receive(NEWER.assign(customer="customer-new"), "day-3.parquet")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import sqrt
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from releve.core.errors import BadInput
 from releve.domain.neighbours.filters import Filter
 from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
-from releve.domain.neighbours.index_versions import OPEN, SINCE, UNTIL
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.neighbours.vectors import BATCH, LABEL, MAX_TEXT_BYTES, Entries, Neighbour
 
 ANSWERED = ("label", "batch", "row", "row_id")  # asked for by name: without it some servers send the vectors too
@@ -42,7 +42,7 @@ class CollectionLayout:
         """What a search can be filtered by, and the field that holds it."""
         return {LABEL: LABEL, BATCH: BATCH} | {column: KEPT.format(n) for n, column in enumerate(self.design.filters)}
 
-    def expression(self, conditions: Filter, *, version: int) -> str:
+    def expression(self, conditions: Filter, *, version: IndexVersion) -> str:
         """Write Milvus's filter of a version's rows: each text is a quoted literal, never more than data.
 
         Raises BadInput.
@@ -81,9 +81,15 @@ class CollectionLayout:
         ]
 
 
-def visible_to(version: int) -> str:
+@lru_cache(maxsize=64)
+def visible_to(version: IndexVersion) -> str:
     """Write Milvus's filter of the rows that a version sees."""
-    return f"{SINCE} <= {version} and {UNTIL} > {version}"
+    parts = [f"id < {version.end}"]
+    if version.first:
+        parts.append(f"id >= {version.first}")
+    if version.ended:
+        parts.append(f"id not in {list(version.ended)}")
+    return " and ".join(parts)
 
 
 def create(
@@ -95,8 +101,7 @@ def create(
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=entries.dimension)
-    for name in ("row", SINCE, UNTIL):
-        schema.add_field(name, DataType.INT64)
+    schema.add_field("row", DataType.INT64)
     texts = [
         LABEL,
         BATCH,
@@ -116,7 +121,7 @@ def create(
     client.alter_collection_properties(collection, properties, timeout=timeout)
 
 
-def records(entries: Entries, *, since: int) -> Iterator[list[dict[str, Any]]]:
+def records(entries: Entries) -> Iterator[list[dict[str, Any]]]:
     """The rows as Milvus takes them, in pieces that a message can carry."""
     size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * entries.dimension)))
     columns: dict[str, Any] = {
@@ -125,8 +130,6 @@ def records(entries: Entries, *, since: int) -> Iterator[list[dict[str, Any]]]:
         LABEL: entries.labels,
         BATCH: entries.batches,
         "row": entries.rows.tolist(),
-        SINCE: [since] * len(entries),
-        UNTIL: [OPEN] * len(entries),
         CORRECTION: entries.corrections or [""] * len(entries),
         **({"row_id": entries.row_ids} if entries.row_ids else {}),
         **{KEPT.format(n): values for n, values in enumerate(entries.kept.values())},

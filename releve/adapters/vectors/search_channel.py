@@ -17,6 +17,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb
 
 from releve.adapters.vectors.collection_layout import CollectionLayout
 from releve.domain.neighbours.filters import Filter
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.neighbours.vectors import Neighbour
 
 RETRIES = {"grpc.enable_retries": 0}  # gRPC's own cost a tenth of a call; `VectorIndex.search` asks again
@@ -46,7 +47,7 @@ class SearchChannel:
         *,
         limit: int,
         conditions: Filter,
-        version: int,
+        version: IndexVersion,
         layout: CollectionLayout,
     ) -> list[Neighbour] | None:
         """The rows of `version` nearest to `query`, nearest first; None where Milvus refuses or is not reached.

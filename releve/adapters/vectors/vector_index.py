@@ -38,15 +38,15 @@ from releve.domain.neighbours.filters import Filter
 from releve.domain.neighbours.index_check import REBUILD, IndexMismatch, check_recall
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import PREFIX, alias_name, check_collection_name
-from releve.domain.neighbours.index_versions import SINCE, UNTIL, RowKey, StoredRows
+from releve.domain.neighbours.index_versions import IndexVersion, RowKey, StoredRows
 from releve.domain.neighbours.vectors import BATCH, Entries, Neighbour, as_queries, check_limit
 
 TIMEOUT_SECONDS = 5.0
-ERASED_AT_ONCE = 1000  # rows that one filter names
+DELETED_AT_ONCE = 1000  # rows that one call, or one filter, names
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
 INDEX_SECONDS = 3600.0  # for Milvus to index what was written
 POLL_SECONDS = 0.2
-READ_IDS = 1000  # rows that are read by id at once
+ONLY = IndexVersion()  # of a collection that never got newer rows
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
 
@@ -78,11 +78,12 @@ class VectorIndex:
         *,
         scenario: str,
         design: IndexDesign | None = None,
-        version: int = 0,
+        version: IndexVersion = ONLY,
         progress: Progress | None = None,
-    ) -> None:
-        """Write `entries` into `collection`, as what `version` sees, and load it. A partial one is dropped first, one
-        with all rows of that version is kept.
+    ) -> bool:
+        """Write `entries`, whose ids `version` sees, into `collection`, and load it. A partial one is dropped first.
+
+        Returns False where one with as many rows of that version is kept, whose ids are its own.
 
         Raises BadInput for a `design` that Milvus or these rows cannot hold, Conflict when the collection belongs to
         another scenario, IndexUnavailable.
@@ -95,12 +96,12 @@ class VectorIndex:
             if self.exists(collection):
                 self._check_owner(client, collection, scenario)
                 if self._is_finished(collection, entries, design, version):
-                    return
+                    return False
                 self.drop(collection)
             self._clear_remains(collection)
             create(client, collection, entries, design, scenario=scenario, timeout=BUILD_TIMEOUT_SECONDS)
             written = 0
-            for rows in records(entries, since=version):
+            for rows in records(entries):
                 client.insert(collection, rows, timeout=BUILD_TIMEOUT_SECONDS)
                 written += len(rows)
                 if progress:
@@ -108,50 +109,39 @@ class VectorIndex:
             client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
             self._wait_until_indexed(client, collection, len(entries))
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
+        return True
 
-    def stored(self, collection: str, *, version: int) -> StoredRows:
-        """Read what `version` sees, with the vectors. Raises IndexMissing, IndexUnavailable."""
+    def stored(self, collection: str) -> StoredRows:
+        """Read the rows of all versions, with the vectors. Raises IndexMissing, IndexUnavailable."""
         self.open(collection)
-        ids, vectors = dict[RowKey, int](), dict[int, NDArray[np.float32]]()
+        keys, vectors = dict[int, RowKey](), dict[int, NDArray[np.float32]]()
         with self._talking(f"read {collection}") as client:
             pages = client.query_iterator(
                 collection,
                 batch_size=BATCH_ROWS,
-                filter=visible_to(version),
+                filter="id >= 0",
                 output_fields=["id", "vector", BATCH, "row", CORRECTION],
                 consistency_level="Strong",
                 timeout=BUILD_TIMEOUT_SECONDS,
             )
             while page := pages.next():
                 for row in page:
-                    ids[row[BATCH], row["row"], row[CORRECTION]] = row["id"]
+                    keys[row["id"]] = (row[BATCH], row["row"], row[CORRECTION])
                     vectors[row["id"]] = np.asarray(row["vector"], dtype=np.float32)
             pages.close()
-        return StoredRows(ids, vectors)
+        return StoredRows(keys, vectors)
 
-    def update(self, collection: str, new: Entries | None, *, gone: Sequence[int], version: int, oldest: int) -> None:
-        """Write the rows that `version` begins with, and end those of the ids `gone` with it.
+    def update(self, collection: str, new: Entries | None, *, unseen: Sequence[int]) -> None:
+        """Delete the rows of the ids `unseen`, which nothing searches any more, and write `new` ones.
 
-        What the versions from `oldest` on see stays as it is, and rows that none of them sees are deleted. A writer
-        that was killed leaves rows that nobody sees, and the same call finishes its work. Raises IndexUnavailable.
+        No other row is touched: a whole Milvus replaces a row by a deletion and an insertion, and a search can come in
+        between. Raises IndexUnavailable.
         """
         with self._talking(f"update {collection}") as client:
-            client.delete(collection, filter=f"{UNTIL} <= {oldest}", timeout=BUILD_TIMEOUT_SECONDS)
-            for start in range(0, len(gone), READ_IDS):
-                ids = list(gone[start : start + READ_IDS])
-                rows = client.get(
-                    collection,
-                    ids=ids,
-                    output_fields=["*"],
-                    consistency_level="Strong",
-                    timeout=BUILD_TIMEOUT_SECONDS,
-                )
-                # of a writer that was killed, when other rows were wanted
-                if mine := [row["id"] for row in rows if row[SINCE] == version]:
-                    client.delete(collection, ids=mine, timeout=BUILD_TIMEOUT_SECONDS)
-                if ended := [{**row, UNTIL: version} for row in rows if row[SINCE] < version]:
-                    client.upsert(collection, ended, timeout=BUILD_TIMEOUT_SECONDS)
-            for piece in records(new, since=version) if new else ():
+            for start in range(0, len(unseen), DELETED_AT_ONCE):
+                ids = list(unseen[start : start + DELETED_AT_ONCE])
+                client.delete(collection, ids=ids, timeout=BUILD_TIMEOUT_SECONDS)
+            for piece in records(new) if new else ():
                 client.upsert(collection, piece, timeout=BUILD_TIMEOUT_SECONDS)
             client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
 
@@ -160,7 +150,7 @@ class VectorIndex:
         collection: str,
         entries: Entries,
         *,
-        version: int = 0,
+        version: IndexVersion = ONLY,
         min_recall: float = 0.99,
         sample: int = 100,
         seed: int,
@@ -193,11 +183,11 @@ class VectorIndex:
         with self._talking(f"check for {collection}") as client:
             return bool(client.has_collection(collection, timeout=self._timeout))
 
-    def complete(self, collection: str, rows: int, *, version: int = 0) -> bool:
+    def complete(self, collection: str, rows: int, *, version: IndexVersion = ONLY) -> bool:
         """Whether the collection is there, and `version` sees exactly `rows` rows."""
         return self.exists(collection) and self._count(collection, version) == rows
 
-    def holds(self, collection: str, conditions: Filter, *, version: int) -> bool:
+    def holds(self, collection: str, conditions: Filter, *, version: IndexVersion) -> bool:
         """Whether `version` sees a row that meets all conditions. Raises BadInput, IndexMissing, IndexUnavailable."""
         expression = self._layout(collection).expression(conditions, version=version)
         with self._talking(f"search {collection}") as client:
@@ -221,7 +211,7 @@ class VectorIndex:
         return np.array([by_id[each] for each in ids], dtype=np.float32)
 
     def search(
-        self, collection: str, vectors: Any, *, limit: int, conditions: Filter = (), version: int = 0
+        self, collection: str, vectors: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = ONLY
     ) -> list[list[Neighbour]]:
         """Per vector, the `limit` nearest rows of `version` that meet all conditions, nearest first.
 
@@ -236,7 +226,7 @@ class VectorIndex:
         return [layout.neighbours(hits) for hits in hits_by_query]
 
     async def search_async(
-        self, collection: str, vector: Any, *, limit: int, conditions: Filter = (), version: int = 0
+        self, collection: str, vector: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = ONLY
     ) -> list[Neighbour] | None:
         """Search for one vector without a thread. All such searches of an index are made on one event loop.
 
@@ -283,8 +273,8 @@ class VectorIndex:
         gone = 0
         with self._talking(f"erase rows of {collection}") as client:
             for batch, positions in rows.items():
-                for start in range(0, len(positions), ERASED_AT_ONCE):
-                    part = list(positions[start : start + ERASED_AT_ONCE])
+                for start in range(0, len(positions), DELETED_AT_ONCE):
+                    part = list(positions[start : start + DELETED_AT_ONCE])
                     condition = f"{BATCH} == {json.dumps(batch, ensure_ascii=False)} and row in {part}"
                     options = {"consistency_level": "Strong", "timeout": BUILD_TIMEOUT_SECONDS}
                     found = client.query(collection, filter=condition, output_fields=["id"], **options)
@@ -332,7 +322,7 @@ class VectorIndex:
                 )
             time.sleep(POLL_SECONDS)
 
-    def _is_finished(self, collection: str, entries: Entries, design: IndexDesign, version: int) -> bool:
+    def _is_finished(self, collection: str, entries: Entries, design: IndexDesign, version: IndexVersion) -> bool:
         try:
             layout = self._layout(collection)
             is_same = (layout.dimension, layout.design) == (entries.dimension, design)
@@ -347,7 +337,7 @@ class VectorIndex:
                 f"the collection {collection} belongs to the scenario {owner}; rename {scenario} to build it"
             )
 
-    def _count(self, collection: str, version: int) -> int:
+    def _count(self, collection: str, version: IndexVersion) -> int:
         self.open(collection)
         with self._talking(f"count {collection}") as client:
             counts = client.query(

@@ -9,6 +9,7 @@ from releve.core.errors import Conflict
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
+from releve.domain.neighbours.index_versions import IndexVersion
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
@@ -58,7 +59,7 @@ def expected_performance(evaluation: Evaluation) -> ExpectedPerformance:
 class IndexUpdate(DocumentPart):
     """Newer labelled rows than the model learned, in the index that is released with it."""
 
-    version: int  # number of the registry's event that served while it was written
+    version: IndexVersion  # its number is that of the registry's event that served while it was written
     revision: str  # commit on the scenario's branch whose rows these are
     data_version: str  # of these rows, as DVC names it
 
@@ -89,11 +90,11 @@ class Release(BaseModel):
         return self.model_copy(update={name: getattr(other, name) for name in names})
 
     @property
-    def index_version(self) -> int:
+    def index_version(self) -> IndexVersion:
         """The version of the collection that searches see."""
-        return self.index_update.version if self.index_update else 0
+        return self.index_update.version if self.index_update else IndexVersion()
 
     @property
     def index_name(self) -> str:
         """What answers and the ledger call the index: the collection, and its version where newer rows came in."""
-        return f"{self.index}@{self.index_version}" if self.index_update else self.index
+        return f"{self.index}@{self.index_version.number}" if self.index_update else self.index

@@ -22,6 +22,7 @@ from releve.adapters.registry import database
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleArms, StaleRelease
 from releve.core.errors import BadInput, Conflict
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.chain import (
     ARM_CHANGES,
     CHALLENGED,
@@ -153,7 +154,7 @@ def roll_back(registry):
 
 def move_index(registry, *, version, expected=None):
     current = registry.current("digits")
-    update = IndexUpdate(version=version, revision="r" * 40, data_version="d" * 32)
+    update = IndexUpdate(version=IndexVersion(version, ended=(7,)), revision="r" * 40, data_version="d" * 32)
     release = current.release.model_copy(update={"index_update": update})
     payload = IndexMoved(release=release, since=current.since, new=90, gone=1)
     return registry.move("digits", payload, expected=expected or current.number, reason="newer rows", actor="test")

@@ -49,7 +49,7 @@ def test_rows_that_came_in_are_found_beside_the_same_model(released):
 
     after = serving(released)
     assert (done.new, done.gone, done.release) == (60, 0, after)
-    assert (after.model, after.index, after.index_version) == (before.model, before.index, number)
+    assert (after.model, after.index, after.index_version.number) == (before.model, before.index, number)
     assert after.index_rows == before.index_rows + 60
     assert after.index_check.recall >= 0.99
     newest = released.batches[-1].batch
