@@ -1,11 +1,15 @@
 """What a search costs beside the bare pymilvus call that it makes: python -m benchmarks.serving_search
 
+    python -m benchmarks.serving_search [ENDED]
+
+ENDED: rows that ended, which each search of ours has to name; none where left out.
 Both in one process, in turn, in process (ASGI, no sockets), against one Milvus Lite server; the cheapest batch counts.
 """
 
 import asyncio
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +23,9 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.events import ModelReleased
+from releve.domain.registry.release import IndexUpdate
 from tests.factories import SCENARIO, make_entries, make_model_folder, make_project, make_release, make_row
 from tests.serving.process import free_port, milvus_serving
 
@@ -28,18 +34,18 @@ BATCHES, SEARCHES = 30, 20
 FIELDS = ["label", "batch", "row"]
 
 
-def main() -> None:
+def main(ended: int = 0) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home, port = Path(folder), free_port()
         with milvus_serving(home / "milvus", port):
-            make_service(home, f"http://{LOOPBACK}:{port}")
+            make_service(home, f"http://{LOOPBACK}:{port}", ended=ended)
             os.environ |= {"RELEVE_HOME": folder, "RELEVE_PROJECT": str(home / "project"), "RELEVE_SCENARIO": "",
                            "RELEVE_MILVUS_PORT": str(port), "BENTOML_HOME": str(home / "bentoml"),
                            "BENTOML_DO_NOT_TRACK": "True"}  # fmt: skip
             uvloop.run(measure(f"http://{LOOPBACK}:{port}"))  # as BentoML's workers run
 
 
-def make_service(home: Path, milvus: str) -> None:
+def make_service(home: Path, milvus: str, *, ended: int) -> None:
     """Release one model with an index of ROWS rows."""
     from releve.adapters.models import model_runtime
 
@@ -50,7 +56,10 @@ def make_service(home: Path, milvus: str) -> None:
     index.build(COLLECTION, make_entries(embedder, rows=ROWS), scenario=SCENARIO)
     index.close()
     registry = Registry(f"sqlite:///{home / 'registry.db'}")
-    event = ModelReleased(release=make_release(stored, index=COLLECTION, index_rows=ROWS))
+    version = IndexVersion(1, ended=tuple(range(ROWS - ended, ROWS)))
+    update = IndexUpdate(version=version, revision="r" * 40, data_version="d" * 32) if ended else None
+    release = make_release(stored, index=COLLECTION, index_rows=ROWS - ended, index_update=update)
+    event = ModelReleased(release=release)
     registry.move(SCENARIO, event, expected=None, reason="measured", actor="benchmark")
     registry.close()
 
@@ -94,4 +103,4 @@ async def measure(milvus: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -22,7 +22,8 @@ from releve.domain.erasure.erasure import erased_rows
 from releve.domain.ingestion.row_versions import NewestRows
 from releve.domain.neighbours.index_check import REBUILD, IndexMismatch
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
-from releve.domain.neighbours.index_versions import IndexVersion, RowKey, changes_to
+from releve.domain.neighbours.index_versions import IndexVersion
+from releve.domain.neighbours.row_changes import RowKey, changes_to
 from releve.domain.neighbours.vectors import Entries, fitting_text
 from releve.domain.registry.chain import ERASED
 from releve.domain.registry.release import Release
@@ -100,7 +101,7 @@ def build_index(settings: Settings, wanted: Release, model: Model, *, min_recall
             wanted.index, entries, scenario=wanted.scenario, design=wanted.index_design, version=version
         ):
             stored = index.stored(wanted.index)
-            found = stored.find(entries.keys, among=stored.ids[version.sees(stored.ids)])
+            found = stored.find(entries.keys, among=stored.seen_by(version))
             if missing := int((found < 0).sum()):
                 raise IndexMismatch(f"{wanted.index_name} lacks {missing} of its {len(found)} rows; {REBUILD}")
             entries = replace(entries, ids=found)

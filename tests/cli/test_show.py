@@ -10,7 +10,9 @@ from releve.cli.app import main
 from releve.cli.output import WIDTH_WITHOUT_TERMINAL
 from releve.cli.show import serving_model
 from releve.core.settings import Settings
+from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.events import ModelReleased
+from releve.domain.registry.release import IndexUpdate
 from tests.evaluations import make_evaluation
 from tests.events import make_challenger, make_ingested
 from tests.page_histories import RELEASE
@@ -62,6 +64,21 @@ def test_current_as_json_is_the_release_and_its_event(history, capsys):
     printed = printed_json(capsys)
     assert printed["release"]["model"] == "digits:v1"
     assert (printed["number"], printed["since"]) == (2, "2026-05-31T13:00:00.000000+00:00")
+
+
+def test_rows_of_the_index_that_ended_are_counted_in_the_table_and_named_in_json(project, capsys):
+    update = IndexUpdate(version=IndexVersion(1, ended=(701, 702)), revision="r" * 40, data_version="d" * 32)
+    registry = Registry(f"sqlite:///{project}/var/registry.db")
+    event = ModelReleased(release=RELEASE.model_copy(update={"scenario": "digits", "index_update": update}))
+    registry.move("digits", event, expected=None, reason="better", actor="ana")
+    registry.close()
+
+    main(["current", "digits"])
+    table = as_words(capsys.readouterr().out)
+    main(["current", "digits", "--json"])
+
+    assert "'ended': 2}" in table
+    assert printed_json(capsys)["release"]["index_update"]["version"]["ended"] == [701, 702]
 
 
 def test_a_scenario_without_a_release_is_no_error(capsys):

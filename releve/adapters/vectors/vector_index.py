@@ -38,7 +38,8 @@ from releve.domain.neighbours.filters import Filter
 from releve.domain.neighbours.index_check import REBUILD, IndexMismatch, check_recall
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import PREFIX, alias_name, check_collection_name
-from releve.domain.neighbours.index_versions import IndexVersion, RowKey, StoredRows
+from releve.domain.neighbours.index_versions import INITIAL, IndexVersion
+from releve.domain.neighbours.row_changes import RowKey, StoredRows
 from releve.domain.neighbours.vectors import BATCH, Entries, Neighbour, as_queries, check_limit
 
 TIMEOUT_SECONDS = 5.0
@@ -46,7 +47,6 @@ DELETED_AT_ONCE = 1000  # rows that one call, or one filter, names
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
 INDEX_SECONDS = 3600.0  # for Milvus to index what was written
 POLL_SECONDS = 0.2
-ONLY = IndexVersion()  # of a collection that never got newer rows
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
 
@@ -78,7 +78,7 @@ class VectorIndex:
         *,
         scenario: str,
         design: IndexDesign | None = None,
-        version: IndexVersion = ONLY,
+        version: IndexVersion = INITIAL,
         progress: Progress | None = None,
     ) -> bool:
         """Write `entries`, whose ids `version` sees, into `collection`, and load it. A partial one is dropped first.
@@ -150,7 +150,7 @@ class VectorIndex:
         collection: str,
         entries: Entries,
         *,
-        version: IndexVersion = ONLY,
+        version: IndexVersion = INITIAL,
         min_recall: float = 0.99,
         sample: int = 100,
         seed: int,
@@ -183,7 +183,7 @@ class VectorIndex:
         with self._talking(f"check for {collection}") as client:
             return bool(client.has_collection(collection, timeout=self._timeout))
 
-    def complete(self, collection: str, rows: int, *, version: IndexVersion = ONLY) -> bool:
+    def complete(self, collection: str, rows: int, *, version: IndexVersion = INITIAL) -> bool:
         """Whether the collection is there, and `version` sees exactly `rows` rows."""
         return self.exists(collection) and self._count(collection, version) == rows
 
@@ -211,7 +211,7 @@ class VectorIndex:
         return np.array([by_id[each] for each in ids], dtype=np.float32)
 
     def search(
-        self, collection: str, vectors: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = ONLY
+        self, collection: str, vectors: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = INITIAL
     ) -> list[list[Neighbour]]:
         """Per vector, the `limit` nearest rows of `version` that meet all conditions, nearest first.
 
@@ -226,7 +226,7 @@ class VectorIndex:
         return [layout.neighbours(hits) for hits in hits_by_query]
 
     async def search_async(
-        self, collection: str, vector: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = ONLY
+        self, collection: str, vector: Any, *, limit: int, conditions: Filter = (), version: IndexVersion = INITIAL
     ) -> list[Neighbour] | None:
         """Search for one vector without a thread. All such searches of an index are made on one event loop.
 

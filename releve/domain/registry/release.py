@@ -9,7 +9,7 @@ from releve.core.errors import Conflict
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
-from releve.domain.neighbours.index_versions import IndexVersion
+from releve.domain.neighbours.index_versions import INITIAL, IndexVersion
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
@@ -92,7 +92,7 @@ class Release(BaseModel):
     @property
     def index_version(self) -> IndexVersion:
         """The version of the collection that searches see."""
-        return self.index_update.version if self.index_update else IndexVersion()
+        return self.index_update.version if self.index_update else INITIAL
 
     @property
     def index_name(self) -> str:

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.domain.neighbours import index_versions
+from releve.domain.neighbours import row_changes
 from releve.domain.neighbours.filters import Condition
 from releve.domain.neighbours.index_check import IndexMismatch
-from releve.domain.neighbours.index_versions import IndexVersion, changes_to
+from releve.domain.neighbours.index_versions import INITIAL, IndexVersion
 from releve.domain.neighbours.recall import exact_neighbours
+from releve.domain.neighbours.row_changes import changes_to
 from releve.domain.neighbours.vectors import LABEL, Entries
 from tests.adapters.vectors.test_vector_index import WHOLE, make_entries, new_name
-
-ZERO = IndexVersion()
 
 
 @pytest.fixture(scope="module", params=["milvus_server", WHOLE])
@@ -59,7 +58,7 @@ def after() -> Entries:
 
 
 def write(
-    index: VectorIndex, name: str, wanted: Entries, *, number: int, serving: IndexVersion = ZERO
+    index: VectorIndex, name: str, wanted: Entries, *, number: int, serving: IndexVersion = INITIAL
 ) -> tuple[IndexVersion, Entries]:
     """Bring the collection to `wanted`; returns the version that sees it, and the rows with the ids they have there."""
     changes = changes_to(wanted.keys, index.stored(name), number=number, kept=[serving])
@@ -106,7 +105,7 @@ def test_rows_that_no_version_sees_any_more_leave_with_the_next_update(index: Ve
 def test_after_many_corrections_all_rows_are_written_anew_and_no_search_names_those_that_ended(
     index: VectorIndex, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_versions, "MAX_ENDED", 1)
+    monkeypatch.setattr(row_changes, "MAX_ENDED", 1)
 
     version, wanted = write(index, name, after(), number=5)
 
@@ -146,7 +145,7 @@ def test_a_row_that_is_erased_is_found_by_no_version(index: VectorIndex, name: s
 
 def test_no_search_sees_a_version_that_is_being_written(index: VectorIndex, name: str) -> None:
     queries = make_entries(rows=20, seed=3).vectors
-    versions, wrong, stop = {ZERO: before()}, list[str](), threading.Event()
+    versions, wrong, stop = {INITIAL: before()}, list[str](), threading.Event()
 
     def ask() -> None:
         while not stop.is_set():
