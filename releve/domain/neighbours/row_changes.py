@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ class StoredRows:
     keys: Mapping[int, RowKey]  # by id
     vectors: Mapping[int, NDArray[np.float32]]  # by id
 
-    @property
+    @cached_property
     def ids(self) -> NDArray[np.int64]:
         """All ids, the oldest first."""
         return np.array(sorted(self.keys), dtype=np.int64)
