@@ -21,6 +21,7 @@ from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.erasure.erasure import Place, RowsErased
+from releve.domain.neighbours import row_changes
 from releve.domain.prediction_log.reproduction import Obstacle
 from releve.domain.registry.chain import ERASED
 from releve.reporting.erasure import describe_erasure
@@ -180,6 +181,23 @@ def test_rows_that_come_in_after_an_erasure_are_found_beside_those_that_are_left
 
     assert done.new == len(NEWER)
     assert done.release.index_rows == before.index_rows - 1 + len(NEWER)
+
+
+def test_a_row_is_erased_from_an_index_whose_rows_were_all_written_once_more_and_it_still_goes_back(named, monkeypatch):
+    monkeypatch.setattr(row_changes, "MAX_ENDED", 0)
+    before = named.registry.current(SHOP).release
+    named.receive(TRAINING[:1].assign(customer=CUSTOMERS[0], price=99.0), "day-3.parquet")
+    ingest(named.settings, SHOP)
+    newer = refresh_index(named.settings, SHOP)
+
+    done = erase(named.settings, SHOP, [ZOE], reason="a request by letter")
+    back = roll_back_index(named.settings, SHOP, reason="a wrong price")
+
+    assert (newer.new, newer.gone) == (2, 2)  # Zoe's too: what a model learned is stored without its corrections
+    version = newer.release.index_version
+    assert (version.first > 0, version.ended) == (True, ())
+    assert done.counts[Place.INDEX] == 2
+    assert (back.index_version, back.index_rows) == (before.index_version, before.index_rows - 1)
 
 
 def test_after_an_erasure_the_index_goes_back_to_what_is_left_of_the_rows_before(named):
