@@ -175,7 +175,7 @@ def _amounts(settings: Settings, scenario: str, events: list[Event]) -> SavedSce
         events=len(events),
         newest_hash=events[-1].hash if events else "",
         champion=release.model if release else "",
-        index_version=release.index_version if release else 0,
+        index_version=release.index_version.number if release else 0,
         batches=len(batches),
         rows=sum(batch.rows for batch in batches),
     )

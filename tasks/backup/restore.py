@@ -175,7 +175,7 @@ def _check_amounts(settings: Settings, registry: Registry, scenario: str, saved:
             "events": len(events),
             "newest_hash": newest,
             "champion": current.release.model if current else "",
-            "index_version": current.release.index_version if current else 0,
+            "index_version": current.release.index_version.number if current else 0,
             "batches": len(batches),
             "rows": sum(batch.rows for batch in batches),
         }
