@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from releve.core.settings import LOOPBACK
@@ -28,12 +29,38 @@ class NoPostgresql(Exception):
     """The machine has no PostgreSQL server."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A running server, its process, and where its files lie."""
+    """A server, where its files lie, and its process while it runs."""
 
     port: int
-    process: "subprocess.Popen[bytes]"
+    folder: Path
+    programs: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it, again where it was killed, and wait until it answers."""
+        data, port = self.folder / "data", str(self.port)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", data, "-k", self.folder, "-h", LOOPBACK, "-p", port, "-F"],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **_account(),
+            )
+        _wait(self, self.folder / "log")
+
+    def kill(self) -> None:
+        """SIGKILL to the server and to those that work for it; they hold its memory until they have ended."""
+        assert self.process is not None
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(family, SECONDS)
 
     @property
     def url(self) -> str:
@@ -76,7 +103,7 @@ def running() -> Iterator[Server]:
     if who:
         for path in (folder, folder / "password"):
             shutil.chown(path, who["user"], who["group"])
-    process = None
+    server = Server(free_port(), folder, programs)
     try:
         subprocess.run(
             [
@@ -89,22 +116,12 @@ def running() -> Iterator[Server]:
             cwd=folder,
             **who,
         )
-        port = free_port()
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", LOOPBACK, "-p", str(port), "-F"],
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                **who,
-            )
-        server = Server(port, process)
-        _wait(server, folder / "log")
+        server.start()
         yield server
     finally:
-        if process is not None:
-            process.send_signal(signal.SIGINT)  # ends the connections that are open
-            process.wait(SECONDS)
+        if server.process is not None:
+            server.process.send_signal(signal.SIGINT)  # ends the connections that are open
+            server.process.wait(SECONDS)
         shutil.rmtree(folder)
 
 
@@ -123,7 +140,7 @@ def _wait(server: Server, log: Path) -> None:
         try:
             return server.run("select 1")
         except psycopg.OperationalError:
-            if server.process.poll() is not None or time.monotonic() > deadline:
+            if server.process is None or server.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from None
             time.sleep(0.05)
 

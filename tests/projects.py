@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.registry.events import BatchIngested
@@ -46,6 +50,28 @@ STEPS = {
     "release": ("from tasks.release.release import release", "release(settings, 'digits')"),
     "rollback": ("from tasks.release.rollback import rollback", "rollback(settings, 'digits', reason='a test')"),
     "tidy": ("from tasks.release.tidy import tidy", "tidy(settings, 'digits')"),
+    "compact": ("from tasks.ledger import tidy_ledger", "tidy_ledger(settings, 'digits')"),
+    "index": ("from tasks.release.index_refresh import refresh_index", "refresh_index(settings, 'digits')"),
+    "index back": (
+        "from tasks.release.index_refresh import roll_back_index",
+        "roll_back_index(settings, 'digits', reason='a test')",
+    ),
+    "shadow": (
+        "from releve.domain.experiment.arms import ArmMode\nfrom tasks.experiment.arms import start_arms",
+        "start_arms(settings, 'digits', mode=ArmMode.SHADOW)",
+    ),
+    "compare": (
+        "from tasks.experiment.compare import look_at_arms, settle",
+        "(look := look_at_arms(settings, 'digits')) and settle(settings, 'digits', look)",
+    ),
+    "harvest": (
+        "from tasks.ingestion.harvest import harvest\nfrom tasks.ingestion.ingest import ingest",
+        "harvest(settings, 'digits'), ingest(settings, 'digits')",
+    ),
+    "erase": (
+        "from tasks.erasure import erase",
+        "erase(settings, 'digits', [(settings.home / 'to-erase').read_text()], reason='a test')",
+    ),
 }
 # What a script in the project's folder begins with.
 SETTINGS = """
@@ -138,10 +164,13 @@ class Project:
         write_bytes(path, text.replace(old, new, 1).encode())
         git(self.root, "commit", "--quiet", "--all", "-m", f"change {path.name}")
 
-    def start(self, step: str, **environ: str) -> "subprocess.Popen[str]":
-        """A step in a process of its own, in a session of its own; both outputs in one pipe."""
+    def start(self, step: str, *, before: str = "", **environ: str) -> "subprocess.Popen[str]":
+        """A step in a process of its own, in a session of its own; both outputs in one pipe.
+
+        `before`: code that runs first.
+        """
         return subprocess.Popen(
-            [sys.executable, "-c", script(step)],
+            [sys.executable, "-c", before + script(step)],
             cwd=self.root,
             env={**self.environ, **environ},
             stdout=subprocess.PIPE,
@@ -149,6 +178,34 @@ class Project:
             text=True,
             start_new_session=True,
         )
+
+    def answer(self, window: int, rows: slice, *, at: datetime, labelled: int, wrong: bool = False) -> None:
+        """The champion answers rows of a window, a shadow beside it, and labels come in for the first of them.
+
+        `wrong`: the champion is never right; whoever answers beside it always is.
+        """
+        table = list(windows())[window - 1].iloc[rows]
+        truth, arms = table["digit"].tolist(), self.registry.arms(SCENARIO)
+        current = self.registry.current(SCENARIO)
+        assert current is not None
+        said = [(label + wrong) % 10 for label in truth]
+        asked = table.drop(columns="digit").to_dict("records")
+        with closing(LedgerWriter(self.state.ledger, SCENARIO, clock=lambda: at)) as ledger:
+            index = current.release.index
+            request = ledger.answer(
+                model=current.release.model, index=index, rows=asked, labels=said, probabilities=None
+            )
+            if arms:
+                challenger = arms.started.challenger
+                ledger.shadow(
+                    of=request,
+                    model=challenger.model,
+                    index=challenger.index,
+                    labels=truth,
+                    probabilities=None,
+                    latency_ms=1.0,
+                )
+            ledger.label((f"{request}.{place}", label) for place, label in enumerate(truth[:labelled]))
 
     def run(self, step: str) -> str:
         """The step to its end, which must be a good one; what it printed."""
@@ -213,6 +270,51 @@ def rivalled_project(work_dir: Path) -> Project:
 def refreshed_project(work_dir: Path) -> Project:
     """The second champion serves, and the first can come back."""
     return _after("release", rivalled_project, work_dir / "refreshed")
+
+
+def moved_project(work_dir: Path) -> Project:
+    """The first champion serves, and searches find a window that it has not learned."""
+    return _after("index", newer_project, work_dir / "moved")
+
+
+def answered_project(work_dir: Path) -> Project:
+    """The first champion has answered on two days that are over, and labels came in for most rows."""
+
+    def make(folder: Path) -> None:
+        project = released_project(work_dir).copy(folder)
+        days = [datetime.now(UTC) - timedelta(days=ago) for ago in (3, 2)]
+        for place, day in enumerate(days):
+            for rows in (slice(0, 30), slice(30, 60)):  # two writers
+                project.answer(NEW_WINDOW + place, rows, at=day, labelled=25)
+
+    return Project(made_once(work_dir / "answered", make) / "project")
+
+
+def harvested_project(work_dir: Path) -> Project:
+    """Of the labelled answers became a batch, and searches find its rows; a row is named in `to-erase`."""
+
+    def make(folder: Path) -> None:
+        project = answered_project(work_dir).copy(folder)
+        for step in ("compact", "harvest", "index"):
+            project.run(step)
+        answers = LedgerReader(project.state.ledger).answers()
+        labels = LedgerReader(project.state.ledger).labels()
+        (project.settings.home / "to-erase").write_text(next(each for each in answers.ids if each in labels))
+
+    return Project(made_once(work_dir / "harvested", make) / "project")
+
+
+def shadowed_project(work_dir: Path) -> Project:
+    """A shadow has answered beside the champion, and labels show that it is better."""
+
+    def make(folder: Path) -> None:
+        project = rivalled_project(work_dir).copy(folder)
+        project.edit(project.root / "params.yaml", "label_delay_hours: 24.0 ", "label_delay_hours: 0.0 ")
+        project.run("shadow")
+        for window in range(NEW_WINDOW, NEW_WINDOW + 3):
+            project.answer(window, slice(0, 80), at=datetime.now(UTC), labelled=80, wrong=True)
+
+    return Project(made_once(work_dir / "shadowed", make) / "project")
 
 
 def aged_project(work_dir: Path) -> Project:

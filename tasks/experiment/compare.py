@@ -8,11 +8,11 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms
+from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms, running_arms
 from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
 from releve.domain.prediction_log.records import answers_from, parse_since, timestamp
-from releve.domain.registry.chain import ARMS_COMPARED
+from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, MOVES, RELEASED
 from releve.domain.registry.events import Challenger
 from releve.reporting.live_comparison import describe_decision
 from tasks.experiment.arms import start_arms
@@ -24,8 +24,10 @@ ACTOR = "compare"
 
 
 def arms_run(settings: Settings, scenario: str) -> bool:
-    """Whether a challenger takes part in live traffic."""
-    return Registry(settings.registry_url).arms(scenario) is not None
+    """Whether there is something to look at: a challenger that takes part in live traffic, or a promotion that was
+    killed before its end was told."""
+    registry = Registry(settings.registry_url)
+    return registry.arms(scenario) is not None or _untold_promotion(registry, scenario) is not None
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def try_aside(settings: Settings, scenario: str, challenger: Challenger) -> Runn
     None where it does not, and where another challenger is being tried: its evidence is not thrown away.
     """
     wanted = read_committed(settings, scenario).params.gate.inconclusive == "shadow"
-    if not (wanted and challenger.inconclusive) or arms_run(settings, scenario):
+    if not (wanted and challenger.inconclusive) or Registry(settings.registry_url).arms(scenario):
         return None
     reason = "the gate saw neither gain nor harm: live labels decide"
     return start_arms(settings, scenario, mode=ArmMode.SHADOW, model=challenger.model, reason=reason, actor="retrain")
@@ -53,6 +55,9 @@ def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:
     truth, registry = read_committed(settings, scenario), Registry(settings.registry_url)
     running = registry.arms(scenario)
     if running is None:
+        if untold := _untold_promotion(registry, scenario):
+            promoted, reason = untold
+            _tell_end(registry, scenario, ArmsOutcome.PROMOTED, promoted, reason=reason)
         return None
     comparison = _compare(settings, scenario, truth, running)
     compared = ArmsCompared(
@@ -80,9 +85,25 @@ def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult |
             released = release(settings, scenario, model=challenger, reason=reason, actor=ACTOR, shown_live=True)
         except NotAccepted as error:  # a shadow may be one that a floor refuses, and live labels do not speak of those
             outcome, reason = ArmsOutcome.STOPPED, f"{reason}; and yet it is not released: {error}"
-    ended = ArmsEnded(outcome=outcome, champion=started.champion, challenger=started.challenger.model)
-    Registry(settings.registry_url).end_arms(scenario, ended, expected=look.running.number, reason=reason, actor=ACTOR)
+    _tell_end(Registry(settings.registry_url), scenario, outcome, look.running, reason=reason)
     return released
+
+
+def _untold_promotion(registry: Registry, scenario: str) -> tuple[RunningArms, str] | None:
+    """The arms that a promotion ended, and its reason, where whoever released the challenger was killed then: the
+    newest move is that release, and no event tells how the arms ended."""
+    newest = registry.newest(scenario, kinds=(*ARM_CHANGES, *MOVES))
+    move = next(newest, None)
+    if move is None or move.kind != RELEASED or move.actor != ACTOR:
+        return None
+    ended = running_arms(newest)
+    return (ended, move.reason) if ended else None
+
+
+def _tell_end(registry: Registry, scenario: str, outcome: ArmsOutcome, running: RunningArms, *, reason: str) -> None:
+    started = running.started
+    ended = ArmsEnded(outcome=outcome, champion=started.champion, challenger=started.challenger.model)
+    registry.end_arms(scenario, ended, expected=running.number, reason=reason, actor=ACTOR)
 
 
 def _compare(settings: Settings, scenario: str, truth: Committed, running: RunningArms) -> LiveComparison:

@@ -12,11 +12,11 @@ import pytest
 SEED, KILLS = "RELEVE_TEST_SEED", "RELEVE_TEST_KILLS"
 os.environ.setdefault(SEED, str(secrets.randbelow(1_000_000)))  # the workers of pytest-xdist are given the same
 MOMENTS = int(os.environ.get(KILLS, "3"))  # of each command and each trouble
-STRUCK = "struck"
+STRUCK, TOOK = "struck", "took"
 LONGEST = 1800  # seconds of a test, on a busy machine
 HERE = Path(__file__).parent
 
-Struck = Callable[[str, str, bool], None]
+Struck, Took = Callable[[str, str, bool], None], Callable[[str, float], None]
 
 
 def chance(*words: object) -> random.Random:
@@ -41,11 +41,24 @@ def struck(record_property: Callable[[str, object], None]) -> Struck:
     return note
 
 
+@pytest.fixture
+def took(record_property: Callable[[str, object], None]) -> Took:
+    """Note how many seconds something took."""
+
+    def note(what: str, seconds: float) -> None:
+        record_property(TOOK, (what, seconds))
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tried, in_time, held = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    seconds = list[tuple[str, float]]()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in report.user_properties if report.when == "call" else ():
+                if name == TOOK:
+                    seconds.append(value)
                 if name == STRUCK:
                     what, how, was_in_time = value
                     tried[what, how] += 1
@@ -59,3 +72,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what, how in sorted(tried):
         cells = (what, how, tried[what, how], in_time[what, how], held[what, how])
         terminalreporter.write_line(f"| {' | '.join(map(str, cells))} |")
+    for what, duration in seconds:
+        terminalreporter.write_line(f"{what}: {duration:.1f} s")

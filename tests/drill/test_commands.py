@@ -10,11 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from signal import SIGKILL
 
+import psutil
 import pytest
 
+from tests.drill.boundaries import dying_before
 from tests.drill.commands import COMMANDS, Command, check_that_the_release_answers, state_of, usual_end
-from tests.drill.conftest import MOMENTS, Struck, chance
+from tests.drill.conftest import LONGEST, MOMENTS, Struck, chance
 from tests.failures.processes import descendants, kill
 from tests.failures.whole import check_nothing_left_behind
 from tests.projects import SCENARIO, Project, finish
@@ -27,8 +30,11 @@ class Trouble(StrEnum):
 
     KILLED = "killed"
     ALL_KILLED = "killed with its children"
+    BOUNDARY = "killed before it moves a file, or starts a program"
+    CHILDREN = "its children killed"
     NO_ROOM = "no room on the disk from then on"
     REGISTRY = "registry moved away, and put back afterwards"
+    REMOTE = "data remote lost, and put back afterwards"
     TWICE = "the same command beside it"
 
 
@@ -53,6 +59,28 @@ def move_registry(project: Project, step: str, process: "subprocess.Popen[str]")
             (aside / name).rename(home / name)
 
 
+def kill_children(project: Project, step: str, process: "subprocess.Popen[str]") -> None:
+    """DVC, git or a stage is gone, and the command has to make something of it."""
+    for child in descendants(process):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    finish(process)
+
+
+def lose_remote(project: Project, step: str, process: "subprocess.Popen[str]") -> None:
+    """A file stands in its place, so that nobody begins a new one there."""
+    remote, aside = project.settings.home / "dvc-remote", project.root.parent / "aside"
+    with suppress(FileNotFoundError):
+        remote.rename(aside)
+    with suppress(OSError):
+        remote.touch()
+    finish(process)
+    if remote.is_file():
+        remote.unlink()
+    if aside.exists():
+        aside.rename(remote)
+
+
 def start_twice(project: Project, step: str, process: "subprocess.Popen[str]") -> None:
     second = project.start(step)
     ends = [finish(process), finish(second)]
@@ -62,8 +90,11 @@ def start_twice(project: Project, step: str, process: "subprocess.Popen[str]") -
 STRIKES: dict[Trouble, Callable[[Project, str, "subprocess.Popen[str]"], None]] = {
     Trouble.KILLED: lambda project, step, process: kill(process, children_too=False),
     Trouble.ALL_KILLED: lambda project, step, process: kill(process, children_too=True),
+    Trouble.BOUNDARY: lambda project, step, process: kill(process, children_too=False),
+    Trouble.CHILDREN: kill_children,
     Trouble.NO_ROOM: starve,
     Trouble.REGISTRY: move_registry,
+    Trouble.REMOTE: lose_remote,
     Trouble.TWICE: start_twice,
 }
 CASES = [
@@ -71,7 +102,7 @@ CASES = [
     for part in range(MOMENTS)
     for command in COMMANDS
     for trouble in Trouble
-    if (command.step, trouble) != ("rollback", Trouble.TWICE)  # two of them end where they began
+    if not (command.undoes_itself and trouble is Trouble.TWICE)  # two of them end where they began
 ]
 
 
@@ -82,17 +113,21 @@ def test_the_same_command_again_completes(
     usual = usual_end(command, work_dir)
     project = command.project(work_dir, tmp_path)
     served = project.registry.current(SCENARIO)
-    moment = usual.seconds * (part + chance(command.name, trouble, part).random()) / MOMENTS
-    process = project.start(command.step)
+    share = (part + chance(command.name, trouble, part).random()) / MOMENTS
+    number, moment = 1 + int(usual.boundaries * share), usual.seconds * share
+    if at_boundary := trouble is Trouble.BOUNDARY:
+        moment = LONGEST
+    process = project.start(command.step, before=dying_before(number, project.root) if at_boundary else "")
     assert process.stdout
     process.stdout.readline()  # from here on it works
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=moment)
-    struck(command.name, trouble.value, process.poll() is None)
+    ended = process.poll()
+    struck(command.name, trouble.value, ended == -SIGKILL if at_boundary else ended is None)
     STRIKES[trouble](project, command.step, process)
 
     check_that_the_release_answers(project)
-    if command.step != "rollback" or project.registry.current(SCENARIO) == served:  # else it would be undone
+    if not command.undoes_itself or project.registry.current(SCENARIO) == served:  # else it would be undone
         project.run(command.step)
 
     assert state_of(project) == usual.state

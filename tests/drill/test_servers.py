@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,20 @@ import pytest
 
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
-from releve.adapters.local_stack.parts import NAMES, SERVICE, WORKER
+from releve.adapters.local_stack.parts import NAMES, PREFECT, SERVICE, WORKER
+from releve.adapters.local_stack.ports import PortTaken
+from releve.adapters.models.model_runtime import check_golden
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK, Settings
+from releve.domain.registry.release import Release
 from tasks.pipeline.seed import windows
 from tasks.places import ScenarioState
 from tasks.release.release import release
-from tests.drill.conftest import MOMENTS, Struck, chance
+from tasks.release.rollback import rollback
+from tests.drill.conftest import MOMENTS, Struck, Took, chance
 from tests.failures.processes import kill, processes_in
-from tests.projects import SCENARIO, Project, challenged_project
+from tests.projects import SCENARIO, Project, rivalled_project
 from tests.serving.process import free_port, wait_until
 
 PORTS = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
@@ -33,7 +40,7 @@ LONGEST = 300.0  # until everything answers again, on a busy machine
 
 @pytest.fixture(scope="module")
 def project(work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return challenged_project(work_dir).copy(tmp_path_factory.mktemp("stack"))
+    return rivalled_project(work_dir).copy(tmp_path_factory.mktemp("stack"))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def settings(project: Project) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def released(settings: Settings) -> Settings:
-    """The first release, made while all parts run."""
+    """The second release, made while all parts run."""
     local_stack.up(settings)
     release(settings, SCENARIO)
     return settings
@@ -121,11 +128,9 @@ def test_a_part_that_was_killed_is_back_with_the_next_up_and_no_answer_is_lost(
         started = local_stack.up(stack)
         wait_until(lambda: answers(stack), seconds=LONGEST)
 
-    ledger = ScenarioState(stack.home, SCENARIO).ledger
-    written = "".join(path.read_text() for path in ledger.glob("answers-*.jsonl"))
     assert started == (name,)
     assert ids
-    assert [each for each in ids if each not in written] == []
+    assert lost(stack, ids) == []
 
 
 def test_a_worker_of_the_service_that_was_killed_is_started_again_by_its_supervisor(
@@ -178,14 +183,103 @@ def prefect(settings: Settings, method: str, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_scheduled_run_whose_prefect_server_was_killed_holds_up_no_later_run(
+    moment: int, stack: Settings, struck: Struck
+) -> None:
+    first = start_run(stack, "ingest")
+    wait_until(lambda: state_of_run(stack, first) == "RUNNING", seconds=LONGEST)
+    time.sleep(chance("server of a run", moment).uniform(0, RUN_SECONDS))
+    struck("a run of Prefect", "its server killed", state_of_run(stack, first) == "RUNNING")
+    strike(stack, PREFECT, children_too=True)
+    local_stack.up(stack)
+
+    second = start_run(stack, "ingest")
+
+    wait_until(lambda: state_of_run(stack, second) == "COMPLETED", seconds=LONGEST)
+
+
+def test_a_rollback_and_the_way_forward_bring_model_and_index_together_and_lose_no_answer(
+    stack: Settings, struck: Struck, took: Took
+) -> None:
+    for way in ("back", "forward"):
+        wanted = registry_of(stack).previous(SCENARIO)
+        assert wanted is not None
+        with asking(stack) as ids:
+            began = time.monotonic()
+            done = rollback(stack, SCENARIO, reason="a drill")
+            took(f"rollback, {way}: until the service answers with it", time.monotonic() - began)
+            wait_until(lambda: searches_with(stack, wanted), seconds=LONGEST)  # noqa: B023
+            took(f"rollback, {way}: until searches find its rows", time.monotonic() - began)
+        check_golden(ModelStore(stack.home).load(wanted.model, digest=wanted.model_digest))
+        struck("rollback", f"while the service is asked, {way}", True)
+
+        assert (done.release.model, done.release.index, done.note) == (wanted.model, wanted.index, "")
+        assert ids
+        assert lost(stack, ids) == []
+
+
+def searches_with(settings: Settings, wanted: Release) -> bool:
+    """Whether predictions come from that model, and searches from that index."""
+    predicted = ask(settings, f"/scenarios/{SCENARIO}/predict", {"rows": [a_row()]})
+    found = ask(settings, f"/scenarios/{SCENARIO}/search", {"row": a_row(), "limit": 3})
+    if predicted is None or found is None or not (predicted.is_success and found.is_success):
+        return False
+    return (predicted.json()["model"], found.json()["index"]) == (wanted.model, wanted.index_name)
+
+
+def registry_of(settings: Settings) -> Registry:
+    return Registry(settings.registry_url)
+
+
+def lost(settings: Settings, ids: list[str]) -> list[str]:
+    """Requests whose answer arrived, and that the ledger does not have."""
+    ledger = ScenarioState(settings.home, SCENARIO).ledger
+    written = "".join(path.read_text() for path in ledger.glob("answers-*.jsonl"))
+    return [each for each in ids if each not in written]
+
+
+def test_of_two_ups_at_once_one_starts_everything_and_the_other_finds_it(
+    project: Project, settings: Settings, struck: Struck
+) -> None:
+    local_stack.down(settings)
+    processes = [up_of(project, settings) for _ in range(2)]
+
+    ends = [process.communicate(timeout=LONGEST) for process in processes]
+    struck("make up", "the same command beside it", True)
+    states = {each.name: each.state for each in local_stack.status(settings)}
+
+    assert [process.returncode for process in processes] == [0, 0], ends
+    assert sorted(output.startswith("everything runs already") for output, _ in ends) == [False, True]
+    assert states == dict.fromkeys(NAMES, "answering")
+
+
+def test_the_up_of_another_home_is_told_whose_ports_it_wants(stack: Settings, tmp_path: Path, struck: Struck) -> None:
+    other = replace(stack, home=tmp_path / "other", registry_url=f"sqlite:///{tmp_path}/other/registry.db")
+    struck("make up", "another home on the same ports", True)
+
+    with pytest.raises(PortTaken, match=rf"port {stack.milvus_port} on 127.0.0.1, wanted for milvus, is taken"):
+        local_stack.up(other)
+
+    assert {each.state for each in local_stack.status(stack)} == {"answering"}
+    assert [path for path in (tmp_path / "other" / "run").glob("*.json")] == []
+
+
+def up_of(project: Project, settings: Settings) -> "subprocess.Popen[str]":
+    environ = project.environ | {name: str(getattr(settings, name.lower().removeprefix("releve_"))) for name in PORTS}
+    del environ["RELEVE_MILVUS_URI"]
+    command = [sys.executable, "-m", "releve", "up"]
+    return subprocess.Popen(
+        command, cwd=project.root, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
 @pytest.mark.parametrize("children_too", [False, True], ids=["alone", "with its children"])
 def test_an_up_that_was_killed_is_completed_by_the_next_and_down_leaves_nothing(
     children_too: bool, moment: int, project: Project, settings: Settings, struck: Struck
 ) -> None:
     local_stack.down(settings)
-    environ = project.environ | {name: str(getattr(settings, name.lower().removeprefix("releve_"))) for name in PORTS}
-    del environ["RELEVE_MILVUS_URI"]
-    process = subprocess.Popen([sys.executable, "-m", "releve", "up"], cwd=project.root, env=environ)
+    process = up_of(project, settings)
     with suppress(subprocess.TimeoutExpired):
         process.wait(chance("up", children_too, moment).uniform(0, UP_SECONDS))
     struck("make up", "killed with its children" if children_too else "killed", process.poll() is None)

@@ -7,7 +7,7 @@ from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsS
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, ArmsReason
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED
 from releve.domain.registry.events import ModelReleased
-from tasks.experiment.compare import look_at_arms, settle, try_aside
+from tasks.experiment.compare import arms_run, look_at_arms, settle, try_aside
 from tasks.release.retrain import last_challenger
 from tests.events import make_any_release, make_arms_started, make_challenger
 from tests.tables import SHOP, shop_row
@@ -82,6 +82,39 @@ def test_a_challenger_that_is_shown_to_be_worse_is_stopped(tried):
     (event,) = tried.registry.events(SHOP, kinds=[ARMS_ENDED])
     assert event.read(ArmsEnded).outcome is ArmsOutcome.STOPPED
     assert f"{CHALLENGER} is shown to be worse than {CHAMPION}: gain -0.340 [-0.485, -0.195]" in event.reason
+
+
+def test_a_promotion_that_was_killed_before_it_told_how_the_arms_ended_is_told_by_the_next_look(tried):
+    answer(tried, wrong=0.4, aside=0.1)
+    compared, current = look_at_arms(tried.settings, SHOP).compared, tried.registry.current(SHOP)
+    tried.registry.move(
+        SHOP,
+        ModelReleased(release=make_any_release(CHALLENGER)),
+        expected=current.number,
+        reason="live labels",
+        actor="compare",
+    )
+    before = arms_run(tried.settings, SHOP)
+
+    looks = [look_at_arms(tried.settings, SHOP) for _ in range(2)]
+
+    (event,) = tried.registry.events(SHOP, kinds=[ARMS_ENDED])
+    ended = event.read(ArmsEnded)
+    assert compared.decision.action is ArmsAction.PROMOTE
+    assert (ended.outcome, ended.champion, ended.challenger) == (ArmsOutcome.PROMOTED, CHAMPION, CHALLENGER)
+    assert event.reason == "live labels"
+    assert (before, arms_run(tried.settings, SHOP)) == (True, False)
+    assert looks == [None, None]
+
+
+def test_arms_that_a_person_ended_by_a_release_are_not_told_as_promoted(tried):
+    current = tried.registry.current(SHOP)
+    payload = ModelReleased(release=make_any_release(CHALLENGER))
+    tried.registry.move(SHOP, payload, expected=current.number, reason="by hand", actor="release")
+
+    assert not arms_run(tried.settings, SHOP)
+    assert look_at_arms(tried.settings, SHOP) is None
+    assert tried.registry.events(SHOP, kinds=[ARMS_ENDED]) == []
 
 
 def test_failures_of_a_shadow_and_rows_that_it_did_not_answer_are_no_answers(tried):
