@@ -122,7 +122,7 @@ def filters(label: JsonSchema, kept: Mapping[str, JsonSchema] | None) -> JsonSch
     name: JsonSchema = {**TEXT, "maxLength": MAX_TEXT_BYTES, "pattern": IN_INDEX}
     ends = {"type": "object", "properties": {"from": name, "to": name}, "minProperties": 1}
     batch = {"anyOf": [name, {**ends, "additionalProperties": False}]}
-    described = "the incoming file of a row, or all from one to another in the order of their names"
+    described = "the batch of a row, refused where the index has none of it, or all from one to another by their names"
     columns = {column: {"allOf": [cell, {"if": TEXT, "then": name}]} for column, cell in (kept or {}).items()}
     return {
         "type": "object",
