@@ -3,6 +3,7 @@
 Both are imported when they are called: a flow loads what it is about.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
@@ -13,6 +14,9 @@ from releve.core.settings import Settings
 
 if TYPE_CHECKING:
     from releve.reporting.alert_messages import AlertMessage
+
+SHOWN_FOR = timedelta(hours=1)
+START = "start"  # the key of the artifact that an operator opens first
 
 
 def publish(settings: Settings, scenario: str) -> None:
@@ -45,6 +49,30 @@ def emit(message: "AlertMessage") -> None:
         resource=resource_of(message.scenario),
         payload=message.model_dump(mode="json"),
     )
+
+
+def update_start_page(settings: Settings) -> None:
+    """Write the page over all scenarios, and show the same in Prefect: what changed at once, else once an hour.
+
+    A page that cannot be written is reported and fails nothing.
+    """
+    from prefect.artifacts import Artifact, create_markdown_artifact
+
+    from releve.reporting.markdown import render_markdown
+    from releve.reporting.start_page import breakdown, headline
+    from tasks.reporting.fleet_page import FleetPage, write_fleet_page
+
+    try:
+        done: FleetPage = step(write_fleet_page, name="start page")(settings)
+    except ReleveError as error:
+        print(f"the start page was not written: {error}")
+        return
+    told = f"{headline(done.standings)}: {breakdown(done.standings)}"
+    print(f"{told} The page: {done.path}")
+    earlier = Artifact.get(START)
+    if earlier and earlier.description == told and earlier.created and datetime.now(UTC) - earlier.created < SHOWN_FOR:
+        return  # Prefect keeps each version, and the flow that calls this may run every few minutes
+    create_markdown_artifact(render_markdown(done.page), key=START, description=told)
 
 
 def update_page(settings: Settings, scenario: str) -> None:

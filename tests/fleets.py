@@ -123,8 +123,12 @@ class History:
                 seen = {"quality": quality, "drift": drift(columns=30)}
                 seen |= TROUBLES.get(end, {}) if day >= days - self.rng.randint(1, 9) or last else {}
                 self.add(make_run(model=model, **seen).model_copy(update={"at": at.isoformat()}), at)
-            self.add(make_ingested(f"day{day}.csv", batch=f"{day:08}", sha256=f"{day:064}"), at + timedelta(minutes=1))
-            if model and end in TROUBLES:  # the model of before serves on
+            arrived = (at - timedelta(hours=self.rng.uniform(0, 20))).isoformat(timespec="seconds")
+            self.add(
+                make_ingested(f"day{day}.csv", batch=f"{day:08}", sha256=f"{day:064}", arrived=arrived),
+                at + timedelta(minutes=1),
+            )
+            if model and end in TROUBLES:  # the same model serves on
                 self.follow(at)
                 continue
             new = f"{self.name}:{self.rng.getrandbits(48):012x}"

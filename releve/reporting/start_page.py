@@ -30,13 +30,14 @@ from releve.reporting.blocks import (
 from releve.reporting.needs import ago, describe_need
 
 GRAVE = (NeedKind.UNREADABLE, NeedKind.NOTHING_SERVES, NeedKind.HARMFUL, NeedKind.DEGRADED, NeedKind.BROKEN_DATA)
+WAITING = {NeedKind.UNRELEASED: "for its release"}  # a model, and for what
 NEEDED = "needs a person"
 ON_TRIAL = "on trial"
 DRIFTS = {DriftState.BROKEN_DATA: 2.0, DriftState.DRIFT: 1.0}  # sorted before what is none
 LEGEND = (
     "score: realised by labels of its answers, or expected, as it was judged before its release. over naive: how much "
     "of the naive answer's error is gone; it compares unlike metrics. CPU: of training and rebuilding. file to "
-    f"release: the median time from a file's ingestion to the first release that knew its rows, in {RECENT.days} days.",
+    f"release: the median time from a file's arrival to the first release that knew its rows, in {RECENT.days} days.",
 )
 Cell = Callable[[Standing, str], BoardCell]
 
@@ -53,7 +54,7 @@ def build_start_page(
         return ReportPage("All scenarios", made, (ReportSection("", (TextBlock((nothing,)),)),))
     todo = ToDoList(tuple(_item(one, made_at, pages.get(one.scenario, "")) for one in needed))
     sections: dict[str, list[Block]] = {
-        "": [_verdict(ordered, made_at)],
+        "": [_verdict(ordered)],
         "What needs a person, newest first": [todo] if needed else [],
         "All scenarios": [build_board(ordered, made_at=made_at, addresses=pages), TextBlock(LEGEND)],
     }
@@ -145,21 +146,21 @@ def headline(standings: Sequence[Standing]) -> str:
     return f"{needed} of {scenarios} {plural(needed, 'needs', 'need')} a person" if needed else "nobody is needed"
 
 
-def _verdict(ordered: Sequence[Standing], made_at: str) -> VerdictBlock:
-    needed = [one for one in ordered if one.needs]
-    if not needed:
-        scenarios = counted(len(ordered), "scenario")
-        return VerdictBlock(headline(ordered), Tone.GOOD, f"{scenarios}: all of them go by themselves.")
-    kinds = Counter(need.kind for one in needed for need in one.needs)
+def breakdown(standings: Sequence[Standing]) -> str:
+    """Write what they need, and the newest of it."""
+    needs = [need for one in in_order(standings) for need in one.needs]
+    if not needs:
+        return f"{counted(len(standings), 'scenario')}: all of them go by themselves."
+    kinds, newest = Counter(need.kind for need in needs), needs[0]
     found = ", ".join(f"{kinds[kind]} {kind}" for kind in NeedKind if kinds[kind])
-    newest = needed[0].needs[0]
-    since = f", {_since(newest, made_at)}" if newest.since else ""
-    grave = any(kind in GRAVE for kind in kinds)
-    return VerdictBlock(
-        headline(ordered),
-        Tone.BAD if grave else Tone.WATCH,
-        f"{found}. The newest: {newest.scenario}, {newest.kind}{since}.",
-    )
+    since = f", since {to_the_minute(newest.since)}" if newest.since else ""
+    return f"{found}. The newest: {newest.scenario}, {newest.kind}{since}."
+
+
+def _verdict(standings: Sequence[Standing]) -> VerdictBlock:
+    kinds = {need.kind for one in standings for need in one.needs}
+    tone = Tone.GOOD if not kinds else Tone.BAD if kinds & {*GRAVE} else Tone.WATCH
+    return VerdictBlock(headline(standings), tone, breakdown(standings))
 
 
 def _item(one: Standing, made_at: str, address: str) -> ToDoItem:
@@ -238,9 +239,9 @@ def _decision(one: Standing, made_at: str) -> BoardCell:
 
 
 def _waits(one: Standing, _: str) -> BoardCell:
-    accepted = next((need for need in one.needs if need.kind == NeedKind.UNRELEASED), None)
-    if accepted:
-        return BoardCell(ModelTag.parse(accepted.about).version, "for its release", 2, tone=Tone.WATCH)
+    waiting = next((need for need in one.needs if need.kind in WAITING), None)
+    if waiting:
+        return BoardCell(ModelTag.parse(waiting.about).version, WAITING[waiting.kind], 2, tone=Tone.WATCH)
     return BoardCell(ModelTag.parse(one.challenger).version, ON_TRIAL, 1) if one.challenger else BoardCell("")
 
 

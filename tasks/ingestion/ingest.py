@@ -8,6 +8,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,7 @@ class IncomingFile:
     path: Path
     digest: str = ""  # sha256
     size: int = 0  # bytes
+    arrived: str = ""  # ISO 8601, UTC
     problem: str = ""
     origin: BatchOrigin = BatchOrigin.FILE  # answers are known once it is read
 
@@ -174,6 +176,7 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
         superseded=superseded,
         corrected=corrected,
         source=as_text(file.path.name),
+        arrived=file.arrived,
         origin=BatchOrigin.ANSWERS if taken.holds_answers else file.origin,
         sha256=file.digest,
         read_as=taken.read_as,
@@ -274,7 +277,10 @@ def inspect_file(path: Path) -> IncomingFile:
     name = as_text(path.name)
     try:
         if path.is_file():
-            return IncomingFile(path, file_digest(path), path.stat().st_size)
+            # its content may be older, and keep its own time: a copy, or a move, sets this one
+            found = path.stat()
+            arrived = datetime.fromtimestamp(found.st_ctime, UTC).isoformat(timespec="seconds")
+            return IncomingFile(path, file_digest(path), found.st_size, arrived)
         if not os.path.lexists(path):
             problem = "was taken away before it could be read; send it again"
         elif path.is_dir():

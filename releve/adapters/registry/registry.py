@@ -424,6 +424,7 @@ _LINES = (
         *(_EVENT_ROW.number, _EVENT_ROW.at, _EVENT_ROW.kind),
         sa.func.coalesce(_PAYLOAD["model"].as_string(), _PAYLOAD[("release", "model")].as_string(), ""),
         sa.func.coalesce(_PAYLOAD["cpu_seconds"].as_float(), 0.0),
+        sa.func.coalesce(_PAYLOAD["arrived"].as_string(), ""),
     )
     .where(_OF_KINDS, _EVENT_ROW.at >= sa.bindparam("since"))
     .order_by(_EVENT_ROW.number)

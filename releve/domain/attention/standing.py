@@ -54,7 +54,7 @@ class Standing:
     decision: Event | None = None  # the newest judgement or move
     challenger: str = ""  # that takes part in live traffic
     cpu_seconds: float = 0.0  # of training and rebuilding, in RECENT
-    hours_to_release: float | None = None  # from a file's ingestion, in RECENT
+    hours_to_release: float | None = None  # from a file's arrival, in RECENT
 
 
 def stand(known: ScenarioFacts, lines: Sequence[EventLine]) -> Standing:
@@ -89,7 +89,7 @@ def in_order(standings: Iterable[Standing]) -> list[Standing]:
 
 
 def hours_to_release(lines: Iterable[EventLine]) -> float | None:
-    """Return the median time from a file's ingestion to the first release that was judged with it; None without one."""
+    """Return the median time from a file's arrival to the first release that was judged with it; None without one."""
     waiting: list[EventLine] = []  # ingested, in no release yet
     known_to: dict[str, list[EventLine]] = {}  # of each model what had been ingested when it was judged
     hours = []
@@ -101,7 +101,7 @@ def hours_to_release(lines: Iterable[EventLine]) -> float | None:
         elif line.kind == RELEASED:
             learned = [file for file in known_to.get(line.model, []) if file in waiting]
             moment = datetime.fromisoformat(line.at)
-            hours += [(moment - datetime.fromisoformat(file.at)) / HOUR for file in learned]
+            hours += [(moment - datetime.fromisoformat(file.arrived or file.at)) / HOUR for file in learned]
             waiting = [file for file in waiting if file not in learned]
     return median(hours) if hours else None
 

@@ -86,6 +86,7 @@ class EventLine:
     kind: str
     model: str = ""  # that was judged, or went into service
     cpu_seconds: float = 0.0
+    arrived: str = ""  # ISO 8601, UTC: when the file came that was ingested
 
 
 @dataclass(frozen=True)

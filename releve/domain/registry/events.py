@@ -45,6 +45,7 @@ class BatchIngested(EventPayload):
     corrected: int = 0  # rows of earlier batches that have another label by these
     erased: int = 0  # of `rows`: taken out since, as somebody asked for it
     source: str  # the file's name
+    arrived: str = ""  # ISO 8601, UTC: when the file came to lie where it was found; "" where nothing tells
     origin: BatchOrigin = BatchOrigin.FILE
     sha256: str
     read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect

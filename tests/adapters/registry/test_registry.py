@@ -98,7 +98,7 @@ class Note(EventPayload):
 
 def test_a_few_figures_of_a_scenarios_events_are_read_since_a_moment(registry):
     registry.append("digits", make_challenger("digits:v1", cpu_seconds=1.0), reason="", actor="a test")
-    registry.append("digits", make_ingested(), reason="", actor="a test")
+    registry.append("digits", make_ingested(arrived="2026-05-31T11:00:00+00:00"), reason="", actor="a test")
     registry.append("digits", make_challenger("digits:v2", cpu_seconds=2.5), reason="", actor="a test")
     registry.append("bikes", make_ingested(), reason="", actor="a test")
     released = ModelReleased(release=make_any_release("digits:v2"))
@@ -112,6 +112,7 @@ def test_a_few_figures_of_a_scenarios_events_are_read_since_a_moment(registry):
         (3, CHALLENGED, "digits:v2", 2.5),
         (4, RELEASED, "digits:v2", 0.0),
     ]
+    assert [line.arrived for line in lines] == ["2026-05-31T11:00:00+00:00", "", ""]
     assert [line.number for line in registry.lines("digits", kinds=[CHALLENGED], since=NOON)] == [1, 3]
 
 

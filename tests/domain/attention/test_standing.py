@@ -133,6 +133,16 @@ def test_a_file_waits_for_the_first_release_that_was_judged_with_it():
     assert hours_to_release(lines[-1:]) is None
 
 
+def test_a_file_counts_from_its_arrival_where_that_is_known():
+    lines = [
+        EventLine(1, at(1), INGESTED, arrived=at(0.5)),
+        line(CHALLENGED, 1.1, "one"),
+        line(RELEASED, 1.5, "one"),
+    ]
+
+    assert hours_to_release(lines) == pytest.approx(24)
+
+
 def test_a_release_whose_judgement_is_older_than_the_lines_says_nothing():
     assert hours_to_release([line(INGESTED, 0.0), line(RELEASED, 1.0, "one")]) is None
 

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pandas as pd
@@ -354,6 +355,18 @@ def test_files_are_taken_in_the_order_of_their_names(fresh):
     found = ingest(fresh.settings, SHOP)
 
     assert [batch.source for batch in found.batches] == ["a.csv", "b.csv"]
+
+
+def test_a_batch_says_when_its_file_came_however_old_its_content_is(fresh):
+    before = datetime.now(UTC).replace(microsecond=0)
+    fresh.receive_text(GOOD)
+    (file,) = fresh.state.incoming.iterdir()
+    os.utime(file, (0, 0))
+
+    (batch,) = ingest(fresh.settings, SHOP).batches
+
+    assert before <= datetime.fromisoformat(batch.arrived) <= datetime.now(UTC)
+    assert told(fresh)[0]["arrived"] == batch.arrived
 
 
 def test_every_batch_is_told_to_the_registry_once(fresh):
