@@ -17,7 +17,7 @@ from tests.postgresql import NoPostgresql, binaries
 
 ROOT = Path(__file__).parents[1]
 SERVICE_LOCKS = ("requirements-service.lock", "requirements-service-native.lock")
-LOCKS = ("requirements.lock", *SERVICE_LOCKS)
+LOCKS = ("requirements.lock", "requirements-worker.lock", *SERVICE_LOCKS)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NOT_IN_THE_SERVICE = {"tasks", "flows", "evidently", "prefect", "dvc"}
 PREFECT_YAML = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -67,7 +67,7 @@ def test_everything_that_is_declared_is_locked() -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize("lock", SERVICE_LOCKS)
+@pytest.mark.parametrize("lock", LOCKS[1:])
 def test_the_locks_hold_the_same_versions(lock: str) -> None:
     everything = pins("requirements.lock")
 
@@ -80,12 +80,22 @@ def test_the_services_image_carries_no_training_code(name: str) -> None:
     assert name not in pins("requirements-service.lock")
 
 
-@pytest.mark.parametrize("name", ["scikit-learn", "skops", "pandas", "tokenizers"])
+@pytest.mark.parametrize("name", ["scikit-learn", "skops", "pandas", "tokenizers", "psycopg", "psycopg-binary"])
 def test_the_image_of_a_native_model_carries_what_answers_and_no_more(name: str) -> None:
     native = pins("requirements-service-native.lock")
 
     assert name in native
     assert native.keys().isdisjoint({"prefect", "evidently", "dvc", "optuna", "milvus-lite"})
+
+
+def test_the_workers_image_carries_what_flows_need_and_nothing_of_the_tests() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    needed = [each for name, extra in extras.items() if name not in ("dev", "local") for each in extra]
+
+    worker = pins("requirements-worker.lock")
+
+    assert declared(PYPROJECT["project"]["dependencies"] + needed) - set(worker) == set()
+    assert worker.keys().isdisjoint({"pytest", "ruff", "mypy", "moto", "playwright", "milvus-lite"})
 
 
 def test_service_imports_no_training_code_itself() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from releve.cli.output import ScenarioName, begin, read_settings
+from releve.core.errors import BadInput
 from releve.core.progress import break_silence
 
 
@@ -28,6 +29,38 @@ def changes(
         write_bytes(out, text.encode())
     if any(each.is_broken for each in found):
         raise typer.Exit(1)
+
+
+def pack(
+    scenario: ScenarioName,
+    golden: Annotated[Path, typer.Option(help="The file to write golden requests to.")] = Path("golden.json"),
+) -> None:
+    """Build a Bento of the model that this commit makes, and write the requests that prove a service of it right."""
+    settings = begin(scenario)
+    from releve.adapters.files import write_document
+    from tasks.delivery.bento import pack as pack_it
+
+    with break_silence("pack", lambda line: print(line, file=sys.stderr, flush=True)) as progress:
+        packed = pack_it(settings, scenario, progress=progress)
+    write_document(golden, packed.golden)
+    print(packed.bento.tag)
+
+
+def golden(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Of a service: http://127.0.0.1:3000.")],
+    requests: Annotated[Path, typer.Argument(metavar="FILE", help="What `releve pack` wrote.")] = Path("golden.json"),
+) -> None:
+    """Ask a running service golden requests: does it answer with that model, and as the model was packed?"""
+    from releve.adapters.files import read_document
+    from releve.adapters.models.description import GoldenRequests
+    from releve.core.formatting import counted
+    from tasks.delivery.bento import check_service
+
+    if not requests.is_file():
+        raise BadInput(f"there is no file {requests}; `releve pack` writes it")
+    asked = read_document(requests, GoldenRequests, remedy="write it anew by `releve pack`")
+    rows = check_service(read_settings(), address, asked)
+    print(f"{address} answers {counted(rows, 'golden row')} of {asked.model} as it was packed")
 
 
 def export_kubeflow(

@@ -1,11 +1,13 @@
 """Commands that operate the local stack, and what a scenario keeps."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from releve.cli.output import ScenarioName, begin, read_settings, tell
 from releve.cli.show import serving_model
+from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.core.progress import break_silence, show_progress
 
@@ -48,6 +50,17 @@ def status() -> None:
     from releve.adapters.local_stack import stack
 
     print(stack.describe(stack.status(read_settings())))
+
+
+def deploy() -> None:
+    """Give the Prefect server of PREFECT_API_URL the work pool and what of prefect.yaml can be started."""
+    from releve.adapters.local_stack import stack
+
+    settings = read_settings()
+    if not settings.prefect_api_url:
+        raise BadInput("PREFECT_API_URL is not set; expected a server of yours: `make up` deploys to its own")
+    stack.deploy(replace(settings, prefect_elsewhere=True))
+    print(f"the deployments of {settings.project} are on the Prefect server")
 
 
 def rebuild(

@@ -36,6 +36,7 @@ class Settings:
     prefect_ui_url: str = ""  # where people look at them; "": as Prefect derives it from the address for programs
     prefect_api_key: str = field(default="", repr=False)
     prefect_api_auth_string: str = field(default="", repr=False)
+    prefect_elsewhere: bool = False  # whether the server of PREFECT_API_URL is meant, and not that of `make up`
     prefect_port: int = 4200
     service_port: int = 3000
     milvus_port: int = 19530

@@ -5,28 +5,17 @@ Both read dvc.yaml: there is no second list of stages.
 
 from collections.abc import Callable
 
-from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.remakable import outputs
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.git_dvc.stages import stages_up_to
 from releve.adapters.kubeflow import write_pipeline
-from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
-from tasks.places import ScenarioState
-
-LAST = "package"  # the stage that the others are there for
+from tasks.delivery.checkouts import LAST, checked_out
 
 
 def export_pipeline(settings: Settings, scenario: str, *, image: str) -> str:
     """Write the pipeline of a scenario as Kubeflow reads it; `image`: of the worker."""
-    branch = ScenarioBranch(settings.project, scenario)
-    with (
-        scenario_lock(settings.home, scenario, holder="export-kubeflow", wait_seconds=settings.wait_seconds),
-        branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree,
-    ):
-        stages = stages_up_to(tree.path, scenario, LAST)
-        return write_pipeline(scenario, stages, image=image)
+    with checked_out(settings, scenario, holder="export-kubeflow") as checkout:
+        return write_pipeline(scenario, stages_up_to(checkout.tree.path, scenario, LAST), image=image)
 
 
 def run_stage(
@@ -37,16 +26,8 @@ def run_stage(
     What the stages before it made comes from the data remote, or is made again. Raises BadInput for a stage that
     dvc.yaml does not have, ScenarioBusy, PipelineFailed, RemoteUnavailable.
     """
-    truth = read_committed(settings, scenario)
-    branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
-    with (
-        scenario_lock(settings.home, scenario, holder="run-stage", wait_seconds=settings.wait_seconds) as lock,
-        branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree,
-    ):
-        stages_up_to(tree.path, scenario, stage)
-        remote = truth.params.data
-        data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=remote)
-        target = f"scenarios/{scenario}/dvc.yaml:{stage}"
-        data.repro(target, pull=True, progress=progress)
-        data.push(target, runs=True)
-        return outputs((tree.folder / "dvc.lock").read_text())
+    with checked_out(settings, scenario, holder="run-stage") as checkout:
+        stages_up_to(checkout.tree.path, scenario, stage)
+        checkout.data.repro(checkout.stage(stage), pull=True, progress=progress)
+        checkout.data.push(checkout.stage(stage), runs=True)
+        return outputs((checkout.files.folder / "dvc.lock").read_text())

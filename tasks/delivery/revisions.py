@@ -4,21 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from releve.adapters.files import read_document
-from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.git_dvc.data_versions import DataVersions, PipelineFailed
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.memory_files import MemoryFolder
-from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.revisions import JudgedRevision, RevisionChange, compare_revisions
+from tasks.delivery.checkouts import checked_out
 from tasks.pipeline.evaluate import gather
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage
-from tasks.places import ScenarioFiles, ScenarioState
-
-VERSIONED = ("batches.dvc", "memory.dvc")
 
 
 def compare_with(
@@ -64,19 +60,10 @@ def _scenarios(settings: Settings, revision: str) -> list[str]:
 
 def _build(settings: Settings, scenario: str, *, progress: Callable[[str], None]) -> JudgedRevision:
     """Raises BadInput, PipelineFailed, ScenarioBusy."""
-    truth = read_committed(settings, scenario)
-    branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
-    with (
-        scenario_lock(settings.home, scenario, holder="changes", wait_seconds=settings.wait_seconds) as lock,
-        branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree,
-    ):
-        remote = truth.params.data
-        data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=remote)
-        files = ScenarioFiles(tree.path, scenario)
-        data.checkout(*(f"scenarios/{scenario}/{name}" for name in VERSIONED if (files.folder / name).is_file()))
-        data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
-        stage = Stage(settings, truth.params, truth.schema, files)
-        folder = MemoryFolder(files.memory)
+    with checked_out(settings, scenario, holder="changes") as checkout:
+        checkout.build(progress=progress)
+        files, truth = checkout.files, checkout.truth
+        stage, folder = Stage(settings, truth.params, truth.schema, files), MemoryFolder(files.memory)
         inputs = gather(stage, stage_rows(stage).rows, folder, folder.memory)
         evaluation = read_document(files.evaluation, Evaluation)
         return JudgedRevision(

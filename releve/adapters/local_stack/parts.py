@@ -127,11 +127,15 @@ def flow_command(settings: Settings) -> str:
 
 def prefect_api_url(settings: Settings) -> str:
     """Where this stack's Prefect server is asked by programs."""
+    if settings.prefect_elsewhere:
+        return settings.prefect_api_url
     return f"http://{LOOPBACK}:{settings.prefect_port}/api"
 
 
 def prefect_env(settings: Settings) -> dict[str, str]:
     """The environment in which a Prefect client or flow reaches this stack's server."""
+    if settings.prefect_elsewhere:  # its home, database and password are what the caller's environment says
+        return {"PREFECT_API_URL": settings.prefect_api_url, "DO_NOT_TRACK": "1"}
     return {
         "PREFECT_API_URL": prefect_api_url(settings),
         "PREFECT_HOME": str(settings.home / "prefect"),

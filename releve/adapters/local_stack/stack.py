@@ -24,10 +24,12 @@ from releve.adapters.local_stack.parts import (
     WORKER,
     StackPart,
     parts,
+    prefect_api_url,
     prefect_env,
     python_module,
     shared_environ,
 )
+from releve.adapters.prefect_api import PrefectApi, authorization_of
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.formatting import counted
 from releve.core.progress import ShowLine
@@ -188,7 +190,9 @@ def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time
     gone go. Raises StartFailed with what Prefect printed.
     """
     variables = shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
-    if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
+    api = PrefectApi(prefect_api_url(settings), headers=authorization_of(settings))
+    pools = {"work_pools": {"name": {"any_": [WORK_POOL]}}}
+    if not api.ask("POST", "/work_pools/filter", pools, until=time.monotonic() + time_limit).json():
         _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
     _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
     delete_removed(settings)

@@ -1,5 +1,6 @@
 """model.json: what a model is, beside what runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,10 @@ from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
 from releve.domain.registry.search_outcome import SearchOutcome
-from releve.domain.schema.target import Label
+from releve.domain.schema.target import REGRESSION, Label
 
 DESCRIPTION = "model.json"
+GOLDEN_TOLERANCE = 1e-5  # share of the largest golden number; float32 holds seven digits, and sums of trees lose two
 
 
 class GoldenRows(DocumentPart):
@@ -23,6 +25,14 @@ class GoldenRows(DocumentPart):
 
     rows: tuple[Row, ...] = ()
     labels: tuple[Label, ...] = ()
+
+    def are_answered_by(self, labels: Sequence[Label], *, task: str) -> bool:
+        """Whether these are the answers; numbers may differ by what float32 sums lose, as one of them may be near 0."""
+        if task != REGRESSION or len(labels) != len(self.labels):
+            return list(labels) == list(self.labels)
+        wanted = [float(each) for each in self.labels]
+        within = GOLDEN_TOLERANCE * max(map(abs, wanted), default=0.0)
+        return all(abs(float(now) - known) <= within for now, known in zip(labels, wanted, strict=True))
 
 
 class ModelDescription(DocumentPart):
@@ -101,3 +111,18 @@ class ModelSummary(DocumentPart):
             weights={member.name: member.weight for member in description.ensemble.members if member.weight},
             search=description.ensemble.search.outcome if description.ensemble.search else None,
         )
+
+
+class GoldenRequests(DocumentPart):
+    """Golden rows that travel beside an image, to be asked of the service that it becomes."""
+
+    format: Literal[1] = 1
+    scenario: str
+    model: str  # "<scenario>:<version>"
+    task: str
+    golden: GoldenRows
+
+    @classmethod
+    def of(cls, description: ModelDescription, *, model: str) -> "GoldenRequests":
+        """Take them from what a model says of itself."""
+        return cls(scenario=description.scenario, model=model, task=description.task, golden=description.golden)

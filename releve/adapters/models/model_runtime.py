@@ -43,9 +43,6 @@ TRUSTED_TYPES = frozenset(
 )
 
 
-GOLDEN_TOLERANCE = 1e-5  # share of the largest golden number; float32 holds seven digits, and sums of trees lose two
-
-
 class ModelAltered(Conflict):
     """A model's files are not the ones that were registered."""
 
@@ -136,12 +133,7 @@ def check_golden(model: Model) -> None:
     """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
     golden = model.description.golden
     now, packaged = model.answer(arrays_of_rows(model.schema, golden.rows)).labels, list(golden.labels)
-    same = now == packaged
-    if model.schema.target.task == REGRESSION and len(now) == len(packaged):
-        # numbers may differ by what float32 sums lose, measured by the largest of them: one may be near 0
-        numbers, wanted = np.array(now, dtype=np.float64), np.array(packaged, dtype=np.float64)
-        same = bool((np.abs(numbers - wanted) <= GOLDEN_TOLERANCE * np.abs(wanted).max(initial=0.0)).all())
-    if not same:
+    if not golden.are_answered_by(now, task=model.schema.target.task):
         raise GoldenMismatch(
             f"model {model.tag} answers its golden rows with {now}, it was packaged with {packaged}; "
             "it is not released. Compare the installed onnxruntime with the one in requirements.lock"

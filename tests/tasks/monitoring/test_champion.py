@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from releve.adapters.models.description import GoldenRows, ModelDescription
-from releve.adapters.models.model_runtime import GOLDEN_TOLERANCE, GoldenMismatch, Model, check_golden
+from releve.adapters.models.description import GOLDEN_TOLERANCE, GoldenRows, ModelDescription
+from releve.adapters.models.model_runtime import GoldenMismatch, Model, check_golden
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.schema import Schema
 
