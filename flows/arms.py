@@ -1,12 +1,13 @@
 """Try a challenger on live traffic."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.events import emit_event
-from prefect.states import Completed
 
-from flows.context import Scenario, begin, resource_of, show, step
+from flows.context import Reason, Scenario, begin, helped, resource_of, show, step
+from flows.scenario_run import scenario_run
+from flows.states import completed
 from releve.domain.experiment.arms import ArmMode
 from releve.reporting.arms_messages import describe_arms
 from tasks.experiment import arms as arms_step
@@ -16,12 +17,20 @@ run_stop = step(arms_step.stop_arms)
 
 
 @flow(name="arms", flow_run_name="arms {scenario}", log_prints=True)
+@scenario_run()
 def arms(
-    scenario: Scenario = "digits",
-    mode: Literal["shadow", "canary", "ab", "stop"] | None = None,
-    share: float | None = None,
-    model: str | None = None,
-    reason: str = "",
+    scenario: Scenario,
+    mode: Annotated[
+        Literal["shadow", "canary", "ab", "stop"] | None,
+        helped("shadow answers aside, canary and ab a share of the requests; experiment.mode of params.yaml if empty."),
+    ] = None,
+    share: Annotated[
+        float | None, helped("Of the keys, above 0 and below 1; experiment.share of params.yaml if empty.", gt=0, lt=1)
+    ] = None,
+    model: Annotated[
+        str | None, helped("The challenger that takes part; the one that was judged last if empty.")
+    ] = None,
+    reason: Reason = "",
 ) -> Any:
     """Have the challenger that was judged last, or `model`, take part; `stop` ends that. Ends with the RunningArms.
 
@@ -43,4 +52,4 @@ def arms(
     )
     show("arms", scenario, f"{scenario}: {message}", (FactList(lines),), description=running.started.challenger.model)
     emit_event(event="releve.arms.changed", resource=resource_of(scenario), payload={"scenario": scenario, **facts})
-    return Completed(message=message, data=running)
+    return completed(message, running)

@@ -4,11 +4,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.events import emit_event
-from prefect.states import Completed
 
 from flows.context import Scenario, begin, resource_of, show, step
 from flows.publish import publish
 from flows.release import announce
+from flows.scenario_run import scenario_run
+from flows.states import completed
 from releve.core.settings import Settings
 from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
@@ -24,7 +25,8 @@ run_settle = step(compare_step.settle, name="settle")
 
 
 @flow(name="compare", flow_run_name="compare {scenario}", log_prints=True)
-def compare(scenario: Scenario = "digits") -> Any:
+@scenario_run()
+def compare(scenario: Scenario) -> Any:
     """Promote a challenger that live labels show to be better, stop one that they show to be worse, or let it go on.
 
     It may run as often as one likes. Ends with the ArmsLook, or None where no challenger takes part in live traffic.
@@ -33,9 +35,9 @@ def compare(scenario: Scenario = "digits") -> Any:
     look = compare_arms(settings, scenario)
     if look is None:
         how = f".venv/bin/releve arms {scenario} --shadow starts one"
-        return Completed(message=f"no challenger takes part in live traffic of {scenario}: {how}", data=None)
+        return completed(f"no challenger takes part in live traffic of {scenario}: {how}", None)
     publish(settings, scenario)
-    return Completed(message=describe_decision(look.compared), data=look)
+    return completed(describe_decision(look.compared), look)
 
 
 def compare_arms(settings: Settings, scenario: str) -> ArmsLook | None:

@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
     from releve.reporting.blocks import Block, ReportPage
 
-Scenario = Annotated[
-    str,
-    Field(
-        pattern=f"^{SCENARIO_NAME.pattern}$",
-        # Not `description`: Prefect replaces that one by what a Google-style docstring says of the parameter.
-        json_schema_extra={"description": "A folder of scenarios/: the table that this run is about."},
-    ),
-]
 RETRY_SECONDS = [5, 20]
+
+
+def helped(text: str, **limits: Any) -> Any:
+    """What the form in Prefect's UI says below a parameter, and which values it takes.
+
+    Not `description`: Prefect replaces that one by what a Google-style docstring says of the parameter.
+    """
+    return Field(json_schema_extra={"description": text}, **limits)
+
+
+# A deployment's form offers the scenarios there are: releve/adapters/prefect_deployments.py makes a choice of it.
+Scenario = Annotated[
+    str, helped("A folder of scenarios/: the table that this run is about.", pattern=f"^{SCENARIO_NAME.pattern}$")
+]
+Reason = Annotated[str, helped("Why, for the history of the scenario.")]
 
 
 def begin(scenario: str) -> Settings:

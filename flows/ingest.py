@@ -1,8 +1,13 @@
 """Incoming files become versioned batches."""
 
+from pathlib import Path
+from typing import Any
+
 from prefect import flow
 
 from flows.context import Scenario, begin, show, step
+from flows.scenario_run import scenario_run
+from flows.states import completed, unless_attention
 from releve.core.errors import ReleveError
 from releve.core.formatting import counted, plural
 from releve.core.settings import Settings
@@ -15,16 +20,32 @@ version_rows = step(ingest_step.ingest, name="ingest")
 
 
 @flow(name="ingest", flow_run_name="ingest {scenario}", log_prints=True)
-def ingest(scenario: Scenario = "digits") -> Ingestion:
-    """Version the files in the incoming folder; fails, after the others are ingested, when a file was refused."""
+@scenario_run()
+def ingest(scenario: Scenario) -> Any:
+    """Version the files in the incoming folder. Ends with the Ingestion.
+
+    Needs attention, after the others are ingested, when a file was refused.
+    """
     settings = begin(scenario)
     done = ingest_files(settings, scenario)
-    if not done:
-        print(f"no file waits in {ScenarioState(settings.home, scenario).incoming}")
     if done.batches:
         follow_index(settings, scenario)
-    ingest_step.check_refusals(done)
-    return done
+    message = describe_ingestion(scenario, done, ScenarioState(settings.home, scenario).incoming)
+    return unless_attention(scenario, refused_files(done), completed(message, done))
+
+
+def describe_ingestion(scenario: str, done: Ingestion, incoming: Path) -> str:
+    """Say in a line what came in."""
+    if not done:
+        return f"no file waits in {incoming}"
+    rows, rejected = (sum(getattr(batch, kind) for batch in done.batches) for kind in ("rows", "rejected"))
+    batches = f"{len(done.batches)} new {plural(len(done.batches), 'batch', 'batches')}"
+    return f"{scenario}: {batches}, {counted(rows, 'row')} accepted, {rejected:,} rejected"
+
+
+def refused_files(*ingestions: Ingestion) -> list[str]:
+    """What a person has to look at: a sentence for each ingestion that refused files."""
+    return [refusals for done in ingestions if (refusals := ingest_step.describe_refusals(done))]
 
 
 def ingest_files(settings: Settings, scenario: str) -> Ingestion:

@@ -4,23 +4,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow
-from prefect.states import Completed
 
 from flows.compare import compare_arms, try_aside
 from flows.context import Scenario, begin
-from flows.ingest import follow_index, ingest_files
+from flows.ingest import follow_index, ingest_files, refused_files
 from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
+from flows.scenario_run import scenario_run
+from flows.states import completed, kept_champion, unless_attention
 from flows.tidy import keep_ledger, tidy_up
 from releve.core.errors import ReleveError
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
 from releve.reporting.messages import describe_cause, describe_decision
-from tasks.ingestion.ingest import check_refusals
 from tasks.release.release import ReleaseResult
 
 
@@ -35,11 +35,12 @@ class Round:
 
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
-def lifecycle(scenario: Scenario = "digits") -> Any:
+@scenario_run()
+def lifecycle(scenario: Scenario) -> Any:
     """Ingest, compare arms, monitor, roll back what is shown to be worse, and retrain and release where that is due.
 
-    Ends with the Round, in the state Refused where the gate refused the challenger. Fails at the end when an incoming
-    file was refused.
+    Ends with the Round: Completed with a release, Kept champion where nothing was due, Refused where the gate refused
+    the challenger, and Needs attention where a person has to look, such as at a refused file.
     """
     settings = begin(scenario)
     keep_ledger(settings, scenario)
@@ -53,17 +54,17 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew
         follow_index(settings, scenario)
         update_page(settings, scenario)
-        check_refusals(waiting)
         message = gate_messages.rolled_back(
             scenario, rolled_back.release.model, rolled_back.left, at=rolled_back.answers_at, note=rolled_back.note
         )
-        return Completed(message=message, data=Round(seen, rolled_back=rolled_back))
+        state = completed(message, Round(seen, rolled_back=rolled_back))
+        return unless_attention(scenario, refused_files(waiting), state)
     if not (seen.decision.refresh or seen.decision.reweigh):
         if waiting.batches:
             follow_index(settings, scenario)
         update_page(settings, scenario)
-        check_refusals(waiting)
-        return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
+        state = kept_champion(f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", Round(seen))
+        return unless_attention(scenario, refused_files(waiting), state)
     harvested = harvest_and_ingest(settings, scenario)
     challenger = challenge(
         settings,
@@ -79,7 +80,6 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
-    check_refusals(waiting)
-    check_refusals(harvested)
     result = Round(seen, challenger, released, rolled_back)
-    return final_state(scenario, challenger, at=released.answers_at if released else None, result=result)
+    state = final_state(scenario, challenger, at=released.answers_at if released else None, result=result)
+    return unless_attention(scenario, refused_files(waiting, harvested), state)

@@ -1,6 +1,7 @@
 """Monitor the champion: drift, quality, and whether a refresh or a search is due."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -9,6 +10,8 @@ from prefect.events import emit_event
 from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
 from flows.rollback import roll_back_harm
+from flows.scenario_run import scenario_run
+from flows.states import completed
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
@@ -22,16 +25,17 @@ run_monitor = step(monitor_step.monitor, name="monitor")
 
 
 @flow(name="monitor", flow_run_name="monitor {scenario}", log_prints=True)
-def monitor(scenario: Scenario = "digits") -> MonitoringRun:
+@scenario_run()
+def monitor(scenario: Scenario) -> Any:
     """Compare the newest answers with what the champion learned from, and decide what is due.
 
-    Only a rollback of what is shown to be worse is done at once.
+    Only a rollback of what is shown to be worse is done at once. Ends with the MonitoringRun.
     """
     settings = begin(scenario)
     seen = monitor_champion(settings, scenario)
     roll_back_harm(settings, scenario, seen)
     update_page(settings, scenario)
-    return seen
+    return completed(f"{seen.model}: {describe_due(seen)}; {describe_decision(seen)[0]}", seen)
 
 
 def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
@@ -40,7 +44,6 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     show_monitoring_run(seen, drift_page(settings, seen))
     cause, *evidence = describe_decision(seen)
     print("\n  ".join([f"{describe_due(seen)}: {cause}", *evidence]))
-    # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)
     if seen.drift_is_news and seen.drift.of_sound_columns == DriftState.DRIFT:

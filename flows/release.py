@@ -1,13 +1,14 @@
 """Put an accepted challenger into service."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.events import emit_event
-from prefect.states import Completed
 
-from flows.context import Scenario, begin, resource_of, show, step
+from flows.context import Scenario, begin, helped, resource_of, show, step
 from flows.publish import publish
+from flows.scenario_run import scenario_run
+from flows.states import completed
 from flows.tidy import tidy_up
 from releve.core.settings import Settings
 from releve.reporting import gate_messages
@@ -18,7 +19,13 @@ run_release = step(release_step.release, name="release")
 
 
 @flow(name="release", flow_run_name="release {scenario}", log_prints=True)
-def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
+@scenario_run()
+def release(
+    scenario: Scenario,
+    model: Annotated[
+        str | None, helped("Such as churn:1a2b3c4d5e6f; the challenger that was judged last if empty.")
+    ] = None,
+) -> Any:
     """Release the challenger that was judged last, or `model`; refused unless the gate accepted it.
 
     Ends with the ReleaseResult.
@@ -28,7 +35,7 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     publish(settings, scenario)
     tidy_up(settings, scenario)
     message = gate_messages.served(scenario, done.release.model, at=done.answers_at, note=done.note)
-    return Completed(message=message, data=done)
+    return completed(message, done)
 
 
 def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> ReleaseResult:

@@ -1,16 +1,17 @@
 """Make a challenger, let the gate judge it, and release it when it is accepted."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
-from prefect.states import Completed
 
 from flows.compare import try_aside
-from flows.context import Scenario, begin, show, show_page, step
-from flows.ingest import follow_index, ingest_files
+from flows.context import Reason, Scenario, begin, helped, show, show_page, step
+from flows.ingest import follow_index, ingest_files, refused_files
 from flows.publish import publish
 from flows.release import put_into_service
+from flows.scenario_run import scenario_run
+from flows.states import completed, refused, unless_attention
 from flows.tidy import tidy_up
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.formatting import counted
@@ -18,30 +19,31 @@ from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
 from releve.reporting import gate_messages
 from tasks.ingestion import harvest as harvest_step
-from tasks.ingestion.ingest import Ingestion, check_refusals
+from tasks.ingestion.ingest import Ingestion
 from tasks.release import retrain as retrain_step
 
 BY_HAND = "by hand"  # what opened a search
-REFUSED = "Refused"  # the name of the state that a run ends in when the gate refused its challenger
 harvest = step(harvest_step.harvest)
 run_retrain = step(retrain_step.retrain, name="retrain")
 
 
 @flow(name="retrain", flow_run_name="retrain {scenario}", log_prints=True)
+@scenario_run()
 def retrain(
-    scenario: Scenario = "digits",
-    reason: str = "started by hand",
-    release_accepted: bool = True,
-    search: bool = False,
-    reweigh: bool = False,
+    scenario: Scenario,
+    reason: Reason = "started by hand",
+    release_accepted: Annotated[
+        bool, helped("Release at once what the gate accepts; else `make release` does.")
+    ] = True,
+    search: Annotated[
+        bool, helped("Try other recipes, too, within search.trials and search.seconds of params.yaml.")
+    ] = False,
+    reweigh: Annotated[bool, helped("Fit nothing: weigh the newest members of the ensemble anew.")] = False,
 ) -> Any:
     """Build a challenger from all labelled rows, judge it at the gate, and release it when it is accepted.
 
-    `release_accepted`: false leaves an accepted challenger to `make release`. `search`: other recipes are tried, too,
-    within `search.trials` and `search.seconds`. `reweigh`: nothing is fitted; the newest members are weighed anew.
-
-    Ends with the Challenger, in the state Refused where the gate refused it. Fails at the end when an incoming
-    file was refused.
+    Ends with the Challenger: Refused where the gate refused it, and Needs attention where a person has to look, such
+    as at a refused file.
     """
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
@@ -54,8 +56,8 @@ def retrain(
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
-    check_refusals(ingestion)
-    return final_state(scenario, challenger, at=answers_at, result=challenger)
+    state = final_state(scenario, challenger, at=answers_at, result=challenger)
+    return unless_attention(scenario, refused_files(ingestion), state)
 
 
 def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:
@@ -92,7 +94,7 @@ def challenge(
 def final_state(scenario: str, challenger: Challenger, *, at: str | None, result: Any) -> Any:
     """Return the state that a run ends in: its name and message say whether the challenger serves, and where (`at`)."""
     message = gate_messages.conclusion(scenario, challenger, at=at)
-    return Completed(name=None if challenger.promote else REFUSED, message=message, data=result)
+    return completed(message, result) if challenger.promote else refused(message, result)
 
 
 def show_challenge(scenario: str, challenger: Challenger) -> None:

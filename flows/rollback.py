@@ -1,13 +1,14 @@
 """Back to the release before."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
-from prefect.states import Completed
 
-from flows.context import Scenario, begin, step
+from flows.context import Reason, Scenario, begin, helped, step
 from flows.publish import publish, send_alerts
 from flows.release import announce
+from flows.scenario_run import scenario_run
+from flows.states import completed
 from releve.adapters.models.model_runtime import GoldenMismatch, ModelAltered
 from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.core.errors import NotFound
@@ -25,23 +26,28 @@ run_rollback = step(rollback_step.rollback, name="rollback")
 
 
 @flow(name="rollback", flow_run_name="rollback {scenario}", log_prints=True)
-def rollback(scenario: Scenario = "digits", reason: str = "started by hand", index: bool = False) -> Any:
-    """Move model and index back together; running it again returns to where it began. Ends with the ReleaseResult.
+@scenario_run()
+def rollback(
+    scenario: Scenario,
+    reason: Reason = "started by hand",
+    index: Annotated[bool, helped("The rows that are searched go back alone; the same model serves on.")] = False,
+) -> Any:
+    """Move model and index back together; running it again returns to where it began.
 
-    `index`: the rows that are searched go back alone, beside the same model. Ends with the Release then.
+    Ends with the ReleaseResult, of the index alone with the Release.
     """
     settings = begin(scenario)
     if index:
         release: Release = step(roll_back_index)(settings, scenario, reason=reason)
         publish(settings, scenario)
         message = f"{release.model} serves on, and searches {release.index_name}: {release.index_rows:,} rows"
-        return Completed(message=message, data=release)
+        return completed(message, release)
     seen = rollback_step.serving_model(settings, scenario)
     done: ReleaseResult = run_rollback(settings, scenario, seen=seen, reason=reason)
     announce(scenario, done)
     publish(settings, scenario)
     message = gate_messages.rolled_back(scenario, done.release.model, done.left, at=done.answers_at, note=done.note)
-    return Completed(message=message, data=done)
+    return completed(message, done)
 
 
 def roll_back_harm(settings: Settings, scenario: str, seen: MonitoringRun) -> ReleaseResult | None:

@@ -3,8 +3,9 @@
 import base64
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -12,13 +13,19 @@ from releve.adapters.http.clients import cause_of, client_of, is_address
 from releve.core.errors import BadInput, Unavailable
 from releve.core.formatting import shortened
 from releve.core.settings import Settings
-from releve.domain.scheduling.prefect_yaml import name_for
+from releve.domain.scheduling.deployments import TAG, reason_tag, scenario_tag
 
 if TYPE_CHECKING:
     import httpx
 
-TAG = "releve"  # that every deployment of prefect.yaml carries
-STARTED_BY_SERVICE = "started-by-service"  # the tag of the runs that are started here
+STARTED_BY_SERVICE = "started-by-service"  # the tag of the runs that people start from the service's page
+OPEN_STATES = (
+    "SCHEDULED",
+    "PENDING",
+    "RUNNING",
+    "CANCELLING",
+)  # types, of runs that wait or are at work; PAUSED ones wait for people
+PAGE_RUNS = 200  # that are asked for at once, the most that Prefect tells
 ANSWER_SECONDS = 5.0  # for all that one call asks; a service's pool gives it a little more
 BUSY_SECONDS = 0.5  # its SQLite database is locked while others write to it: then it answers 503, and is asked again
 CSRF = "CSRF token"  # what Prefect misses, where it is told to protect itself, in a request that changes something
@@ -33,7 +40,7 @@ class PrefectUnavailable(Unavailable):
 
 
 class NoDeployment(Unavailable):
-    """Prefect has no such flow of the scenario to run."""
+    """Prefect has no such flow to run, or does not offer it for the scenario."""
 
     code = "no_deployment"
 
@@ -120,13 +127,14 @@ class PrefectApi:
 class PrefectRuns:
     """Starts runs of the deployments that `make up` made, and tells how they stand."""
 
-    def __init__(self, api: PrefectApi, *, ui: str) -> None:
-        """`ui`: where people look at runs."""
+    def __init__(self, api: PrefectApi, *, ui: str, seconds: float | None = None) -> None:
+        """`ui`: where people look at runs; `seconds`: for what one call asks, ANSWER_SECONDS where left out."""
         self._api = api
         self._ui = ui
+        self._seconds = seconds
 
     @classmethod
-    def of(cls, settings: Settings) -> "PrefectRuns | None":
+    def of(cls, settings: Settings, *, seconds: float | None = None) -> "PrefectRuns | None":
         """What the environment names, None for nothing. Raises BadInput for an address that is none."""
         if not settings.prefect_api_url:
             return None
@@ -134,20 +142,33 @@ class PrefectRuns:
         for name, address in given.items():
             if address and not is_address(address):
                 raise BadInput(f"{name} is no address; expected one such as http://127.0.0.1:4200/api")
-        return cls(PrefectApi(settings.prefect_api_url, headers=authorization_of(settings)), ui=ui_of(settings))
+        return cls(
+            PrefectApi(settings.prefect_api_url, headers=authorization_of(settings)),
+            ui=ui_of(settings),
+            seconds=seconds,
+        )
 
-    def start(self, scenario: str, flow: str, parameters: Mapping[str, Any], *, key: str) -> tuple[FlowRun, bool]:
+    def start(
+        self,
+        scenario: str,
+        flow: str,
+        parameters: Mapping[str, Any],
+        *,
+        key: str,
+        reason: str = "by-hand",
+        tags: Sequence[str] = (STARTED_BY_SERVICE,),
+    ) -> tuple[FlowRun, bool]:
         """Start a run of a scenario's flow, and whether it is new: with the `key` of an earlier one, it is that one.
 
-        Raises NoDeployment, PrefectUnavailable.
+        `reason`: a word. Raises NoDeployment, PrefectUnavailable.
         """
         import httpx
 
-        until = time.monotonic() + ANSWER_SECONDS
+        until = self._until()
         wanted = {
             "name": f"{flow} {scenario}",
             "parameters": {"scenario": scenario, **parameters},
-            "tags": [STARTED_BY_SERVICE, _tag_of(scenario)],
+            "tags": [scenario_tag(scenario), reason_tag(reason), *tags],
             "idempotency_key": f"{scenario}/{key}",  # Prefect keeps them by flow, and scenarios share those
         }
         path = f"/deployments/{self._deployment(scenario, flow, until)}/create_flow_run"
@@ -156,20 +177,44 @@ class PrefectRuns:
 
     def newest(self, scenario: str, *, most: int) -> list[FlowRun]:
         """The runs of a scenario that were started here, newest first. Raises PrefectUnavailable."""
-        ours = {"tags": {"all_": [STARTED_BY_SERVICE, _tag_of(scenario)]}}
+        ours = {"tags": {"all_": [STARTED_BY_SERVICE, scenario_tag(scenario)]}}
         wanted = {"flow_runs": ours, "sort": "EXPECTED_START_TIME_DESC", "limit": most}
-        answer = self._api.ask("POST", "/flow_runs/filter", wanted, until=time.monotonic() + ANSWER_SECONDS)
+        answer = self._api.ask("POST", "/flow_runs/filter", wanted, until=self._until())
         return [self._run_of(each) for each in answer.json()]
+
+    def scenarios_at_work(self) -> dict[str, datetime]:
+        """Those with a run that waits or is at work, whoever started it, and since when. Raises PrefectUnavailable."""
+        until, found, place = self._until(), dict[str, datetime](), 0
+        while True:
+            wanted = {"flow_runs": {"state": {"type": {"any_": OPEN_STATES}}}, "offset": place, "limit": PAGE_RUNS}
+            runs = self._api.ask("POST", "/flow_runs/filter", wanted, until=until).json()
+            # what a schedule will start is no run yet
+            due = [run for run in runs if run["state_type"] != "SCHEDULED" or not run["auto_scheduled"]]
+            for scenario, run in ((run["parameters"].get("scenario"), run) for run in due):
+                since = datetime.fromisoformat(run["created"])
+                found[scenario] = min(since, found.get(scenario, since))
+            if len(runs) < PAGE_RUNS:
+                return found
+            place += PAGE_RUNS
+
+    def _until(self) -> float:
+        return time.monotonic() + (ANSWER_SECONDS if self._seconds is None else self._seconds)
 
     def _deployment(self, scenario: str, flow: str, until: float) -> str:
         wanted = {
             "flows": {"name": {"any_": [flow]}},
-            "deployments": {"name": {"any_": [flow, name_for(flow, scenario)]}, "tags": {"all_": [TAG]}},
+            "deployments": {"name": {"any_": [flow]}, "tags": {"all_": [TAG]}},
         }
-        for each in self._api.ask("POST", "/deployments/filter", wanted, until=until).json():
-            if each["parameters"].get("scenario") == scenario:
-                return str(each["id"])
-        raise NoDeployment(f"Prefect has no deployment of {flow} for {scenario}: run `make up`, which makes them all")
+        found = self._api.ask("POST", "/deployments/filter", wanted, until=until).json()
+        if not found:
+            raise NoDeployment(f"Prefect has no deployment of {flow}: run `make up`, which makes them all")
+        offered = found[0]["parameter_openapi_schema"]["properties"]["scenario"].get("enum", [scenario])
+        if scenario not in offered:
+            raise NoDeployment(
+                f"Prefect does not offer {flow} for {scenario} yet: the flow fleet offers every scenario with a folder "
+                "with its next run, and `make down up` does so now"
+            )
+        return str(found[0]["id"])
 
     def _run_of(self, values: Mapping[str, Any]) -> FlowRun:
         state = values["state"] or {}
@@ -201,7 +246,3 @@ def ui_of(settings: Settings) -> str:
         return CLOUD_UI + place.replace("/accounts/", "/account/").replace("/workspaces/", "/workspace/")
     parts = urlsplit(api.removesuffix("/api"))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _tag_of(scenario: str) -> str:
-    return f"scenario:{scenario}"

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import sys
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -10,11 +11,13 @@ import typer
 
 from releve.cli.output import ScenarioName, begin, print_table, read_settings
 from releve.core.errors import BadInput, Unavailable
+from releve.core.formatting import printable
 from releve.core.progress import break_silence
 from releve.core.settings import Settings
 
 CONNECT_SECONDS = 5
 BY_HAND = "started by hand"
+NEEDS_ATTENTION = 3  # the exit code of a run that did its work and found what a person has to look at
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
@@ -111,7 +114,8 @@ def backtest(
 def run_flow(name: str, scenario: str, **parameters: object) -> None:
     """Run a flow here and now, and print what its final state says.
 
-    A challenger that the gate refused is no failure. Raises what the flow raised, Unavailable without a server.
+    A challenger that the gate refused is no failure. Where a person is needed, the exit code is 3. Raises what the flow
+    raised, Unavailable without a server.
     """
     from releve.adapters.git_dvc.committed import read_committed
 
@@ -125,6 +129,9 @@ def run_flow(name: str, scenario: str, **parameters: object) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(_not_an_error_of_a_run)
         state = flow(scenario, **parameters, return_state=True)
+        if state.name == importlib.import_module("flows.states").ATTENTION:
+            print(f"needs attention: {printable(state.message)}", file=sys.stderr)
+            raise typer.Exit(NEEDS_ATTENTION)
         state.result()
     except httpx.HTTPError as error:
         raise Unavailable(f"the Prefect server did not do what a run asks of it: {error}; its log says why") from error

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from releve.core.cron import check_cron, check_time_zone
 from releve.core.errors import BadInput
 from releve.core.formatting import shortened
 
@@ -146,6 +147,11 @@ class Alerts(ParamsSection):
     muted: Annotated[tuple[AlertSubject, ...], YamlList]
     repeat_hours: Limit
     silence_hours: Limit
+
+
+class Schedule(ParamsSection):
+    cron: Annotated[str, AfterValidator(check_cron)]
+    timezone: Annotated[str, AfterValidator(check_time_zone)]
 
 
 class Data(ParamsSection):
@@ -348,6 +354,7 @@ class Params(ParamsSection):
     trigger: Trigger
     search: Search
     alerts: Alerts
+    schedule: Schedule
     data: Data
     ingest: Ingest
     source: Source

@@ -9,7 +9,7 @@ from releve.core.formatting import utc_minute
 from releve.core.params import Alerts
 from releve.domain.alerting.alert_state import Alert, AlertKind
 from releve.domain.alerting.signals import AGE, DATA, DRIFT, ESTIMATE, MONITORING, QUALITY, RETRAINING, SUBJECTS
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, SILENT, Event
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.gate_messages import event_reason
@@ -106,12 +106,14 @@ def write_message(alert: Alert, event: Event, params: Alerts) -> AlertMessage:
 def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if event.kind == CHALLENGED:
         return event.read(Challenger).sentences
+    if event.kind == SILENT:
+        limit = f"{params.silence_hours:g} are allowed (params.yaml: alerts.silence_hours)"
+        return (f"{alert.hours:.1f} hours without a monitoring run, {limit}",)
     if event.kind != MONITORED:
         return (event_reason(event),)
     run = event.read(MonitoringRun)
     if alert.subject == MONITORING:
-        limit = f"{params.silence_hours:g} are allowed (params.yaml: alerts.silence_hours)"
-        return (f"{alert.hours:.1f} hours between two monitoring runs, {limit}",)
+        return ()
     if alert.subject in (DATA, DRIFT):
         return describe_drift(run.drift)
     if alert.subject == QUALITY:

@@ -246,14 +246,21 @@ def refused_digests(state: ScenarioState) -> set[str]:
     return {note.sha256 for note in notes if note.sha256}
 
 
+def describe_refusals(done: Ingestion) -> str:
+    """Name every file that was refused, with its reason; "" where none was."""
+    if not done.refusals:
+        return ""
+    reasons = "\n".join(f"- {refusal.reason}" for refusal in done.refusals)
+    return (
+        f"{len(done.refusals)} of the incoming files were refused and set aside in {done.refused}, each beside its "
+        f"reason:\n{reasons}"
+    )
+
+
 def check_refusals(done: Ingestion) -> None:
     """Raise BadInput naming every file that was refused, after the others were ingested."""
-    if done.refusals:
-        reasons = "\n".join(f"- {refusal.reason}" for refusal in done.refusals)
-        raise BadInput(
-            f"{len(done.refusals)} of the incoming files were refused and set aside in {done.refused}, each beside its "
-            f"reason:\n{reasons}"
-        )
+    if refusals := describe_refusals(done):
+        raise BadInput(refusals)
 
 
 def _same(file: IncomingFile, batches: list[BatchIngested]) -> BatchIngested | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from releve.adapters.files import parse_base, parse_scenario, read_scenario
-from releve.adapters.git_dvc.scenario_branch import NO_COMMIT, git_objects, not_committed
+from releve.adapters.git_dvc.scenario_branch import NO_COMMIT, git, git_objects, not_committed
 from releve.adapters.restore_marker import check_whole
 from releve.core.errors import BadInput, ReleveError
 from releve.core.names import check_scenario_name
@@ -18,6 +18,12 @@ from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
 
 BASE = "params.yaml"
+
+
+class NotCommitted(BadInput):
+    """No commit has the files of a scenario, which may be made just now."""
+
+    code = "not_committed"
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def read_committed_settings(
     params = parse_base(base_text)
     for scenario, name, text in zip(scenarios, own, texts, strict=True):
         if text is None:
-            yield scenario, BadInput(not_committed([name]))
+            yield scenario, NotCommitted(not_committed([name]))
         elif not any(key in text.text for key in keys):
             yield scenario, params
         else:
@@ -88,6 +94,11 @@ def read_committed_settings(
                 yield scenario, parse_scenario(scenario, base=base_text, own=text.text)[0]
             except ReleveError as error:
                 yield scenario, error
+
+
+def head_of(settings: Settings) -> str:
+    """The commit that runs go by now; "" where there is none."""
+    return git(settings.project, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
 
 
 def _read(project: Path, scenario: str, revision: str) -> Committed:

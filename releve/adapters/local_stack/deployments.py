@@ -1,51 +1,45 @@
-"""The deployments that the running Prefect server has: one set per scenario, none of a scenario that is gone."""
+"""The deployments of prefect.yaml, as the Prefect server of this machine gets them."""
 
-import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from releve.adapters.files import scenario_names, write_bytes
-from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.committed import read_params_of_all
 from releve.adapters.local_stack.parts import flow_command, prefect_api_url
-from releve.adapters.prefect_api import TAG, PrefectApi, authorization_of
+from releve.adapters.prefect_api import PrefectApi, authorization_of
+from releve.adapters.prefect_deployments import delete_removed, follow_scenarios
 from releve.core.errors import ReleveError
+from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.scheduling.prefect_yaml import deployments_for, with_command
+from releve.domain.scheduling.deployments import schedules_of, with_command
 
-HTTP_SECONDS = 30.0  # for all that is asked
-COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; edits are lost.\n"
+COMMENT = "# Made of prefect.yaml by `make up`; edits are lost.\n"
 
 
 def write_deployments(settings: Settings) -> Path:
-    """prefect.yaml with the deployments of every scenario, below the home; returns its path."""
-    file = yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))
-    silence_hours: dict[str, float | None] = {}
-    for scenario in scenario_names(settings.project):
-        try:
-            silence_hours[scenario] = read_committed(settings, scenario).params.alerts.silence_hours
-        except ReleveError:  # its own runs say what is wrong with its params, the others start
-            silence_hours[scenario] = None
-    made = with_command(deployments_for(file, silence_hours), flow_command(settings))
+    """prefect.yaml with the fork server as what runs flows, below the home; returns its path."""
+    made = with_command(_read(settings), flow_command(settings))
     path = settings.home / "run" / "prefect.yaml"
     write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
     return path
 
 
-def delete_removed(settings: Settings) -> list[str]:
-    """Delete our deployments of scenarios that have no folder any more, with schedules and triggers; their names.
+def settle_deployments(settings: Settings) -> None:
+    """Once they are there: give them the scenarios, and delete what prefect.yaml has no more.
 
     Raises PrefectUnavailable when the server does not do it.
     """
-    known = scenario_names(settings.project)
-    until = time.monotonic() + HTTP_SECONDS
     api = PrefectApi(prefect_api_url(settings), headers=authorization_of(settings))
-    wanted = {"deployments": {"tags": {"all_": [TAG]}}}
-    found = api.ask("POST", "/deployments/filter", wanted, until=until).json()
-    ours = [each for each in found if "scenario" in each["parameters"]]
-    gone = [each for each in ours if each["parameters"]["scenario"] not in known]
-    for each in gone:
-        # first: Prefect keeps the automations of a deployment that is gone
-        api.ask("DELETE", f"/automations/owned-by/prefect.deployment.{each['id']}", until=until)
-        api.ask("DELETE", f"/deployments/{each['id']}", until=until)
-    return [each["name"] for each in gone]
+    names = [f"{each['entrypoint'].rpartition(':')[2]}/{each['name']}" for each in _read(settings)["deployments"]]
+    delete_removed(api, names)
+    params: dict[str, Params | None] = {}
+    with suppress(ReleveError):  # nothing is committed yet: the forms offer what there is
+        params = read_params_of_all(settings)
+    follow_scenarios(api, schedules_of(scenario_names(settings.project), params))
+
+
+def _read(settings: Settings) -> Any:
+    return yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))

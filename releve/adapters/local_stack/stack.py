@@ -16,7 +16,7 @@ from pathlib import Path
 
 from releve.adapters.local_stack import ports as stack_ports
 from releve.adapters.local_stack import process as stack_process
-from releve.adapters.local_stack.deployments import delete_removed, write_deployments
+from releve.adapters.local_stack.deployments import settle_deployments, write_deployments
 from releve.adapters.local_stack.parts import (
     NAMES,
     PREFECT,
@@ -31,7 +31,6 @@ from releve.adapters.local_stack.parts import (
 )
 from releve.adapters.prefect_api import PrefectApi, authorization_of
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
-from releve.core.formatting import counted
 from releve.core.progress import ShowLine
 from releve.core.settings import LOOPBACK, Settings
 
@@ -184,10 +183,10 @@ def describe(statuses: Collection[PartStatus]) -> str:
 
 
 def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time_limit: float = DEPLOY_SECONDS) -> None:
-    """Give the running Prefect server the work pool, and the deployments of prefect.yaml for every scenario.
+    """Give the running Prefect server the work pool, and the deployments of prefect.yaml with the scenarios there are.
 
-    May be repeated: a pool that is there already keeps its limits, and the deployments of a scenario whose folder is
-    gone go. Raises StartFailed with what Prefect printed.
+    May be repeated: a pool that is there already keeps its limits, and what prefect.yaml or scenarios/ have no more
+    goes. Raises StartFailed with what Prefect printed.
     """
     variables = shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
     api = PrefectApi(prefect_api_url(settings), headers=authorization_of(settings))
@@ -195,7 +194,7 @@ def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time
     if not api.ask("POST", "/work_pools/filter", pools, until=time.monotonic() + time_limit).json():
         _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
     _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
-    delete_removed(settings)
+    settle_deployments(settings)
 
 
 def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
@@ -230,8 +229,7 @@ def _start_all(
         if stack_process.running(settings.home, PREFECT) is None:
             raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
         _wait(settings.home, [table[PREFECT]], time_limit)
-        scenarios = sum(1 for _ in settings.project.glob("scenarios/*/params.yaml"))
-        progress(f"registering the deployments of {counted(scenarios, 'scenario')}")
+        progress("registering the deployments of prefect.yaml")
         deploy(settings, environ=table[WORKER].environ)
         start(table[WORKER])
 

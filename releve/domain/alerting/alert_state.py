@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from releve.core.params import Alerts
 from releve.domain.alerting.signals import LEVELS, RETRAINING, Level, Signal, signals
-from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED, Event, EventPayload
+from releve.domain.registry.chain import ALERTED, ARCHIVED, Event, EventPayload
 
 
 class AlertKind(StrEnum):
@@ -53,7 +53,6 @@ class AlertState(EventPayload):
     kind = ALERTED
 
     through: int = 0  # number of the last event that was read
-    last_run_at: str = ""  # of the last monitoring run among them
     subjects: Mapping[str, SubjectState] = {}
     waiting: tuple[Alert, ...] = ()  # not delivered yet, oldest first
 
@@ -69,11 +68,11 @@ def advance(state: AlertState, events: Sequence[Event], params: Alerts) -> tuple
     `events`: of ONE scenario, oldest first. Where it was archived, the alarms that lasted end. Only the newest event
     repeats an alarm, so that a change of `repeat_hours` brings no alerts of the past.
     """
-    subjects, waiting, last_run_at = dict(state.subjects), list(state.waiting), state.last_run_at
+    subjects, waiting = dict(state.subjects), list(state.waiting)
     new: list[Alert] = []
     for event in [each for each in events if each.number > state.through]:
         is_newest = event.number == events[-1].number
-        for signal in signals(event, params, last_run_at=last_run_at):
+        for signal in signals(event, params):
             # what waits reports the same: nothing is repeated then
             repeat_hours = params.repeat_hours if is_newest else 0.0
             if any(alert.subject == signal.subject for alert in waiting):
@@ -83,11 +82,10 @@ def advance(state: AlertState, events: Sequence[Event], params: Alerts) -> tuple
             if alert:
                 waiting.append(alert)
                 new.append(alert)
-        last_run_at = event.at if event.kind == MONITORED else last_run_at
         if event.kind == ARCHIVED:
-            subjects, last_run_at = {}, ""
+            subjects = {}
     through = max([state.through, *(event.number for event in events)])
-    after = AlertState(through=through, last_run_at=last_run_at, subjects=subjects, waiting=tuple(waiting))
+    after = AlertState(through=through, subjects=subjects, waiting=tuple(waiting))
     return after, tuple(new)
 
 

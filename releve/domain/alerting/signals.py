@@ -5,17 +5,22 @@ An event that says nothing of a subject (too few labels, one weak alarm) leaves 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from releve.core.params import Alerts
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
-from releve.domain.registry.events import Challenger, ModelReleased, ModelRolledBack, ReleaseChange
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, SILENT, Event
+from releve.domain.registry.events import (
+    Challenger,
+    ModelReleased,
+    ModelRolledBack,
+    MonitoringSilent,
+    ReleaseChange,
+)
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
+KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT)  # events that can say something
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
 RETRAINING, MONITORING = "retraining", "monitoring"
@@ -76,19 +81,19 @@ class Signal:
     subject: str
     state: str  # with its subject a key of LEVELS
     about: str = ""  # a model version, of AGE the limits: the same state about another one is a change too
-    hours: float | None = None  # of MONITORING: since the run before
+    hours: float | None = None  # of MONITORING: without a run
 
     @property
     def level(self) -> Level:
         return LEVELS[self.subject, self.state]
 
 
-def signals(event: Event, params: Alerts, *, last_run_at: str = "") -> tuple[Signal, ...]:
-    """Return the states of the subjects that are not muted; `last_run_at`: the run before, "" where there is none."""
-    return tuple(each for each in _signals(event, params, last_run_at) if each.subject not in params.muted)
+def signals(event: Event, params: Alerts) -> tuple[Signal, ...]:
+    """Return the states of the subjects that are not muted."""
+    return tuple(each for each in _signals(event) if each.subject not in params.muted)
 
 
-def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]:
+def _signals(event: Event) -> Iterator[Signal]:
     if event.kind == ARCHIVED:
         yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
         return
@@ -104,12 +109,12 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         state = RELEASE_STATES[released.change]
         # the naive answer is the same, whatever rows it was made of
         yield Signal(RETRAINING, state, "" if state == "naive" else released.release.model)
+    if event.kind == SILENT:
+        yield Signal(MONITORING, "silent", hours=event.read(MonitoringSilent).hours)
     if event.kind != MONITORED:
         return
     run = event.read(MonitoringRun)
-    if params.silence_hours and last_run_at:
-        hours = (datetime.fromisoformat(event.at) - datetime.fromisoformat(last_run_at)) / timedelta(hours=1)
-        yield Signal(MONITORING, "silent" if hours > params.silence_hours else "regular", hours=hours)
+    yield Signal(MONITORING, "regular")
     yield from signals_of_run(run)
 
 

@@ -18,6 +18,7 @@ INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged
 ALERTED = "alerted"  # people were sent messages about the events before it
 REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 ERASED = "erased"  # rows were taken out of everything that can be reached
+SILENT = "silent"  # no monitoring run ended for too long
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change which model serves
 INDEX_MOVED = "index_moved"  # the same model serves on, with another version of its index
@@ -27,7 +28,7 @@ ARMS_COMPARED = "arms_compared"
 ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
 KINDS = (
     *(INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED),
-    *(ARCHIVED, ALERTED, REBUILT, ERASED),
+    *(ARCHIVED, ALERTED, REBUILT, ERASED, SILENT),
 )
 
 GENESIS = "0" * 64  # stands for the hash before the first event

@@ -17,6 +17,7 @@ from releve.domain.registry.chain import (
     REBUILT,
     RELEASED,
     ROLLED_BACK,
+    SILENT,
     WITHDRAWN,
     Event,
     EventPayload,
@@ -159,6 +160,15 @@ class ScenarioArchived(EventPayload):
     kind = ARCHIVED
 
     archive: str
+
+
+class MonitoringSilent(EventPayload):
+    """No monitoring run ended for longer than `alerts.silence_hours`."""
+
+    kind = SILENT
+
+    since: str  # of the last run, or of the release that none watched; ISO 8601, UTC
+    hours: float
 
 
 class RebuildPurpose(StrEnum):

@@ -1,1 +1,1 @@
-"""Which deployments every scenario gets."""
+"""When runs are due, and the deployments of Prefect that start them."""

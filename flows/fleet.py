@@ -1,0 +1,75 @@
+"""Look which scenarios have something to do, in one process, and start a run of these alone."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.context import step
+from flows.publish import send_alerts
+from flows.states import completed, unless_attention
+from releve.adapters.prefect_api import PrefectApi, PrefectRuns, authorization_of
+from releve.adapters.prefect_deployments import follow_scenarios
+from releve.core.errors import BadInput, ReleveError
+from releve.core.settings import Settings
+from releve.domain.scheduling.due import PATIENCE_HOURS, DueRun, silent_hours
+from releve.reporting.fleet_messages import describe_look, describe_unreadable
+from tasks import fleet as fleet_step
+from tasks.fleet import FleetLook
+
+PREFECT_SECONDS = 30.0  # for each thing that is asked of a busy server
+run_look = step(fleet_step.look_at_all, name="look")
+
+
+@dataclass(frozen=True)
+class FleetRound:
+    """What one tick saw and did."""
+
+    look: FleetLook
+    started: Mapping[str, DueRun]  # new runs, by scenario
+    silent: tuple[str, ...]  # scenarios without a monitoring run for too long
+
+
+@flow(name="fleet", log_prints=True)
+def fleet() -> Any:
+    """Start what is due: waiting files, queries, refreshes, monitoring runs. Ends with the FleetRound.
+
+    It offers new scenarios in every form, too, and raises an alarm where no monitoring run ended for too long.
+    """
+    settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+    prefect = PrefectRuns.of(settings, seconds=PREFECT_SECONDS)
+    if prefect is None:
+        raise BadInput("the flow fleet starts runs in Prefect, and PREFECT_API_URL names none: `make up` starts one")
+    now = datetime.now(UTC)
+    look: FleetLook = run_look(settings, now=now)
+    api = PrefectApi(settings.prefect_api_url, headers=authorization_of(settings))
+    for name in follow_scenarios(api, look.schedules):
+        print(f"the deployment {name} follows scenarios/ and their schedules")
+    at_work = prefect.scenarios_at_work() if look.due else {}
+    started, known = dict[str, DueRun](), set[str]()
+    for scenario, due in look.due.items():
+        if scenario in at_work:
+            continue
+        try:
+            run, is_new = prefect.start(scenario, due.flow, {}, key=due.key, reason=due.reason, tags=("fleet",))
+        except ReleveError as error:
+            print(f"{scenario}: {due.flow} was not started: {error}")
+            continue
+        if is_new:
+            started[scenario] = due
+            print(f"{scenario}: {due.flow} started, {due.reason}: {run.url}")
+        else:
+            known.add(scenario)
+    patient = now - timedelta(hours=PATIENCE_HOURS)
+    stuck = known | {scenario for scenario, since in at_work.items() if since < patient}
+    silent = tuple(name for name in sorted(stuck) if silent_hours(look.facts[name].plan, look.facts[name].events, now))
+    for scenario in silent:
+        if fleet_step.note_silence(settings, scenario, look.facts[scenario], now=now):
+            send_alerts(settings, scenario)
+    done = FleetRound(look, started, silent)
+    state = completed(describe_look(len(look.facts), started, silent), done)
+    return unless_attention("", describe_unreadable(look.unreadable), state, is_news=look.unreadable_is_news)
