@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from releve.adapters.git_dvc.committed import begin_run
+from releve.adapters.git_dvc.committed import begin_run, read_committed
 from releve.core.errors import ReleveError, Unavailable, explained_storage, storage_error
 from releve.core.names import SCENARIO_NAME
 from releve.core.progress import break_silence
@@ -44,10 +44,23 @@ def begin(scenario: str) -> Settings:
 
     A worker starts the run in the project's folder.
     """
+    with explained_storage():
+        return begin_run(read_settings(), scenario, tell=print)
+
+
+def check_scenario(scenario: str) -> Settings:
+    """Read the settings, and raise what is wrong with the scenario before anything is done for it."""
+    settings = read_settings()
+    with explained_storage():
+        read_committed(settings, scenario)
+    return settings
+
+
+def read_settings() -> Settings:
+    """Read the settings, and have errors that a person can fix logged in a line."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_traceback)  # the same function is added once
-    with explained_storage():
-        return begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), scenario, tell=print)
+    return Settings.from_environ(os.environ, cwd=Path.cwd())
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

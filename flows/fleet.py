@@ -1,21 +1,18 @@
 """Look which scenarios have something to do, in one process, and start a run of these alone."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
-from flows.context import step
+from flows.context import read_settings, step
 from flows.publish import send_alerts
 from flows.states import completed, unless_attention
 from releve.adapters.prefect_api import PrefectApi, PrefectRuns, authorization_of
 from releve.adapters.prefect_deployments import follow_scenarios
 from releve.core.errors import BadInput, ReleveError
-from releve.core.settings import Settings
 from releve.domain.scheduling.due import PATIENCE_HOURS, DueRun, silent_hours
 from releve.reporting.fleet_messages import describe_look, describe_unreadable
 from tasks import fleet as fleet_step
@@ -40,7 +37,7 @@ def fleet() -> Any:
 
     It offers new scenarios in every form, too, and raises an alarm where no monitoring run ended for too long.
     """
-    settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+    settings = read_settings()
     prefect = PrefectRuns.of(settings, seconds=PREFECT_SECONDS)
     if prefect is None:
         raise BadInput("the flow fleet starts runs in Prefect, and PREFECT_API_URL names none: `make up` starts one")

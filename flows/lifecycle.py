@@ -14,7 +14,7 @@ from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
 from flows.scenario_run import scenario_run
-from flows.states import completed, kept_champion, unless_attention
+from flows.states import completed, ending, kept_champion
 from flows.tidy import keep_ledger, tidy_up
 from releve.core.errors import ReleveError
 from releve.domain.registry.events import Challenger
@@ -58,13 +58,13 @@ def lifecycle(scenario: Scenario) -> Any:
             scenario, rolled_back.release.model, rolled_back.left, at=rolled_back.answers_at, note=rolled_back.note
         )
         state = completed(message, Round(seen, rolled_back=rolled_back))
-        return unless_attention(scenario, refused_files(waiting), state)
+        return ending(settings, scenario, refused_files(waiting), state)
     if not (seen.decision.refresh or seen.decision.reweigh):
         if waiting.batches:
             follow_index(settings, scenario)
         update_page(settings, scenario)
         state = kept_champion(f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", Round(seen))
-        return unless_attention(scenario, refused_files(waiting), state)
+        return ending(settings, scenario, refused_files(waiting), state)
     harvested = harvest_and_ingest(settings, scenario)
     challenger = challenge(
         settings,
@@ -82,4 +82,4 @@ def lifecycle(scenario: Scenario) -> Any:
     tidy_up(settings, scenario)
     result = Round(seen, challenger, released, rolled_back)
     state = final_state(scenario, challenger, at=released.answers_at if released else None, result=result)
-    return unless_attention(scenario, refused_files(waiting, harvested), state)
+    return ending(settings, scenario, refused_files(waiting, harvested), state)

@@ -11,7 +11,7 @@ from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
 from flows.rollback import roll_back_harm
 from flows.scenario_run import scenario_run
-from flows.states import completed
+from flows.states import completed, ending
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
@@ -35,7 +35,8 @@ def monitor(scenario: Scenario) -> Any:
     seen = monitor_champion(settings, scenario)
     roll_back_harm(settings, scenario, seen)
     update_page(settings, scenario)
-    return completed(f"{seen.model}: {describe_due(seen)}; {describe_decision(seen)[0]}", seen)
+    state = completed(f"{seen.model}: {describe_due(seen)}; {describe_decision(seen)[0]}", seen)
+    return ending(settings, scenario, (), state)
 
 
 def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:

@@ -11,7 +11,7 @@ from flows.ingest import follow_index, ingest_files, refused_files
 from flows.publish import publish
 from flows.release import put_into_service
 from flows.scenario_run import scenario_run
-from flows.states import completed, refused, unless_attention
+from flows.states import completed, ending, refused
 from flows.tidy import tidy_up
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.formatting import counted
@@ -57,7 +57,7 @@ def retrain(
     publish(settings, scenario)
     tidy_up(settings, scenario)
     state = final_state(scenario, challenger, at=answers_at, result=challenger)
-    return unless_attention(scenario, refused_files(ingestion), state)
+    return ending(settings, scenario, refused_files(ingestion), state)
 
 
 def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:

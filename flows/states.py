@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed
 
 from flows.context import resource_of
 from releve.core.errors import ReleveError
+from releve.core.settings import Settings
 
 KEPT = "Kept champion"
 REFUSED = "Refused"
@@ -45,6 +46,31 @@ def kept_champion(message: str, result: Any) -> State[Any]:
 def refused(message: str, result: Any) -> State[Any]:
     """The gate refused the challenger, which is its work."""
     return Completed(name=REFUSED, message=message, data=result)
+
+
+def ending(settings: Settings, scenario: str, refused_files: Sequence[str], state: State[Any]) -> State[Any]:
+    """End in `state`, unless something in the scenario needs a person.
+
+    `refused_files`: sentences about those of this very run, which automations hear of; of the others alerts told.
+    """
+    return unless_attention(
+        scenario, _needs_of_scenario(settings, scenario, refused_files), state, is_news=bool(refused_files)
+    )
+
+
+def _needs_of_scenario(settings: Settings, scenario: str, refused: Sequence[str]) -> list[str]:
+    """That nothing serves yet, or that no monitoring run came, is no news to the run that is at work on it."""
+    from releve.domain.attention.needs import NeedKind
+    from releve.reporting.needs import describe_need
+    from tasks.monitoring.needs import needs_of
+
+    passed_over = {NeedKind.NOTHING_SERVES, NeedKind.SILENT, *([NeedKind.REFUSED_FILES] if refused else [])}
+    try:
+        texts = [describe_need(need) for need in needs_of(settings, scenario) if need.kind not in passed_over]
+    except ReleveError as error:
+        print(f"what needs a person in {scenario} is not known: {error}")
+        return [*refused]
+    return [*refused, *(f"{scenario}: {text.sentence}. {text.advice} {text.command}".strip() for text in texts)]
 
 
 def unless_attention(scenario: str, needed: Sequence[str], state: State[Any], *, is_news: bool = True) -> State[Any]:

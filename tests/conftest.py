@@ -86,13 +86,12 @@ def postgresql() -> "Iterator[Server]":
 
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PrefectServer]":
-    """A Prefect server that knows how to retrain and to monitor the digits, which prefect.yaml names, and flowers."""
+    """A Prefect server that knows how to retrain and to monitor the digits and flowers."""
     from flows.monitor import monitor
     from flows.retrain import retrain
     from tests.prefect_server import prefect_serving
 
     with prefect_serving(tmp_path_factory.mktemp("prefect")) as server:
         for flow in (retrain, monitor):
-            server.deploy(flow, "digits", name=flow.name)
-            server.deploy(flow, "flowers", name=f"{flow.name}-flowers")
+            server.deploy(flow, "digits", "flowers")
         yield server

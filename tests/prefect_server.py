@@ -13,6 +13,7 @@ import httpx
 
 from releve.adapters.prefect_api import PrefectApi
 from releve.core.settings import LOOPBACK
+from releve.domain.scheduling.deployments import TAG, with_choices
 from tests.serving.process import free_port, running_process, wait_until
 
 PASSWORD = "operators:open-sesame"
@@ -42,15 +43,15 @@ class PrefectServer:
         found: list[dict[str, Any]] = self.post("/flow_runs/filter", named)
         return found
 
-    def deploy(self, flow: Any, scenario: str, *, name: str) -> None:
-        """Deploy a flow of flows/ with the parameters that it takes."""
+    def deploy(self, flow: Any, *scenarios: str) -> None:
+        """Deploy a flow of flows/ with the parameters that it takes, for these scenarios."""
         deployment = {
-            "name": name,
+            "name": flow.name,
             "flow_id": self.post("/flows/", {"name": flow.name})["id"],
-            "tags": ["releve"],
-            "parameters": {"scenario": scenario},
+            "tags": [TAG],
+            "entrypoint": f"flows/{flow.name}.py:{flow.name}",
             "enforce_parameter_schema": True,
-            "parameter_openapi_schema": flow.parameters.model_dump(),
+            "parameter_openapi_schema": with_choices(flow.parameters.model_dump(), [*scenarios]),
         }
         self.post("/deployments/", deployment)
 

@@ -354,8 +354,8 @@ class Params(ParamsSection):
     trigger: Trigger
     search: Search
     alerts: Alerts
-    schedule: Schedule
     data: Data
+    schedule: Schedule
     ingest: Ingest
     source: Source
     batch: BatchLimits

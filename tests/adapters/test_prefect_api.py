@@ -3,6 +3,7 @@
 import socket
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -45,6 +46,7 @@ def test_a_run_is_started_with_its_parameters_and_listed(prefect: PrefectServer,
     assert run.url == f"{prefect.api_url.removesuffix('/api')}/runs/flow-run/{run.id}"
     (made,) = [each for each in prefect.runs(scenario) if each["id"] == run.id]
     assert made["parameters"] == {"scenario": scenario, **RETRAIN}
+    assert {*made["tags"]} >= {"started-by-service", f"scenario:{scenario}", "reason:by-hand"}
     assert run.id in [each.id for each in runs.newest(scenario, most=5)]
 
 
@@ -71,9 +73,36 @@ def test_runs_are_listed_by_scenario_the_newest_first(prefect: PrefectServer):
 
 
 @pytest.mark.slow
-def test_a_scenario_that_is_not_deployed_is_a_matter_of_make_up(prefect: PrefectServer):
-    with pytest.raises(NoDeployment, match="no deployment of retrain for tulips: run `make up`"):
+def test_a_flow_that_is_not_deployed_is_a_matter_of_make_up(prefect: PrefectServer):
+    with pytest.raises(NoDeployment, match="no deployment of rollback: run `make up`"):
+        runs_of(**prefect.environ).start("digits", "rollback", {}, key="a")
+
+
+@pytest.mark.slow
+def test_a_scenario_that_is_not_offered_yet_is_a_matter_of_the_fleet(prefect: PrefectServer):
+    with pytest.raises(NoDeployment, match="does not offer retrain for tulips yet: the flow fleet"):
         runs_of(**prefect.environ).start("tulips", "retrain", RETRAIN, key="a")
+
+
+@pytest.mark.slow
+def test_scenarios_with_a_run_that_waits_are_known_with_the_age_of_the_oldest_and_scheduled_ones_are_not(
+    prefect: PrefectServer,
+):
+    runs = runs_of(**prefect.environ)
+    before = datetime.now(UTC)
+    runs.start("digits", "monitor", {}, key="waits", tags=("fleet",), reason="files")
+    between = datetime.now(UTC)
+    runs.start("digits", "monitor", {}, key="waits, too")
+    for run in prefect.runs("flowers"):
+        prefect.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+
+    found = runs.scenarios_at_work()
+
+    assert [*found] == ["digits"]
+    assert found["digits"] < between
+    [made] = [each for each in prefect.runs("digits") if "fleet" in each["tags"]]
+    assert {*made["tags"]} >= {"scenario:digits", "reason:files"}
+    assert datetime.fromisoformat(made["created"]) > before
 
 
 @pytest.mark.slow

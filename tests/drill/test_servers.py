@@ -168,15 +168,16 @@ def test_a_scheduled_run_that_was_killed_with_its_worker_holds_up_no_later_run(
 
 def start_run(settings: Settings, flow: str) -> str:
     deployment = prefect(settings, "GET", f"/deployments/name/{flow}/{flow}")["id"]
-    return str(prefect(settings, "POST", f"/deployments/{deployment}/create_flow_run")["id"])
+    path = f"/deployments/{deployment}/create_flow_run"
+    return str(prefect(settings, "POST", path, {"parameters": {"scenario": SCENARIO}})["id"])
 
 
 def state_of_run(settings: Settings, run: str) -> str:
     return str(prefect(settings, "GET", f"/flow_runs/{run}")["state_type"])
 
 
-def prefect(settings: Settings, method: str, path: str) -> dict[str, Any]:
-    url, body = f"http://{LOOPBACK}:{settings.prefect_port}/api{path}", {} if method == "POST" else None
+def prefect(settings: Settings, method: str, path: str, body: object = None) -> dict[str, Any]:
+    url = f"http://{LOOPBACK}:{settings.prefect_port}/api{path}"
     answer = httpx.request(method, url, json=body, timeout=30, trust_env=False)
     found: dict[str, Any] = answer.raise_for_status().json()
     return found

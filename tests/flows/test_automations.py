@@ -1,4 +1,4 @@
-"""What Prefect's own engine does with our events, and where they do not come."""
+"""What Prefect's own engine does with our events."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from releve.core.settings import Settings
-from releve.domain.scheduling.prefect_yaml import deployments_for
 from releve.reporting.alert_messages import AlertMessage
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
@@ -19,9 +18,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),  # Prefect's clients leave some open
 ]
 
-QUIET, BUSY = "quiet", "busy"
-HOURS = 12 / 3600
-SECONDS = 90  # a window of 12, and what a loaded server takes
+QUIET, BUSY = "quiet", "busy_one"
+SECONDS = 90  # what a loaded server takes
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 EXAMPLE = yaml.safe_load((ROOT / "examples" / "automation.yaml").read_text())
 MESSAGE = AlertMessage(
@@ -38,18 +36,17 @@ MESSAGE = AlertMessage(
 )
 
 
-def deploy_monitor(scenario: str) -> Any:
-    """With the trigger that `make up` gives it; the deployment's id."""
+@pytest.fixture(scope="module")
+def ingest_deployment(prefect_server: None) -> Any:
+    """The id of the deployment ingest, with the trigger that prefect.yaml gives it."""
     from prefect.deployments.runner import EntrypointType
     from prefect.events import DeploymentEventTrigger
 
-    from flows.monitor import monitor
+    from flows.ingest import ingest
 
-    made = deployments_for(FILE, {scenario: HOURS})["deployments"]
-    (said,) = [each for each in made if each["name"] == f"monitor-{scenario}"]
-    deployment = monitor.to_deployment(
+    (said,) = [each for each in FILE["deployments"] if each["name"] == "ingest"]
+    deployment = ingest.to_deployment(
         said["name"],
-        parameters=said["parameters"],
         triggers=[DeploymentEventTrigger(**each) for each in said["triggers"]],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
@@ -65,21 +62,24 @@ def runs_of(deployment: Any) -> list[Any]:
     return list(found)
 
 
-def test_a_look_is_started_where_none_ended_in_time_and_only_there() -> None:
+def test_who_says_that_rows_are_there_has_them_ingested_for_that_scenario_by_the_one_deployment(
+    ingest_deployment: Any,
+) -> None:
     from prefect.events import emit_event
 
     from flows.context import resource_of
 
-    quiet, busy = deploy_monitor(QUIET), deploy_monitor(BUSY)
+    emit_event(event="releve.rows.arrived", resource={"prefect.resource.id": "somebody.else"})
     deadline = time.monotonic() + SECONDS
-    while not runs_of(quiet) and time.monotonic() < deadline:
-        emit_event(event="releve.monitor.completed", resource=resource_of(BUSY))
+    while len(scenarios := {run.parameters["scenario"] for run in runs_of(ingest_deployment)}) < 2:
+        assert time.monotonic() < deadline
+        for scenario in (QUIET, BUSY):
+            emit_event(event="releve.rows.arrived", resource=resource_of(scenario))
         time.sleep(1)
 
-    (started,) = runs_of(quiet)
-    assert started.parameters == {"scenario": QUIET}
-    assert (started.created_by.type, started.created_by.display_value) == ("AUTOMATION", f"silence-{QUIET}")
-    assert runs_of(busy) == []
+    assert scenarios == {QUIET, BUSY}
+    started = runs_of(ingest_deployment)[0]
+    assert (started.created_by.type, started.created_by.display_value) == ("AUTOMATION", "rows-arrived")
 
 
 def notify_by(block: Any) -> None:

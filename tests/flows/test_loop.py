@@ -15,6 +15,7 @@ import pytest
 
 from flows import lifecycle as lifecycle_flow
 from flows import rollback as rollback_flow
+from flows.states import NeedsAttention
 from releve.adapters.files import write_bytes
 from releve.adapters.http.service import SwapTimeout
 from releve.adapters.models.model_store import ModelStore
@@ -150,7 +151,7 @@ def test_a_run_whose_challenger_is_refused_ends_in_a_state_that_says_so(loop: Lo
 def test_drift_and_labels_that_disappoint_lead_to_a_challenge_and_a_release(loop: Loop) -> None:
     done = loop.challenged.result()
 
-    assert loop.challenged.is_completed()
+    assert (loop.challenged.name, loop.challenged.is_completed()) == ("Completed", True)
     assert done.seen.drift.state == "drift"
     assert done.seen.decision.refresh
     assert done.challenger.champion == loop.retrained.result().model
@@ -171,7 +172,8 @@ def test_the_challenger_learned_from_the_answers_that_were_labelled(loop: Loop) 
 def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
     done = loop.waited.result()
 
-    assert loop.waited.is_completed()
+    assert (loop.waited.name, loop.waited.is_completed()) == ("Kept champion", True)
+    assert loop.waited.message.startswith(f"{done.seen.model} serves on: ")
     assert not done.seen.decision.refresh
     assert done.seen.decision.kinds == (CauseKind.FEW_ROWS,)
     assert done.challenger is None
@@ -293,14 +295,18 @@ def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itse
 
     done, next_run = run("lifecycle"), run("monitor")
 
-    round_ = done.result()
+    assert done.name == "Needs attention"  # two models in a row, by these labels
+    round_ = done.result(raise_on_failure=False).result
     assert round_.seen.rollback.roll_back
     assert round_.rolled_back.release.model == loop.retrained.result().model
     assert round_.challenger.champion == round_.rolled_back.release.model
     assert round_.released.release == project.registry.current(SCENARIO).release
-    assert done.message.startswith(f"{round_.challenger.model} is the release of {SCENARIO}")
-    assert not next_run.result().rollback.roll_back
-    assert not next_run.result().decision.refresh  # the labels that showed the harm were learned
+    needed, did = done.message.splitlines()
+    assert f"{SCENARIO}: {round_.rolled_back.release.model.partition(':')[2]} is worse than expected" in needed
+    assert did.startswith(f"{round_.challenger.model} is the release of {SCENARIO}")
+    seen = next_run.result(raise_on_failure=False).result
+    assert not seen.rollback.roll_back
+    assert not seen.decision.refresh  # the labels that showed the harm were learned
     moved = project.registry.events(SCENARIO, kinds=[ROLLED_BACK])
     assert [event.actor for event in moved] == ["monitor"]
     assert project.registry.events(SCENARIO, after=moved[0].number)[0].kind == ALERTED  # whatever follows may fail
@@ -412,7 +418,7 @@ def test_a_scenario_name_that_is_not_allowed_starts_nothing(fresh: Project, work
     assert not fresh.settings.home.exists()
 
 
-def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
+def test_a_refused_file_needs_attention_after_the_others_are_ingested(
     fresh: Project, work_in: Callable[[Project], None]
 ) -> None:
     work_in(fresh)
@@ -421,15 +427,20 @@ def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
 
     state = run("ingest")
 
-    assert state.is_failed()
-    assert isinstance(state.result(raise_on_failure=False), BadInput)
+    assert (state.name, state.is_failed()) == ("Needs attention", True)
+    with pytest.raises(NeedsAttention) as needs:
+        state.result()
+    assert [batch.source for batch in needs.value.result.batches] == ["window-01.parquet"]
     assert "1 of the incoming files were refused and set aside" in state.message
+    alarm = events_called("releve.alert.run.needs_attention", at_least=1)[0]
+    assert (alarm.resource.id, alarm.payload["scenario"]) == (f"releve.scenario.{SCENARIO}", SCENARIO)
+    assert "broken.csv" in alarm.payload["text"]
     assert [batch.source for batch in fresh.batches] == ["window-01.parquet"]
     assert '"reason": "broken.csv' in (fresh.state.refused / "broken.csv.reason.json").read_text()
     assert "| broken.csv | refused |" in artifact("ingest")
 
 
-def test_a_refused_file_fails_a_retraining_after_its_challenger_is_judged(
+def test_a_refused_file_needs_attention_in_a_retraining_whose_challenger_is_judged(
     ingested: Project, work_in: Callable[[Project], None]
 ) -> None:
     work_in(ingested)
@@ -437,7 +448,7 @@ def test_a_refused_file_fails_a_retraining_after_its_challenger_is_judged(
 
     state = run("retrain", release_accepted=False)
 
-    assert state.is_failed()
+    assert state.name == "Needs attention"
     assert "1 of the incoming files were refused and set aside" in state.message
     assert ingested.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
     assert run("release").is_completed()

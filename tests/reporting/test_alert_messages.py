@@ -11,8 +11,8 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
-from releve.domain.registry.events import ModelRolledBack, ShownHarm
+from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, SILENT
+from releve.domain.registry.events import ModelRolledBack, MonitoringSilent, ShownHarm
 from releve.domain.trigger.rollback import RollbackDecision
 from releve.reporting.alert_messages import SENTENCES, write_message
 from releve.reporting.messages import describe_harm
@@ -129,11 +129,14 @@ def test_late_labels_of_many_releases_name_the_newest_and_end_with_what_they_say
 
 
 def test_silence_is_written_with_its_hours():
-    made = messages(monitored_event(day=0), monitored_event(day=26 / 24), silence_hours=25.0)
+    silence = MonitoringSilent(since="2026-01-05T09:00:00+00:00", hours=26.0)
+    silent = make_event(SILENT, silence.model_dump(mode="json"), day=26 / 24)
+    made = messages(monitored_event(day=0), silent, monitored_event(day=27 / 24), silence_hours=25.0)
 
-    assert made[0].reasons == (
-        "26.0 hours between two monitoring runs, 25 are allowed (params.yaml: alerts.silence_hours)",
-    )
+    reason = "26.0 hours without a monitoring run, 25 are allowed (params.yaml: alerts.silence_hours)"
+    assert made[0].reasons == (reason,)
+    assert made[0].text == f"shop: no monitoring run for too long; {reason}"
+    assert made[1].text.startswith("shop: monitoring runs come in time again; the alarm stood since ")
 
 
 @pytest.mark.parametrize("count", [1, 30])

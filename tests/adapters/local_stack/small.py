@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[3]
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest", "fleet")
 FLOW = """
 import os
 from pathlib import Path
@@ -25,7 +26,7 @@ from tasks.words import WORD
 
 
 @flow
-def {name}(scenario: str = "digits") -> None:
+def {name}(scenario: str) -> None:
     Path("ran-{name}").write_text(f"{{WORD}} {{scenario}} {{os.getcwd()}} {{os.environ['RELEVE_HOME']}}")
 """
 A_SERVICE = """
@@ -44,8 +45,10 @@ class Releve:
 
 def write_project(project: Path) -> None:
     """A project with the real prefect.yaml and, for each deployment in it, a flow that writes one line."""
-    shutil.copy(ROOT / "prefect.yaml", project)
+    for name in ("prefect.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, project)
     add_scenario(project, "digits")
+    commit(project)
     for folder in ("flows", "tasks"):
         (project / folder).mkdir()
         (project / folder / "__init__.py").touch()
@@ -59,8 +62,17 @@ def add_scenario(project: Path, name: str) -> Path:
     """A folder that makes a scenario; what is in it matters to no part of the stack."""
     folder = project / "scenarios" / name
     folder.mkdir(parents=True)
-    (folder / "params.yaml").write_text("target: {}\n")
+    shutil.copy(ROOT / "scenarios" / "digits" / "params.yaml", folder)
     return folder
+
+
+def commit(project: Path) -> None:
+    """Make what lies there what runs go by."""
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
+    if not (project / ".git").exists():
+        subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "params.yaml", "scenarios"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "a test"], check=True)
 
 
 def free_settings(project: Path) -> Settings:

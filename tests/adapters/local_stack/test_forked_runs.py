@@ -28,7 +28,7 @@ from prefect.settings import get_current_settings
 
 
 @flow
-def monitor(scenario: str = "digits") -> None:
+def monitor(scenario: str) -> None:
     found = [{word!r}, os.getppid(), get_current_settings().results.default_serializer, os.environ.get("RELEVE_WORD")]
     Path("seen").write_text(json.dumps(found))
 """
@@ -41,7 +41,7 @@ from prefect import flow
 
 
 @flow
-def backtest(scenario: str = "digits") -> None:
+def backtest(scenario: str) -> None:
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=nowhere, stderr=nowhere) as process:
         try:
@@ -68,6 +68,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 def start(settings: Settings, flow: str, **body: object) -> str:
     """The id of a new run."""
+    body = {"parameters": {"scenario": "digits"}, **body}
     return str(prefect(settings, "POST", f"/deployments/{deployment(settings, flow)}/create_flow_run", body)["id"])
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -28,6 +29,7 @@ from tests.adapters.local_stack.small import (
     add_scenario,
     ask,
     clean_environ,
+    commit,
     free_settings,
     pid_of,
     wait_until,
@@ -262,12 +264,16 @@ def test_every_deployment_of_prefect_yaml_is_there(stack: Settings) -> None:
     assert {each["name"] for each in deployments} == set(FLOWS)
     for each in deployments:
         assert each["enforce_parameter_schema"]
-        assert each["parameters"] == {"scenario": "digits"}
-        assert each["global_concurrency_limit"]["limit"] == 1
-        assert each["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert each["parameters"] == {}
+        assert each["parameter_openapi_schema"]["properties"]["scenario"]["enum"] == ["digits"]
+        assert each["global_concurrency_limit"]["limit"] >= 1
         assert each["description"]
-    schedules = {each["name"]: [one["slug"] for one in each["schedules"]] for each in deployments if each["schedules"]}
-    assert schedules == {"ingest": ["hourly"], "lifecycle": ["nightly"]}
+    assert slugs(deployments) == {"fleet": ["fleet"]}
+
+
+def slugs(deployments: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The rows of each schedule that has some."""
+    return {each["name"]: [one["slug"] for one in each["schedules"]] for each in deployments if each["schedules"]}
 
 
 @pytest.mark.slow
@@ -279,18 +285,18 @@ def test_the_schedules_make_runs_of_their_own(stack: Settings) -> None:
         assert isinstance(runs, list)
         return {run["deployment_id"] for run in runs}
 
-    wait_until(lambda: len(flows()) == 2)  # the hourly ingestion and the nightly lifecycle
+    wait_until(lambda: len(flows()) == 1)  # the fleet, which starts the others
 
 
 @pytest.mark.slow
 def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
-    ask_for_run = (sys.executable, "-m", "prefect", "deployment", "run", "monitor/monitor", "-p", "scenario=bike")
+    ask_for_run = (sys.executable, "-m", "prefect", "deployment", "run", "monitor/monitor", "-p", "scenario=digits")
     result = stack.project / "ran-monitor"
 
     subprocess.run(ask_for_run, env=clean_environ() | stack_parts.prefect_env(stack), check=True, capture_output=True)
     wait_until(result.exists)
 
-    assert result.read_text() == f"imported bike {stack.project} {stack.home}"
+    assert result.read_text() == f"imported digits {stack.project} {stack.home}"
 
 
 def runs_of_the_service(settings: Settings) -> PrefectRuns:
@@ -316,33 +322,64 @@ def test_the_service_is_served(stack: Settings) -> None:
     assert ask(stack.service_port, "POST", "/scenario", {}) == ""  # narrowed to none: it serves every one
 
 
-def automations(settings: Settings) -> list[str]:
-    found = ask(settings.prefect_port, "POST", "/api/automations/filter", {})
+def deployments_of(settings: Settings) -> list[dict[str, Any]]:
+    found = ask(settings.prefect_port, "POST", "/api/deployments/filter", {})
     assert isinstance(found, list)
-    return sorted(each["name"] for each in found)
+    return sorted(found, key=lambda each: str(each["name"]))
 
 
 @pytest.mark.slow
-def test_a_new_scenario_is_deployed_a_removed_one_is_no_longer_and_the_others_stay(stack: Settings) -> None:
-    before = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+def test_a_new_scenario_is_a_choice_and_a_row_of_the_deployments_there_are_until_it_goes(stack: Settings) -> None:
     folder = add_scenario(stack.project, "churn")
+    with (folder / "params.yaml").open("a") as params:
+        params.write("schedule: {cron: '30 2 * * *', timezone: Europe/Paris}\n")
+    commit(stack.project)
+    old = ask(
+        stack.prefect_port,
+        "POST",
+        "/api/deployments/",
+        {
+            "name": "ingest-churn",
+            "flow_id": deployments_of(stack)[0]["flow_id"],
+            "entrypoint": "flows/ingest.py:ingest",
+            "tags": ["releve"],
+        },
+    )
 
     local_stack.deploy(stack, environ=clean_environ())
-    with_churn = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
-    watched = automations(stack)
+    with_churn = deployments_of(stack)
     started, _ = runs_of_the_service(stack).start("churn", "monitor", {}, key="a test")
     shutil.rmtree(folder)
     local_stack.deploy(stack, environ=clean_environ())
-    without = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+    without = deployments_of(stack)
 
-    assert isinstance(before, list) and isinstance(with_churn, list) and isinstance(without, list)
-    added = [each for each in with_churn if each["parameters"] == {"scenario": "churn"}]
-    assert {each["name"] for each in added} == {f"{name}-churn" for name in FLOWS}
-    assert {each["name"] for each in added if each["schedules"]} == {"ingest-churn", "lifecycle-churn"}
-    assert sorted(each["id"] for each in without) == sorted(each["id"] for each in before)
+    assert isinstance(old, dict) and old["name"] == "ingest-churn"
+    assert [each["name"] for each in with_churn] == [each["name"] for each in without] == sorted(FLOWS)
+    for found, names in ((with_churn, ["churn", "digits"]), (without, ["digits"])):
+        assert all(each["parameter_openapi_schema"]["properties"]["scenario"]["enum"] == names for each in found)
+    assert slugs(with_churn) == {"fleet": ["fleet"], "lifecycle": ["scenario-churn"]}
+    [row] = [row for each in with_churn if each["name"] == "lifecycle" for row in each["schedules"]]
+    assert (row["schedule"]["cron"], row["schedule"]["timezone"]) == ("30 2 * * *", "Europe/Paris")
+    assert row["parameters"] == {"scenario": "churn"}
+    assert slugs(without) == {"fleet": ["fleet"]}
     assert started.name == "monitor churn"
-    assert watched == ["silence-churn", "silence-digits"]
-    assert automations(stack) == ["silence-digits"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["gone", "../digits", 7])
+def test_a_scenario_that_the_form_does_not_offer_is_refused_before_a_run_starts(
+    stack: Settings, scenario: object
+) -> None:
+    [found] = [each for each in deployments_of(stack) if each["name"] == "ingest"]
+
+    answer = ask(
+        stack.prefect_port,
+        "POST",
+        f"/api/deployments/{found['id']}/create_flow_run",
+        {"parameters": {"scenario": scenario}},
+    )
+
+    assert isinstance(answer, dict) and "Validation failed" in str(answer["detail"])
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, f
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.staleness import ExceededLimit
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
-from releve.domain.registry.events import ModelReleased, ModelRolledBack
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, SILENT
+from releve.domain.registry.events import ModelReleased, ModelRolledBack, MonitoringSilent
 from releve.domain.trigger.rollback import RollbackDecision
 from tests.events import make_challenger
 from tests.page_histories import (
@@ -282,15 +282,18 @@ def test_nightly_runs_repeat_a_lasting_alarm_every_night_though_one_comes_a_litt
     assert [alert.kind for alert in alerts_of(*nights)] == [RAISED, REPEATED, REPEATED, REPEATED]
 
 
-@pytest.mark.parametrize(("hours", "state"), [(24.9, None), (25, None), (25.1, "silent")])
-def test_silence_is_reported_by_the_run_that_ends_it(hours, state):
-    runs = [monitored_event(day=0), monitored_event(day=hours / 24), monitored_event(day=hours / 24 + 1)]
+def test_silence_is_reported_while_it_lasts_and_the_run_that_ends_it_too():
+    silences = [
+        make_event(SILENT, MonitoringSilent(since=at(0), hours=hours).model_dump(mode="json"), day=hours / 24)
+        for hours in (26, 50)
+    ]
+    runs = [monitored_event(day=0), *silences, monitored_event(day=3), monitored_event(day=6)]
 
-    made = alerts_of(*runs, silence_hours=25.0)
+    made = alerts_of(*runs, repeat_hours=23.0)
 
-    expected = [("monitoring", "silent", RAISED), ("monitoring", "regular", ENDED)] if state else []
-    assert shown(made) == expected
-    assert alerts_of(*runs, silence_hours=0.0) == []
+    kinds = [("silent", RAISED), ("silent", REPEATED), ("regular", ENDED)]
+    assert shown(made) == [("monitoring", *each) for each in kinds]
+    assert alerts_of(*runs, muted=["monitoring"]) == []
 
 
 def test_what_was_never_read_is_reported_later_in_order_with_the_same_ids():

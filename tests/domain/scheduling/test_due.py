@@ -1,0 +1,160 @@
+"""Which run a scenario needs, on both sides of every boundary."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from releve.domain.scheduling.due import (
+    DueFacts,
+    DueReason,
+    DueRun,
+    ScenarioEvents,
+    ScenarioPlan,
+    due_run,
+    silence_is_news,
+    silent_hours,
+)
+from tests.tables import make_params
+
+NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+CRON = {"cron": "30 2 * * *"}
+SOURCE = {"query": "select 1"}
+
+
+def ago(hours):
+    return NOW - timedelta(hours=hours)
+
+
+def due(*, waiting="", answers=False, serves=100.0, monitored=1.0, params=None, **events):
+    """What is due; by default a champion was monitored an hour ago. `serves`, `monitored`: hours ago."""
+    known = {
+        "serves_since": None if serves is None else ago(serves),
+        "monitored_at": None if monitored is None else ago(monitored),
+        "monitored": 0 if monitored is None else 10,
+    }
+    facts = DueFacts(
+        ScenarioPlan.of(make_params(**(params or {}))),
+        ScenarioEvents(**{**known, **events}),
+        waiting=waiting,
+        has_new_answers=answers,
+    )
+    return due_run(facts, NOW)
+
+
+def shown(run):
+    return (run.flow, run.reason) if run else None
+
+
+def test_a_scenario_where_nothing_happened_needs_nothing():
+    assert due() is None
+    assert due(answers=True) is None  # they are looked at once a day
+
+
+def test_waiting_files_are_ingested_whether_a_model_serves_or_not():
+    assert due(waiting="f1") == DueRun("ingest", DueReason.FILES, "files/f1/2026-01-05T09")
+    assert due(waiting="f1", serves=None, monitored=None) == due(waiting="f1")
+
+
+def test_a_query_is_asked_once_an_hour():
+    assert due(params={"source": SOURCE}) == DueRun("ingest", DueReason.SOURCE, "source/2026-01-05T09")
+    assert shown(due(params={"source": SOURCE}, waiting="f1")) == ("ingest", "files")  # which asks it, too
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"), [(21.9, None), (22, "monitoring"), (25, "monitoring"), (25.1, "silence")]
+)
+def test_what_serves_is_monitored_once_a_day(hours, expected):
+    run = due(monitored=hours)
+
+    assert shown(run) == (expected and ("monitor", expected))
+
+
+def test_the_same_run_is_not_started_twice_a_day():
+    run = due(monitored=22)
+
+    assert run.key == f"monitoring/{ago(22).isoformat()}/2026-01-05"
+
+
+def test_what_nobody_monitored_yet_is_monitored_a_day_after_its_release():
+    assert due(serves=21.9, monitored=None) is None
+    assert shown(due(serves=22, monitored=None)) == ("monitor", "monitoring")
+
+
+@pytest.mark.parametrize(
+    "new", [{"waiting": "f1"}, {"answers": True}, {"newest_batch": 11}, {"params": {"source": SOURCE}}]
+)
+def test_the_whole_loop_runs_where_anything_is_new(new):
+    assert shown(due(monitored=22, **new)) == ("lifecycle", "monitoring")
+
+
+def test_rows_that_a_monitoring_run_has_seen_are_not_new():
+    assert shown(due(monitored=22, newest_batch=9)) == ("monitor", "monitoring")
+
+
+def test_a_smaller_limit_of_silence_brings_runs_in_time_for_it():
+    params = {"alerts": {"silence_hours": 10.0}}
+
+    assert due(monitored=8.9, params=params) is None
+    assert shown(due(monitored=9, params=params)) == ("monitor", "monitoring")
+    assert shown(due(monitored=10.1, params=params)) == ("monitor", "silence")
+
+
+def test_where_any_silence_is_allowed_runs_come_once_a_day_and_never_for_silence():
+    params = {"alerts": {"silence_hours": 0.0}}
+
+    assert due(monitored=21.9, params=params) is None
+    assert shown(due(monitored=999, params=params)) == ("monitor", "monitoring")
+
+
+def test_a_scenario_with_a_schedule_of_its_own_runs_by_that_one_unless_it_is_silent():
+    params = {"schedule": CRON}
+
+    assert due(monitored=24, params=params, answers=True, newest_batch=11, new_rows=999) is None
+    assert shown(due(monitored=26, params=params, answers=True)) == ("monitor", "silence")
+    assert shown(due(params=params, waiting="f1")) == ("ingest", "files")
+
+
+def test_nothing_is_monitored_or_refreshed_where_nothing_serves():
+    assert due(serves=None, monitored=99, newest_batch=11, new_rows=999) is None
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(89, None), (90, ("lifecycle", "refresh"))])
+def test_a_refresh_is_looked_at_as_soon_as_its_rows_are_there(rows, expected):
+    assert shown(due(newest_batch=11, new_rows=rows, new_batches=1)) == expected
+
+
+def test_a_refresh_that_a_run_decided_against_waits_for_the_next_batch():
+    assert due(newest_batch=9, new_rows=900, new_batches=3) is None
+    assert due(newest_batch=11, new_rows=900, new_batches=3).key == "refresh/11/2026-01-05"
+
+
+@pytest.mark.parametrize(("batches", "expected"), [(3, None), (4, ("lifecycle", "refresh"))])
+def test_a_policy_that_counts_batches_does_not_count_rows(batches, expected):
+    params = {"trigger": {"policy": "schedule", "every_batches": 4}}
+
+    assert shown(due(params=params, newest_batch=11, new_rows=999, new_batches=batches)) == expected
+
+
+def test_a_model_that_stays_as_it_is_is_not_refreshed():
+    assert due(params={"trigger": {"policy": "static"}}, newest_batch=11, new_rows=999, new_batches=9) is None
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(5.9, None), (6, ("lifecycle", "refresh"))])
+def test_a_refresh_waits_for_its_cooldown(hours, expected):
+    params = {"trigger": {"cooldown_hours": 6.0}}
+
+    assert shown(due(params=params, newest_batch=11, new_rows=90, challenged_at=ago(hours))) == expected
+
+
+def test_silence_is_counted_from_the_last_run_or_the_release():
+    plan = ScenarioPlan.of(make_params())
+
+    assert silent_hours(plan, ScenarioEvents(serves_since=ago(25)), NOW) == 0
+    assert silent_hours(plan, ScenarioEvents(serves_since=ago(26)), NOW) == 26
+    assert silent_hours(plan, ScenarioEvents(serves_since=ago(90), monitored_at=ago(30)), NOW) == 30
+    assert silent_hours(plan, ScenarioEvents(monitored_at=ago(30)), NOW) == 0
+
+
+@pytest.mark.parametrize(("told", "is_news"), [(None, True), (22.9, False), (23, True)])
+def test_a_silence_is_told_once_a_day(told, is_news):
+    assert silence_is_news(ScenarioEvents(silent_at=told and ago(told)), NOW) is is_news
