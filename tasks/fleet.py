@@ -77,7 +77,7 @@ def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
         before = read_document(path, FleetMemory)
     commit, names = head_of(settings), tuple(scenario_names(settings.project))
     plans, schedules, unreadable = before.plans, before.schedules, before.unreadable
-    if (commit, names) != (before.commit, before.names):
+    if not commit or (commit, names) != (before.commit, before.names):
         params = read_params_of_all(settings)
         plans = {name: ScenarioPlan.of(each) for name, each in params.items() if each}
         schedules = schedules_of(names, params)

@@ -302,7 +302,7 @@ def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itse
     assert round_.challenger.champion == round_.rolled_back.release.model
     assert round_.released.release == project.registry.current(SCENARIO).release
     needed, did = done.message.splitlines()
-    assert f"{SCENARIO}: {round_.rolled_back.release.model.partition(':')[2]} is worse than expected" in needed
+    assert f"{SCENARIO}: {round_.seen.model.partition(':')[2]} is worse than expected" in needed
     assert did.startswith(f"{round_.challenger.model} is the release of {SCENARIO}")
     seen = next_run.result(raise_on_failure=False).result
     assert not seen.rollback.roll_back

@@ -1,0 +1,173 @@
+"""A tick of the fleet against a real Prefect server: what it starts, once, and what it tells."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from releve.adapters.prefect_api import PrefectApi, PrefectRuns
+from releve.adapters.prefect_deployments import follow_scenarios
+from releve.adapters.registry.registry import Registry
+from releve.domain.registry.chain import ALERTED, SILENT
+from releve.domain.registry.events import ModelReleased
+from releve.domain.scheduling.deployments import TAG
+from tests.adapters.local_stack.small import commit
+from tests.events import make_any_release
+from tests.projects import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+DEPLOYED = ("ingest", "monitor", "lifecycle")
+
+
+@pytest.fixture
+def project(fresh: Project, work_in: Callable[[Project], None], monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Two scenarios in a fresh project, whose flows are deployed."""
+    from prefect.settings import PREFECT_API_URL
+
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+    work_in(fresh)
+    shutil.copytree(fresh.root / "scenarios" / "digits", fresh.root / "scenarios" / "churn")
+    commit(fresh.root)
+    deploy()
+    return fresh
+
+
+def deploy() -> None:
+    """As `prefect deploy` does; no form offers any scenario then."""
+    from importlib import import_module
+
+    from prefect.deployments.runner import EntrypointType
+
+    for name in DEPLOYED:
+        made = getattr(import_module(f"flows.{name}"), name).to_deployment(
+            name, tags=[TAG], enforce_parameter_schema=True, entrypoint_type=EntrypointType.FILE_PATH
+        )
+        made.entrypoint = f"flows/{name}.py:{name}"
+        made.apply()
+
+
+def tick() -> Any:
+    from flows.fleet import fleet
+
+    return fleet(return_state=True)
+
+
+def started(flow: str) -> list[Any]:
+    """Runs of a deployment, the newest first."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+    with get_client(sync_client=True) as client:
+        of_flow = DeploymentFilter(name=DeploymentFilterName(any_=[flow]))
+        return list(client.read_flow_runs(deployment_filter=of_flow))
+
+
+def finish(run: Any, state: str) -> None:
+    """As a worker would."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import State, StateType
+
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, State(type=StateType(state)), force=True)
+
+
+@pytest.fixture(autouse=True)
+def no_runs_of_others(prefect_server: None) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs():
+            client.delete_flow_run(run.id)
+
+
+def test_a_file_starts_one_run_of_its_scenario_and_none_while_that_waits_or_where_it_has_ended(
+    project: Project,
+) -> None:
+    project.receive(1)
+
+    first = tick()
+    while_it_waits = tick()
+    (run,) = started("ingest")
+    finish(run, "FAILED")  # and the file still waits
+    after_it = tick()
+
+    assert first.message == "2 scenarios looked at, 1 run started (1 for files): digits"
+    assert {*run.tags} >= {"fleet", "scenario:digits", "reason:files"}
+    assert run.parameters == {"scenario": "digits"}
+    for again in (while_it_waits, after_it):
+        assert again.message == "2 scenarios looked at, nothing due"
+    assert len(started("ingest")) == 1
+
+
+def test_every_form_offers_the_scenarios_there_are_and_rows_follow_their_schedules(project: Project) -> None:
+    from prefect.client.orchestration import get_client
+
+    tick()
+    with (project.root / "scenarios" / "churn" / "params.yaml").open("a") as params:
+        params.write("schedule: {cron: '30 2 * * *', timezone: Europe/Paris}\n")
+    commit(project.root)
+    tick()
+
+    with get_client(sync_client=True) as client:
+        found = {name: client.read_deployment_by_name(f"{name}/{name}") for name in DEPLOYED}
+    for each in found.values():
+        assert each.parameter_openapi_schema["properties"]["scenario"]["enum"] == ["churn", "digits"]
+    assert [row.slug for row in found["lifecycle"].schedules] == ["scenario-churn"]
+    assert found["ingest"].schedules == []
+    shutil.rmtree(project.root / "scenarios" / "churn")
+    tick()
+    with get_client(sync_client=True) as client:
+        left = client.read_deployment_by_name("lifecycle/lifecycle")
+    assert left.schedules == []
+    assert left.parameter_openapi_schema["properties"]["scenario"]["enum"] == ["digits"]
+
+
+def test_a_silence_that_a_run_does_not_end_is_an_alarm_and_one_that_waits_for_its_first_run_is_none(
+    project: Project,
+) -> None:
+    past = datetime.now(UTC) - timedelta(hours=26)
+    released = ModelReleased(release=make_any_release("digits:v1"))
+    Registry(project.settings.registry_url, clock=lambda: past).move(
+        "digits", released, expected=None, reason="", actor="a test"
+    )
+
+    first = tick()
+    told_at_once = project.registry.events("digits", kinds=[SILENT])
+    (run,) = started("monitor")
+    finish(run, "FAILED")
+    second, third = tick(), tick()
+
+    assert first.message == "2 scenarios looked at, 1 run started (1 for silence): digits"
+    assert told_at_once == []
+    for each in (second, third):
+        assert each.message == "2 scenarios looked at, nothing due; without a monitoring run for too long: digits"
+    assert len(project.registry.events("digits", kinds=[SILENT])) == 1
+    [alerted] = project.registry.events("digits", kinds=[ALERTED])
+    assert alerted.payload["subjects"]["monitoring"]["state"] == "silent"
+
+
+def test_a_scenario_whose_params_are_wrong_needs_attention_and_holds_up_no_other(project: Project) -> None:
+    with (project.root / "scenarios" / "churn" / "params.yaml").open("a") as params:
+        params.write("schedule: {cron: often}\n")
+    commit(project.root)
+    project.receive(1)
+
+    state = tick()
+
+    assert state.name == "Needs attention"
+    assert state.message.startswith("nothing runs for churn: the committed params.yaml is wrong; `releve ingest churn`")
+    assert [run.parameters for run in started("ingest")] == [{"scenario": "digits"}]
+
+
+def test_a_server_with_many_runs_is_asked_for_all_that_are_at_work(project: Project) -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    api = PrefectApi(PREFECT_API_URL.value())
+    follow_scenarios(api, {"churn": None, "digits": None})
+    runs = PrefectRuns(api, ui="")
+    for number in range(201):
+        runs.start("churn" if number else "digits", "monitor", {}, key=str(number))
+
+    assert {*runs.scenarios_at_work()} == {"churn", "digits"}
