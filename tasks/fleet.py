@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from releve.adapters.files import read_document, scenario_names, write_document
-from releve.adapters.git_dvc.committed import head_of, read_params_of_all
+from releve.adapters.git_dvc.committed import NotCommitted, head_of, read_committed_settings
 from releve.adapters.registry.registry import Registry
 from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
-from releve.core.params import Schedule
+from releve.core.params import Params, Schedule
 from releve.core.settings import Settings
 from releve.domain.registry.events import MonitoringSilent
 from releve.domain.scheduling.activity import KINDS, read_activity
@@ -29,6 +29,8 @@ from releve.domain.scheduling.due import (
     silent_hours,
 )
 from tasks.places import ScenarioState
+
+SECTIONS = ("schedule", "alerts", "source", "trigger")  # of params.yaml, that a ScenarioPlan is made of
 
 
 class KnownActivity(DocumentPart):
@@ -78,10 +80,11 @@ def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
     commit, names = head_of(settings), tuple(scenario_names(settings.project))
     plans, schedules, unreadable = before.plans, before.schedules, before.unreadable
     if not commit or (commit, names) != (before.commit, before.names):
-        params = read_params_of_all(settings)
-        plans = {name: ScenarioPlan.of(each) for name, each in params.items() if each}
+        found = read_committed_settings(settings, names, keys=SECTIONS)
+        params = {name: each for name, each in found if not isinstance(each, NotCommitted)}
+        plans = {name: ScenarioPlan.of(each) for name, each in params.items() if isinstance(each, Params)}
         schedules = schedules_of(names, params)
-        unreadable = tuple(name for name, each in params.items() if not each)
+        unreadable = tuple(name for name, each in params.items() if not isinstance(each, Params))
     activity = _activity(settings, before)
 
     facts, due = {}, {}
@@ -94,8 +97,8 @@ def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
             waiting=_identify(ScenarioState(settings.home, name).incoming),
             has_new_answers=asks_for_answers and _changed_since(ScenarioState(settings.home, name).ledger, events),
         )
-        if found := due_run(facts[name], now):
-            due[name] = found
+        if run := due_run(facts[name], now):
+            due[name] = run
 
     memory = FleetMemory(
         commit=commit, names=names, schedules=schedules, plans=plans, unreadable=unreadable, activity=activity

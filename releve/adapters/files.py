@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from releve.core.documents import REPRODUCE, D, parse_document
-from releve.core.errors import BadInput, DiskFull, NotFound, ReleveError, StorageRefused, explained_storage
+from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.yaml_text import load_mapping
@@ -53,17 +53,6 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     for setting in ("hash", "drop"):
         schema.check_not_learned(f"ledger.{setting}", getattr(params.ledger, setting), source=_own(scenario))
     return params, schema
-
-
-def params_of_all(base: str, own: Mapping[str, str]) -> dict[str, Params | None]:
-    """Read the params of many scenarios, by their names; None where a text is wrong. Raise BadInput for the base."""
-    parse_base(base)
-    values, found = load_mapping(base, source="params.yaml"), dict[str, Params | None]()
-    for scenario, text in own.items():
-        found[scenario] = None
-        with suppress(ReleveError):
-            found[scenario] = _overridden(values, load_mapping(text, source=_own(scenario)), scenario)
-    return found
 
 
 def _overridden(base: Yaml, own: Yaml, scenario: str) -> Params:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from releve.adapters.files import scenario_names, write_bytes
-from releve.adapters.git_dvc.committed import read_params_of_all
+from releve.adapters.git_dvc.committed import read_committed_settings
 from releve.adapters.local_stack.parts import flow_command, prefect_api_url
 from releve.adapters.prefect_api import PrefectApi, authorization_of
 from releve.adapters.prefect_deployments import delete_removed, follow_scenarios
@@ -35,10 +35,10 @@ def settle_deployments(settings: Settings) -> None:
     api = PrefectApi(prefect_api_url(settings), headers=authorization_of(settings))
     names = [f"{each['entrypoint'].rpartition(':')[2]}/{each['name']}" for each in _read(settings)["deployments"]]
     delete_removed(api, names)
-    params: dict[str, Params | None] = {}
+    scenarios, params = scenario_names(settings.project), dict[str, Params | ReleveError]()
     with suppress(ReleveError):  # nothing is committed yet: the forms offer what there is
-        params = read_params_of_all(settings)
-    follow_scenarios(api, schedules_of(scenario_names(settings.project), params))
+        params = dict(read_committed_settings(settings, scenarios, keys=["schedule"]))
+    follow_scenarios(api, schedules_of(scenarios, params))
 
 
 def _read(settings: Settings) -> Any:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from releve.core.errors import ReleveError
 from releve.core.params import Params, Schedule
 
 TAG = "releve"  # that every deployment of prefect.yaml carries
@@ -33,9 +34,9 @@ def reason_tag(reason: str) -> str:
     return f"reason:{reason}"
 
 
-def schedules_of(scenarios: Iterable[str], params: Mapping[str, Params | None]) -> dict[str, Schedule | None]:
+def schedules_of(scenarios: Iterable[str], params: Mapping[str, Params | ReleveError]) -> dict[str, Schedule | None]:
     """Each scenario's own schedule; None where its params are wrong, or not committed."""
-    read = {name: each.schedule for name, each in params.items() if each}
+    read = {name: each.schedule for name, each in params.items() if isinstance(each, Params)}
     return {name: read.get(name) for name in scenarios}
 
 

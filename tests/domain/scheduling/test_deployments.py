@@ -3,6 +3,7 @@ from copy import deepcopy
 import pytest
 import yaml
 
+from releve.core.errors import BadInput
 from releve.core.params import Schedule
 from releve.domain.scheduling.deployments import (
     DeploymentChange,
@@ -115,7 +116,7 @@ def test_what_prefect_yaml_has_no_more_is_removed_and_a_second_deployment_of_a_f
 def test_scenarios_whose_params_cannot_be_read_have_no_known_schedule():
     params = make_params(schedule={"cron": "30 2 * * *", "timezone": "Europe/Paris"})
 
-    found = schedules_of(["uncommitted", "wrong", "shop"], {"shop": params, "wrong": None})
+    found = schedules_of(["uncommitted", "wrong", "shop"], {"shop": params, "wrong": BadInput("no params")})
 
     assert found == {"uncommitted": None, "wrong": None, "shop": NIGHTLY}
 

@@ -263,7 +263,9 @@ def test_what_a_run_came_to_is_shown_as_text(serve: Serve, prefect: PrefectServe
 
 
 @pytest.mark.slow
-def test_a_scenario_that_is_not_deployed_is_a_matter_of_make_up(serve: Serve, prefect: PrefectServer, tmp_path: Path):
+def test_a_scenario_that_is_not_offered_yet_is_a_matter_of_the_fleet(
+    serve: Serve, prefect: PrefectServer, tmp_path: Path
+):
     described = tmp_path / "project" / "scenarios"
     (described / "tulips").mkdir()
     (described / "tulips" / "params.yaml").write_bytes((described / SCENARIO / "params.yaml").read_bytes())
@@ -271,4 +273,4 @@ def test_a_scenario_that_is_not_deployed_is_a_matter_of_make_up(serve: Serve, pr
     refused = serve(TOKENS, prefect=prefect.environ)("/scenarios/tulips/runs", json={"flow": "retrain"}, **PROGRAM)
 
     assert (refused.status, read(refused)["error"]["code"]) == (503, "no_deployment")
-    assert "run `make up`" in read(refused)["error"]["message"]
+    assert "does not offer retrain for tulips yet" in read(refused)["error"]["message"]
