@@ -19,6 +19,7 @@ from releve.domain.registry.events import MonitoringSilent
 from releve.domain.scheduling.activity import KINDS, read_activity
 from releve.domain.scheduling.deployments import schedules_of
 from releve.domain.scheduling.due import (
+    SECTIONS,
     DueFacts,
     DueRun,
     ScenarioEvents,
@@ -29,8 +30,6 @@ from releve.domain.scheduling.due import (
     silent_hours,
 )
 from tasks.places import ScenarioState
-
-SECTIONS = ("schedule", "alerts", "source", "trigger")  # of params.yaml, that a ScenarioPlan is made of
 
 
 class KnownActivity(DocumentPart):

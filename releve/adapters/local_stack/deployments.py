@@ -15,6 +15,7 @@ from releve.core.errors import ReleveError
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.scheduling.deployments import schedules_of, with_command
+from releve.domain.scheduling.due import SECTIONS
 
 COMMENT = "# Made of prefect.yaml by `make up`; edits are lost.\n"
 
@@ -37,7 +38,7 @@ def settle_deployments(settings: Settings) -> None:
     delete_removed(api, names)
     scenarios, params = scenario_names(settings.project), dict[str, Params | ReleveError]()
     with suppress(ReleveError):  # nothing is committed yet: the forms offer what there is
-        params = dict(read_committed_settings(settings, scenarios, keys=["schedule"]))
+        params = dict(read_committed_settings(settings, scenarios, keys=SECTIONS))
     follow_scenarios(api, schedules_of(scenarios, params))
 
 

@@ -17,6 +17,9 @@ PATIENCE_HOURS = 1.0  # that a run may wait and work before its silence is an al
 REPEAT_HOURS = 23.0  # between two alarms of one silence, which alerts.repeat_hours holds back
 
 
+SECTIONS = ("schedule", "alerts", "source", "trigger")  # of params.yaml, that a ScenarioPlan is made of
+
+
 class DueReason(StrEnum):
     """Why a run is started: the word of its tag."""
 
