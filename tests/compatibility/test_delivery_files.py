@@ -1,11 +1,13 @@
 """Others' programs read the files that they would be given: actionlint, hadolint, kustomize, Kubernetes, KServe."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.compatibility.environments import environment
 from tests.deploy.files import CONTAINERS, ROOT, WORKFLOWS
@@ -95,6 +97,29 @@ def test_kubernetes_knows_every_field_of_what_kustomize_builds(overlay: str, tmp
     assert (told.stdout + told.stderr).count("passed") == built.read_text().count("\nkind: ")
     built.write_text(built.read_text().replace("readOnlyRootFilesystem", "readOnlyRoot", 1))
     assert run("kubernetes-validate", "--strict", built).returncode != 0
+
+
+def test_a_release_names_image_and_scenario_as_deploy_yml_writes_them(tmp_path: Path):
+    """`kustomize edit` writes these lines into the file; the package has the part that builds alone."""
+    folder = tmp_path / "kserve"
+    shutil.copytree(ROOT / "deploy" / "kubernetes" / "kserve", folder)
+    deploy = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]["deploy"]["steps"]
+    script = next(step["run"] for step in deploy if "kubectl apply" in step.get("run", ""))
+    [printed] = re.findall(r"patch=\"\$\((printf .*)\)\"$", script, re.MULTILINE)
+    patch = subprocess.run(["sh", "-c", f"name=my-churn; {printed}"], capture_output=True, text=True, check=True).stdout
+    edited = folder / "kustomization.yaml"
+    values = yaml.safe_load(edited.read_text()) | {
+        "namespace": "releve-staging",
+        "images": [{"name": "releve-bento", "newName": "example.com/you/churn", "digest": f"sha256:{'0' * 64}"}],
+        "patches": [{"patch": patch, "target": {"kind": "InferenceService"}}],
+    }
+    edited.write_text(yaml.safe_dump(values))
+
+    built = yaml.safe_load(passes("kubectl", "kustomize", folder))
+
+    assert (built["metadata"]["name"], built["metadata"]["namespace"]) == ("my-churn", "releve-staging")
+    [container] = built["spec"]["predictor"]["containers"]
+    assert container["image"] == f"example.com/you/churn@sha256:{'0' * 64}"
 
 
 def test_kserve_knows_every_field_of_our_inference_service(tmp_path: Path):
