@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 
 from flows.context import read_settings, step
-from flows.publish import send_alerts
+from flows.publish import send_alerts, update_start_page
 from flows.states import completed, unless_attention
 from releve.adapters.prefect_api import PrefectApi, PrefectRuns, authorization_of
 from releve.adapters.prefect_deployments import follow_scenarios
@@ -35,7 +35,8 @@ class FleetRound:
 def fleet() -> Any:
     """Start what is due: waiting files, queries, refreshes, monitoring runs. Ends with the FleetRound.
 
-    It offers new scenarios in every form, too, and raises an alarm where no monitoring run ended for too long.
+    It offers new scenarios in every form, too, raises an alarm where no monitoring run ended for too long, and writes
+    the start page.
     """
     settings = read_settings()
     prefect = PrefectRuns.of(settings, seconds=PREFECT_SECONDS)
@@ -67,6 +68,7 @@ def fleet() -> Any:
     for scenario in silent:
         if fleet_step.note_silence(settings, scenario, look.facts[scenario], now=now):
             send_alerts(settings, scenario)
+    update_start_page(settings)
     done = FleetRound(look, started, silent)
     state = completed(describe_look(len(look.facts), started, silent), done)
     return unless_attention("", describe_unreadable(look.unreadable), state, is_news=look.unreadable_is_news)

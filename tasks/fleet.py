@@ -67,6 +67,13 @@ def memory_path(home: Path) -> Path:
     return home / "run" / "fleet.json"
 
 
+def wrong_at_last_look(home: Path) -> tuple[str, ...]:
+    """Scenarios whose committed params were wrong; () where nobody looked yet."""
+    with suppress(BadInput, OSError):
+        return read_document(memory_path(home), FleetMemory).unreadable
+    return ()
+
+
 def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
     """Gather what is cheap to know of every scenario, and decide which runs are due.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from releve.adapters.files import scenario_names, write_bytes
-from releve.adapters.git_dvc.committed import read_committed_settings
+from releve.adapters.git_dvc.committed import read_committed, read_committed_settings
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.core.errors import ReleveError
 from releve.core.names import SCENARIO_NAME
@@ -21,6 +21,7 @@ from releve.domain.registry.chain import CHALLENGED, INGESTED, REBUILT, RELEASED
 from releve.reporting.blocks import ReportPage
 from releve.reporting.html import render_html
 from releve.reporting.start_page import build_start_page
+from tasks.fleet import wrong_at_last_look
 from tasks.monitoring.needs import gather_facts
 from tasks.places import ScenarioState, start_page
 
@@ -59,17 +60,26 @@ def write_fleet_page(settings: Settings, *, path: Path | None = None, now: datet
 def all_standings(settings: Settings, *, now: datetime) -> Iterator[Standing]:
     """Read one scenario after another: those with a folder in the project, and nothing of the archived ones."""
     names = [name for name in scenario_names(settings.project) if SCENARIO_NAME.fullmatch(name)]
+    suspects = {*wrong_at_last_look(settings.home)}
     with closing(Registry(settings.registry_url)) as registry:
         for scenario, params in read_committed_settings(settings, names, keys=NEEDED):
-            yield _standing(settings, registry, scenario, params, now)
+            yield _standing(settings, registry, scenario, params, now, is_suspect=scenario in suspects)
 
 
 def _standing(
-    settings: Settings, registry: Registry, scenario: str, params: Params | ReleveError, now: datetime
+    settings: Settings,
+    registry: Registry,
+    scenario: str,
+    params: Params | ReleveError,
+    now: datetime,
+    *,
+    is_suspect: bool,
 ) -> Standing:
     try:
         if isinstance(params, ReleveError):
             raise params
+        if is_suspect:
+            read_committed(settings, scenario)  # the whole file, which is 10 ms
         facts = gather_facts(settings, registry, scenario, params, now=now)
         return stand(facts, registry.lines(scenario, kinds=COUNTED, since=now - RECENT))
     except ReleveError as error:

@@ -159,6 +159,8 @@ def test_a_scenario_whose_params_are_wrong_needs_attention_and_holds_up_no_other
     assert state.name == "Needs attention"
     assert state.message.startswith("nothing runs for churn: the committed params.yaml is wrong; `releve ingest churn`")
     assert [run.parameters for run in started("ingest")] == [{"scenario": "digits"}]
+    start_page = project.settings.home / "pages" / "index.html"
+    assert "schedule.cron" in start_page.read_text()
 
 
 def test_a_server_with_many_runs_is_asked_for_all_that_are_at_work(project: Project) -> None:

@@ -229,14 +229,15 @@ def _refused_files(known: ScenarioFacts) -> Need | None:
 
 def _unreleased(known: ScenarioFacts) -> Need | None:
     """Where nothing happened to the newest challenger: it does not take part in live traffic, and was not stopped."""
-    event = known.newest(CHALLENGED)
-    if event is None or not known.release or not event.read(Challenger).promote or not known.is_past(event.at, GRACE):
+    event, later = known.newest(CHALLENGED), known.newest(*MOVES, *ARM_CHANGES)
+    if event is None or not known.release or not known.is_past(event.at, GRACE):
         return None
-    later = known.newest(*MOVES, *ARM_CHANGES)
-    model = event.read(Challenger).model
-    if (later and later.number > event.number) or known.release.model == model:
+    if later and later.number > event.number:
         return None
-    return Need(known.scenario, NeedKind.UNRELEASED, event.at, model)
+    challenger = event.read(Challenger)
+    if not challenger.promote or challenger.model == known.release.model:
+        return None
+    return Need(known.scenario, NeedKind.UNRELEASED, event.at, challenger.model)
 
 
 def _silent(known: ScenarioFacts) -> Need | None:

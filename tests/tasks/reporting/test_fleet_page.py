@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from releve.adapters.registry.registry import RegistryUnavailable
 from releve.domain.attention.needs import NeedKind
+from tasks.fleet import look_at_all
 from tasks.monitoring.needs import needs_of
 from tasks.places import ScenarioState
 from tasks.reporting.fleet_page import write_fleet_page
@@ -89,6 +90,20 @@ def test_a_scenario_that_cannot_be_read_is_a_need_and_stops_no_other(small, whic
         "fraud_002": [NeedKind.UNREADABLE],
     }
     assert "silence_hours" in done.path.read_text()
+
+
+def test_params_that_the_fleet_found_wrong_are_a_need_until_they_are_corrected(small):
+    params = small.project / "scenarios" / "fraud_002" / "params.yaml"
+    text = params.read_text()
+    params.write_text(f"{text}\nschedule: {{cron: often}}\n")
+    commit(small.project, "a mistake")
+    look_at_all(small, now=NOW)
+    assert needing(write_fleet_page(small, now=NOW))["fraud_002"] == [NeedKind.UNREADABLE]
+
+    params.write_text(text)
+    commit(small.project, "corrected")
+
+    assert "fraud_002" not in needing(write_fleet_page(small, now=NOW))
 
 
 def test_a_scenarios_own_settings_count(small):
