@@ -5,12 +5,14 @@ from typing import Any
 from prefect import flow
 from prefect.events import emit_event
 
+from flows.asking import ask_in_prefect
 from flows.context import Scenario, begin, resource_of, show, step
 from flows.publish import publish
 from flows.release import announce
 from flows.scenario_run import scenario_run
 from flows.states import completed
 from releve.core.settings import Settings
+from releve.domain.approval.approval import Approval
 from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
 from releve.reporting.arms_messages import describe_arms
@@ -46,9 +48,11 @@ def compare_arms(settings: Settings, scenario: str) -> ArmsLook | None:
     if look is None:
         return None
     show_comparison(scenario, look.compared)
-    released: ReleaseResult | None = run_settle(settings, scenario, look)
-    if released:
-        announce(scenario, released)
+    outcome: ReleaseResult | Approval | None = run_settle(settings, scenario, look)
+    if isinstance(outcome, Approval):
+        ask_in_prefect(outcome)
+    elif outcome:
+        announce(scenario, outcome)
     return look
 
 

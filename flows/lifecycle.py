@@ -10,7 +10,7 @@ from flows.context import Scenario, begin
 from flows.ingest import follow_index, ingest_files, refused_files
 from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
-from flows.release import put_into_service
+from flows.release import ReleaseOutcome, release_or_ask, settle_approval
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
 from flows.scenario_run import scenario_run
@@ -40,15 +40,17 @@ def lifecycle(scenario: Scenario) -> Any:
     """Ingest, compare arms, monitor, roll back what is shown to be worse, and retrain and release where that is due.
 
     Ends with the Round: Completed with a release, Kept champion where nothing was due, Refused where the gate refused
-    the challenger, and Needs attention where a person has to look, such as at a refused file.
+    the challenger, and Needs attention where a person has to look, such as at a refused file, or to
+    approve the release.
     """
     settings = begin(scenario)
     keep_ledger(settings, scenario)
     waiting = ingest_files(settings, scenario)
     try:
+        settle_approval(settings, scenario)
         compare_arms(settings, scenario)
     except ReleveError as error:  # whatever is wrong with a challenger, the champion is watched and refreshed
-        print(f"the arms stay as they are for now: {error}")
+        print(f"the challenger stays as it is for now: {error}")
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew
@@ -74,12 +76,14 @@ def lifecycle(scenario: Scenario) -> Any:
         without=seen.decision.without,
         reweigh=seen.decision.reweigh,
     )
-    released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
-    if released is None or challenger.is_reweighting:  # else it learned the newest rows
+    outcome = ReleaseOutcome()
+    if challenger.promote:
+        outcome = release_or_ask(settings, scenario, model=challenger.model)
+    if outcome.released is None or challenger.is_reweighting:  # else it learned the newest rows
         follow_index(settings, scenario)
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
-    result = Round(seen, challenger, released, rolled_back)
-    state = final_state(scenario, challenger, at=released.answers_at if released else None, result=result)
+    result = Round(seen, challenger, outcome.released, rolled_back)
+    state = final_state(scenario, challenger, outcome, result=result)
     return ending(settings, scenario, refused_files(waiting, harvested), state)

@@ -9,7 +9,7 @@ from flows.compare import try_aside
 from flows.context import Reason, Scenario, begin, helped, show, show_page, step
 from flows.ingest import follow_index, ingest_files, refused_files
 from flows.publish import publish
-from flows.release import put_into_service
+from flows.release import ReleaseOutcome, release_or_ask
 from flows.scenario_run import scenario_run
 from flows.states import completed, ending, refused
 from flows.tidy import tidy_up
@@ -43,20 +43,20 @@ def retrain(
     """Build a challenger from all labelled rows, judge it at the gate, and release it when it is accepted.
 
     Ends with the Challenger: Refused where the gate refused it, and Needs attention where a person has to look, such
-    as at a refused file.
+    as at a refused file, or to approve the release (params.yaml: release.approval).
     """
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "", reweigh=reweigh)
-    answers_at: str | None = None
+    outcome = ReleaseOutcome()
     if challenger.promote and release_accepted:
-        answers_at = put_into_service(settings, scenario, model=challenger.model).answers_at
-    if answers_at is None or challenger.is_reweighting:  # else it learned the newest rows
+        outcome = release_or_ask(settings, scenario, model=challenger.model)
+    if outcome.released is None or challenger.is_reweighting:  # else it learned the newest rows
         follow_index(settings, scenario)
     try_aside(settings, scenario, challenger)
     publish(settings, scenario)
     tidy_up(settings, scenario)
-    state = final_state(scenario, challenger, at=answers_at, result=challenger)
+    state = final_state(scenario, challenger, outcome, result=challenger)
     return ending(settings, scenario, refused_files(ingestion), state)
 
 
@@ -91,9 +91,13 @@ def challenge(
     return challenger
 
 
-def final_state(scenario: str, challenger: Challenger, *, at: str | None, result: Any) -> Any:
-    """Return the state that a run ends in: its name and message say whether the challenger serves, and where (`at`)."""
-    message = gate_messages.conclusion(scenario, challenger, at=at)
+def final_state(scenario: str, challenger: Challenger, outcome: ReleaseOutcome, *, result: Any) -> Any:
+    """Return the state that a run ends in: its name and message say whether the challenger serves, and where."""
+    if outcome.refusal:
+        return refused(outcome.refusal, result)
+    message = gate_messages.conclusion(
+        scenario, challenger, at=outcome.answers_at, for_people=outcome.waiting is not None
+    )
     return completed(message, result) if challenger.promote else refused(message, result)
 
 

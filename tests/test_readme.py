@@ -95,7 +95,9 @@ def test_every_page_that_code_names_exists() -> None:
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
-@pytest.mark.parametrize(("page", "key"), named(rf"`((?:{'|'.join(Params.model_fields)})\.(?!json)[a-z_]+)\b[^`/(]*`"))
+@pytest.mark.parametrize(
+    ("page", "key"), named(rf"`((?:{'|'.join(Params.model_fields)})\.(?!json|yml)[a-z_]+)\b[^`/(]*`")
+)
 def test_every_setting_that_a_page_names_exists(page: str, key: str) -> None:
     assert key in known_keys()
 

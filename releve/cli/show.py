@@ -227,11 +227,12 @@ def _what_happened(event: "Event") -> str:
     """Return the reason; for a challenge the gate's verdict and reasons too."""
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
+    from releve.reporting.approval_messages import history_reason
     from releve.reporting.comparison import describe_score
-    from releve.reporting.gate_messages import event_reason, outcome
+    from releve.reporting.gate_messages import outcome
 
     if event.kind != CHALLENGED:
-        return event_reason(event)
+        return history_reason(event)
     challenge = event.read(Challenger)
     reasons = "\n".join(f"- {reason}" for reason in challenge.sentences)
     score = describe_score(challenge.evaluation, with_interval=False)

@@ -128,7 +128,7 @@ class Search(ParamsSection):
     min_days: Limit
 
 
-AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
+AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "approval", "monitoring"]
 
 
 def _check_environment_name(name: str) -> str:
@@ -313,6 +313,47 @@ class BacktestWindows(ParamsSection):
     label_delay_windows: CountOrNone
 
 
+PERSON_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
+TOKEN_HASH = re.compile("[0-9a-f]{64}")  # sha256
+
+
+class ReleaseRules(ParamsSection):
+    approval: Literal["none", "required", "two_people"]
+    expires_hours: Limit
+    approvers: dict[str, str]
+
+    @property
+    def people(self) -> int:
+        """How many have to approve a release."""
+        return {"none": 0, "required": 1, "two_people": 2}[self.approval]
+
+    @field_validator("approvers")
+    @classmethod
+    def _check_approvers(cls, approvers: dict[str, str]) -> dict[str, str]:
+        for name, hashed in approvers.items():
+            if not PERSON_NAME.fullmatch(name):
+                known = {"name": shortened(repr(name))}
+                raise PydanticCustomError("name", "has the name {name}: use letters, digits and . _ @ -", known)
+            if not TOKEN_HASH.fullmatch(hashed):
+                raise PydanticCustomError(
+                    "hash",
+                    "has no sha256 for {name}: 64 digits and letters from a to f, never the token",
+                    {"name": name},
+                )
+        if len({*approvers.values()}) < len(approvers):
+            raise PydanticCustomError("distinct", "gives two people the same token; make one for each")
+        return approvers
+
+    @model_validator(mode="after")
+    def _check_enough(self) -> "ReleaseRules":
+        if len(self.approvers) < self.people:
+            raise ValueError(
+                f"'release.approval' is {self.approval}, and 'release.approvers' names {len(self.approvers)}; "
+                "`releve approver NAME` makes the line of one more"
+            )
+        return self
+
+
 class Experiment(ParamsSection):
     mode: Literal["shadow", "canary", "ab"]
     share: OpenShare
@@ -366,6 +407,7 @@ class Params(ParamsSection):
     monitor: Monitor
     age: AgeLimits
     backtest: BacktestWindows
+    release: ReleaseRules
     experiment: Experiment
     storage: Storage
     ledger: LedgerRules
@@ -424,7 +466,7 @@ def _describe(problem: Any) -> str:
         return str(error) if str(error).startswith("'") else f"'{key}' is {problem['input']!r}, but {error}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     message = IN_OUR_WORDS.get(problem["type"], message.replace("input ", ""))
-    if key.endswith("_env"):  # the value may be the secret itself
+    if key.endswith("_env") or key.startswith("release.approvers"):  # the value may be the secret itself
         return f"'{key}' {message}"
     value = "empty" if problem["input"] is None else shortened(repr(problem["input"]))
     return (

@@ -30,6 +30,7 @@ class Settings:
     token_read: str = field(default="", repr=False)  # that clients of the service send; "" for none
     token_label: str = field(default="", repr=False)
     token_operate: str = field(default="", repr=False)
+    approver_token: str = field(default="", repr=False)  # of the person who approves or refuses a release; "" for none
     ledger_key: str = field(default="", repr=False)  # of the ledger's hashes; "": the one in the home
     token_rate: int = 0  # requests a second that one token may send to one process of the service; 0: no limit
     prefect_api_url: str = field(default="", repr=False)  # where the service starts runs; may hold a password
@@ -68,6 +69,7 @@ class Settings:
             token_read=environ.get("RELEVE_TOKEN_READ", ""),
             token_label=environ.get("RELEVE_TOKEN_LABEL", ""),
             token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
+            approver_token=environ.get("RELEVE_APPROVER_TOKEN", ""),
             ledger_key=environ.get("RELEVE_LEDGER_KEY", ""),
             token_rate=_whole_number(environ, "RELEVE_TOKEN_RATE", cls.token_rate, least=0, most=MOST_A_SECOND),
             prefect_api_url=environ.get("PREFECT_API_URL", ""),

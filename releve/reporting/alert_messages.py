@@ -8,7 +8,17 @@ from pydantic import BaseModel, ConfigDict
 from releve.core.formatting import utc_minute
 from releve.core.params import Alerts
 from releve.domain.alerting.alert_state import Alert, AlertKind
-from releve.domain.alerting.signals import AGE, DATA, DRIFT, ESTIMATE, MONITORING, QUALITY, RETRAINING, SUBJECTS
+from releve.domain.alerting.signals import (
+    AGE,
+    APPROVAL,
+    DATA,
+    DRIFT,
+    ESTIMATE,
+    MONITORING,
+    QUALITY,
+    RETRAINING,
+    SUBJECTS,
+)
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, SILENT, Event
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -53,6 +63,10 @@ SENTENCES = {  # `{about}` is a model version, without the scenario that every t
     (RETRAINING, "refreshed"): "model {about} serves now, made of newer rows",
     (RETRAINING, "naive"): "no model beats the naive answer, which serves now",
     (RETRAINING, "rolled_back"): "rolled back, model {about} serves again",
+    (APPROVAL, "waits"): "model {about} waits for people to approve it",
+    (APPROVAL, "refused"): "a person refused model {about}",
+    (APPROVAL, "expired"): "nobody approved model {about} in time",
+    (APPROVAL, "settled"): "model {about} does not wait for people any more",
     (MONITORING, "silent"): "no monitoring run for too long",
     (MONITORING, "regular"): "monitoring runs come in time again",
     **{(subject, ARCHIVED): f"started over, which ends the alarm of {subject}" for subject in SUBJECTS},

@@ -27,10 +27,21 @@ from releve.domain.gate.gate import (
     allowed_slice_loss,
     tolerated_harm,
 )
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.chain import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REFUSED,
+    APPROVAL_REQUESTED,
+    APPROVAL_VOIDED,
+    ARCHIVED,
+    CHALLENGED,
+    RELEASED,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Event,
+)
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
-from releve.domain.registry.release import CHAMPION, PREVIOUS, REFUSED, RETIRED
+from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 NOT_SERVED = "no service that runs here serves it (make up)"
 HISTORY = "make history SCENARIO={scenario} lists every reason"
@@ -44,6 +55,10 @@ STATUS_CHANGES = {  # what an event means for a version that takes this state: a
     (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
     (WITHDRAWN, RETIRED): "withdrawn: {why}",
     (ARCHIVED, REFUSED): "the scenario was started over: {why}",
+    (APPROVAL_REQUESTED, CHALLENGER): "waits for people: {why}",
+    (APPROVAL_REFUSED, REFUSED): "refused by {by}: {why}",
+    (APPROVAL_VOIDED, REFUSED): "not released, as {why}",
+    (APPROVAL_EXPIRED, REFUSED): "not released, as {why}",
 }
 
 
@@ -280,9 +295,9 @@ def status_reason(status: ModelVersionStatus) -> str:
     for change in status.changes:
         sentence = STATUS_CHANGES[change.kind, change.state]
         sentences.append(
-            sentence.format(why=event_reason(change), model=change.model, left=change.left or "nothing").removesuffix(
-                ": "
-            )
+            sentence.format(
+                why=event_reason(change), model=change.model, left=change.left or "nothing", by=change.by
+            ).removesuffix(": ")
         )
     return "; ".join(sentences)
 
@@ -299,16 +314,18 @@ def full_status_reason(status: ModelVersionStatus) -> str:
     return f"{status_reason(status)}; the gate had said: {gate_reasons(status)}"
 
 
-def conclusion(scenario: str, challenger: Challenger, *, at: str | None) -> str:
+def conclusion(scenario: str, challenger: Challenger, *, at: str | None, for_people: bool = False) -> str:
     """Write the last line of a run: what was decided, the first reason, and what to do next.
 
-    `at`: where a running service answers with it, "" where none does, None where it was not released.
+    `at`: where a running service answers with it, "" where none does, None where it was not released. `for_people`:
+    whether people have to approve it.
     """
     if at is not None:
         return served(scenario, challenger.model, at=at)
     decided = f"{challenger.model} {outcome(challenger)}: {challenger.reasons[0]}"
     if challenger.promote:
-        return f"{decided}. It waits: make release SCENARIO={scenario}"
+        how = f"releve approve {scenario}" if for_people else f"make release SCENARIO={scenario}"
+        return f"{decided}. It waits: {how}"
     return (
         f"{decided}. {HISTORY.format(scenario=scenario)}. Mend what the reason names, with more rows or in "
         f"scenarios/{scenario}/params.yaml (what the gate asks for: its section gate), commit, and run again: "

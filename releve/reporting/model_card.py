@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from releve.core.formatting import utc_minute
+from releve.domain.registry.chain import APPROVAL_REFUSED, APPROVED
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
+from releve.reporting.approval_messages import history_reason
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import describe_score
 from releve.reporting.ensemble import ensemble_blocks
-from releve.reporting.gate_messages import describe_judged_rows, describe_sanity, event_reason
+from releve.reporting.gate_messages import describe_judged_rows, describe_sanity
 from releve.reporting.index_messages import describe_index
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
@@ -121,9 +123,16 @@ def serving(record: ModelRecord) -> list[Block]:
 
 def life_cycle(record: ModelRecord) -> list[Block]:
     """Write its state, and how it came there."""
-    rows = tuple((utc_minute(event.at), event.kind, event.actor, event_reason(event)) for event in record.history)
+    rows = tuple((utc_minute(event.at), event.kind, event.actor, history_reason(event)) for event in record.history)
     table = TableBlock(("at", "what", "by", "why"), rows)
-    return [fact_list({"state": record.state}), table if rows else NOTHING]
+    return [fact_list({"state": record.state} | _approved_by(record)), table if rows else NOTHING]
+
+
+def _approved_by(record: ModelRecord) -> dict[str, str]:
+    """Name the people who let it in; nothing where nobody was asked."""
+    answers = [event for event in record.history if event.kind in (APPROVED, APPROVAL_REFUSED)]
+    said = [f"{event.actor} {event.kind.removeprefix('approval_')} it at {utc_minute(event.at)}" for event in answers]
+    return {"people": "; ".join(said)} if said else {}
 
 
 def lineage(record: ModelRecord) -> list[Block]:

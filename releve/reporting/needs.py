@@ -10,6 +10,7 @@ from releve.domain.attention.needs import LABEL_LIMITS, Need, NeedKind
 from releve.domain.health.health import HealthCause
 from releve.domain.quality.staleness import UNLABELLED, days_between
 from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.approval_messages import people
 from releve.reporting.messages import describe_drift, describe_late, describe_payoff, describe_quality
 
 LONGEST = 300  # characters of an error
@@ -143,6 +144,11 @@ TEXTS: Mapping[NeedKind, Callable[[Need], NeedText]] = {
         f"{_version(need)} was rolled back by itself: labels showed that it answered worse than the release before it",
         "Correct the labels that it learned, by sending them again, or bring newer rows; then retrain.",
         "make retrain SCENARIO={scenario}",
+    ),
+    NeedKind.WAITING_APPROVAL: lambda need: NeedText(
+        f"{_version(need)} waits for {people(need.count)} to approve its release",
+        "See what it brings, then approve or refuse it, by command or in Prefect's form.",
+        "releve approve {scenario}",
     ),
     NeedKind.REFUSED_FILES: _refused_files,
     NeedKind.UNRELEASED: lambda need: NeedText(

@@ -16,9 +16,9 @@ from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
 from releve.reporting.arms_messages import describe_arms
 from tasks.monitoring.champion import check_released
+from tasks.release.acceptance import NotAccepted
 from tasks.release.index import tidy_indexes
 from tasks.release.prepare import prepare
-from tasks.release.release import NotAccepted
 from tasks.release.retrain import last_challenger
 
 

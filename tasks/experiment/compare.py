@@ -7,6 +7,7 @@ from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
+from releve.domain.approval.approval import Approval
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms, running_arms
 from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
@@ -18,7 +19,8 @@ from releve.reporting.live_comparison import describe_decision
 from tasks.experiment.arms import start_arms
 from tasks.history import newest_of
 from tasks.places import ScenarioState
-from tasks.release.release import NotAccepted, ReleaseResult, release
+from tasks.release.acceptance import NotAccepted, ask_people
+from tasks.release.release import ReleaseResult, release
 
 ACTOR = "compare"
 
@@ -69,8 +71,10 @@ def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:
     return ArmsLook(running, compared)
 
 
-def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult | None:
+def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult | Approval | None:
     """Do what a look decided: release the challenger, or end the arms; None unless it is released.
+
+    Where people have to approve a release, it asks them, and the arms go on while the returned request waits.
 
     Raises what `release` does but NotAccepted, and StaleArms where the arms were changed meanwhile.
     """
@@ -82,6 +86,9 @@ def settle(settings: Settings, scenario: str, look: ArmsLook) -> ReleaseResult |
         outcome = ArmsOutcome.PROMOTED
         challenger = started.challenger.model
         try:
+            waiting = ask_people(settings, scenario, model=challenger, shown_live=True, actor=ACTOR)
+            if waiting:
+                return waiting
             released = release(settings, scenario, model=challenger, reason=reason, actor=ACTOR, shown_live=True)
         except NotAccepted as error:  # a shadow may be one that a floor refuses, and live labels do not speak of those
             outcome, reason = ArmsOutcome.STOPPED, f"{reason}; and yet it is not released: {error}"

@@ -17,10 +17,11 @@ from releve.domain.attention.needs import (
     telling_runs,
     what_needs_a_person,
 )
-from releve.domain.registry.chain import ARCHIVED, INGESTED, MONITORED, since_archived
+from releve.domain.registry.chain import APPROVAL_REQUESTED, ARCHIVED, INGESTED, MONITORED, since_archived
 from tasks.history import newest_of
 from tasks.ingestion.ingest import NOTE
 from tasks.places import ScenarioState
+from tasks.release.acceptance import read_approval
 
 
 def needs_of(settings: Settings, scenario: str, *, now: datetime | None = None) -> tuple[Need, ...]:
@@ -46,6 +47,7 @@ def gather_facts(
     batches = []
     if current and ingested > current.number:  # the index has to follow all of these
         batches = registry.events(scenario, kinds=[INGESTED], after=current.number)
+    was_asked = any(event.kind == APPROVAL_REQUESTED for event in newest)
     by_number = {event.number: event for event in (*newest, *batches)}
     state = ScenarioState(settings.home, scenario)
     return ScenarioFacts(
@@ -54,6 +56,7 @@ def gather_facts(
         events=tuple(by_number[number] for number in sorted(by_number)),
         runs=runs,
         release=current.release if current else None,
+        approval=read_approval(registry, scenario) if was_asked else None,
         since=current.since if current else "",
         refused=_refused_files(state),
         oldest_ledger_day=oldest_open_day(state.ledger),

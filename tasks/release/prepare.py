@@ -36,15 +36,32 @@ def prepare(settings: Settings, challenger: Challenger, index: Index, *, serving
 
     Raises BadInput, NotFound, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable.
     """
-    design = IndexDesign(IndexType(index.type), Metric(index.metric), index.filters)
+    design = _design(index)
     check_design(settings, design)
-    model = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
-    check_golden(model)
-    model.embedder.check_dimension()
+    model = _sound_model(settings, challenger)
     bento = _bento(settings, challenger)
     release = _release_of(settings, challenger, model, design).beside(serving)
     checked = build_index(settings, release, model, min_recall=index.recall_floor)
     return Prepared(release.model_copy(update={"index_check": checked}), model, checked, bento.tag)
+
+
+def planned_release(settings: Settings, challenger: Challenger, index: Index) -> Release:
+    """Return the release that `prepare` would make, its model checked and nothing built.
+
+    Raises NotFound, ModelAltered, GoldenMismatch.
+    """
+    return _release_of(settings, challenger, _sound_model(settings, challenger), _design(index))
+
+
+def _design(index: Index) -> IndexDesign:
+    return IndexDesign(IndexType(index.type), Metric(index.metric), index.filters)
+
+
+def _sound_model(settings: Settings, challenger: Challenger) -> Model:
+    model = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
+    check_golden(model)
+    model.embedder.check_dimension()
+    return model
 
 
 def _bento(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:

@@ -1,28 +1,22 @@
 """Put an accepted challenger into service: model, Bento and index first, then one move of the pointer."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.core.errors import Conflict
 from releve.core.settings import Settings
 from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_design import IndexCheck
-from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
+from releve.domain.registry.events import ModelReleased, ReleaseChange
 from releve.domain.registry.release import Release
+from tasks.release.acceptance import approved_release, check_accepted, check_digests, check_not_taken_back
 from tasks.release.index import tidy_indexes
-from tasks.release.prepare import prepare
+from tasks.release.prepare import planned_release, prepare
 from tasks.release.retrain import last_challenger
-
-
-class NotAccepted(Conflict):
-    """The gate did not accept this challenger for the champion that serves now."""
-
-    code = "not_accepted"
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,9 @@ def release(
     `reason`: a person's; empty where the gate's decision is the reason. `shown_live`: live labels have shown
     a gain, so that a gate that found none, and nothing else to refuse it for, does not refuse it.
 
-    Raises BadInput, NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease,
-    and SwapTimeout when a running service does not take the release over.
+    Raises BadInput, NotFound, NotAccepted, NotApproved where people have to be asked (`ask_people`), ModelAltered,
+    GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and SwapTimeout when a running service does not take
+    the release over.
     """
     params = read_committed(settings, scenario).params  # what is not there, or is wrong, ends it before it starts
     lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=settings.wait_seconds)
@@ -68,40 +63,23 @@ def release(
         check_accepted(
             challenger, current.release.model if current else "", today=datetime.now(UTC).date(), shown_live=shown_live
         )
-        left = registry.taken_back(scenario)
-        if left and left.model == challenger.model:  # as the same rows make it again
-            raise NotAccepted(
-                f"{left.model} was rolled back; a refresh of newer rows makes another model, and make rollback "
-                f"SCENARIO={scenario} brings this one back"
-            )
+        check_not_taken_back(challenger, registry, scenario)
+        approval = approved_release(registry, scenario, challenger, params.release)
+        if approval:
+            check_digests(approval, planned_release(settings, challenger, params.index), registry)
 
         prepared = prepare(settings, challenger, params.index, serving=current.release if current else None)
         expected = current.number if current else None
-        released = ModelReleased(release=prepared.release, change=_change(prepared.model, is_first=current is None))
+        released = ModelReleased(
+            release=prepared.release,
+            change=_change(prepared.model, is_first=current is None),
+            approval=approval.number if approval else 0,
+            approved_by=approval.approved_by if approval else (),
+        )
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, scenario)
         answers_at = _wait(settings, prepared.release)
     return ReleaseResult(prepared.release, prepared.index, prepared.bento, answers_at)
-
-
-def check_accepted(challenger: Challenger, champion: str, *, today: date, shown_live: bool = False) -> None:
-    """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
-    took still stand. `shown_live`: see `release`."""
-    scenario = challenger.model.partition(":")[0]
-    if not challenger.promote and not (shown_live and challenger.inconclusive):
-        raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.sentences)}")
-    if challenger.champion != champion:
-        raise NotAccepted(
-            f"{challenger.model} was judged against {challenger.champion or 'no champion'}, but "
-            f"{champion or 'nothing'} serves now; run make retrain SCENARIO={scenario} again"
-        )
-    for one in challenger.overrides:
-        if one.until < today:
-            raise NotAccepted(
-                f"{challenger.model} was accepted by an override of the {one.floor} floor by {one.by} that "
-                f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run make retrain "
-                f"SCENARIO={scenario} again"
-            )
 
 
 def _change(model: Model, *, is_first: bool) -> ReleaseChange:

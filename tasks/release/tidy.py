@@ -18,7 +18,7 @@ from releve.core.names import ModelTag
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.erasure.erasure import made_before_erasure
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, ERASED, MOVES, REBUILT
+from releve.domain.registry.chain import ERASED, MODEL_CHANGES, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.retention import last_rebuilds, may_leave, proof_for
@@ -63,7 +63,7 @@ def tidy(
     registry, store = Registry(settings.registry_url), ModelStore(settings.home)
     with scenario_lock(settings.home, scenario, holder="tidy", wait_seconds=settings.wait_seconds) as lock:
         # gather
-        events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, ERASED, *MOVES))
+        events = registry.events(scenario, kinds=(*MODEL_CHANGES, REBUILT, ERASED))
         statuses, rebuilds = model_version_statuses(events), last_rebuilds(events)
         stored, arms = store.tags(scenario), registry.arms(scenario)
 

@@ -16,7 +16,7 @@ from releve.core.names import ModelTag, check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, REBUILT
+from releve.domain.registry.chain import APPROVALS, CHALLENGED, MODEL_CHANGES, MONITORED, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
@@ -55,7 +55,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     """Read what registry, model store and git know of a model version."""
     scenario = check_scenario_name(ModelTag.parse(model).scenario)
     with closing(Registry(settings.registry_url)) as registry:
-        events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, *MOVES))
+        events = registry.events(scenario, kinds=(*MODEL_CHANGES, REBUILT))
         judgements = [each for each in events if each.kind == CHALLENGED and each.payload["model"] == model]
         judgement = judgements[-1] if judgements else None
         runs = registry.newest(scenario, kinds=[MONITORED])
@@ -68,6 +68,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
     status = model_version_statuses(events).get(model)
     released = [each for each in events if (release := release_of(each)) and release.model == model]
+    asked = [each for each in events if each.kind in APPROVALS and each.payload["subject"]["model"] == model]
     rebuilt = [each for each in events if each.kind == REBUILT and each.read(ModelRebuilt).model == model]
     record = ModelRecord(
         model=model,
@@ -76,7 +77,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         judgement=judgement,
         description=description,
         monitoring=run.read(MonitoringRun) if run else None,
-        history=sorted((*judgements, *released, *rebuilt), key=lambda event: event.number),
+        history=sorted((*judgements, *asked, *released, *rebuilt), key=lambda event: event.number),
     )
     if not record.challenger:
         return record

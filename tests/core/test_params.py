@@ -163,6 +163,14 @@ def test_several_mistakes_are_told_at_once():
         ("search", "trials", [0, 1], [-1]),
         ("compute", "address", ["", "tcp://127.0.0.1:8786"], ["127.0.0.1:8786", "tcp://", None]),
         ("compute", "workers", [0, 1], [-1]),
+        ("release", "expires_hours", [0, 72.5], [-0.1]),
+        ("release", "approval", ["none"], ["maybe", True, None]),
+        (
+            "release",
+            "approvers",
+            [{}, {"a.b@c-d_e": "ab" * 32}],
+            [{"a b": "ab" * 32}, {"": "ab" * 32}, {"a": "AB" * 32}],
+        ),
         ("train", "options", [{}], [{"x": [1]}, [], None, {"scale": "minmax"}]),
     ],
 )
@@ -200,6 +208,27 @@ def test_what_names_no_recipe_is_refused_in_one_sentence(value):
         make_params(train={"recipe": value})
 
 
+@pytest.mark.parametrize(("approval", "needed"), [("none", 0), ("required", 1), ("two_people", 2)])
+def test_as_many_people_are_named_as_have_to_approve(approval, needed):
+    named = {name: letter * 64 for name, letter in (("anna", "a"), ("ben", "b"))}
+
+    for count in range(3):
+        rules = {"approval": approval, "approvers": dict([*named.items()][:count])}
+        if count >= needed:
+            assert make_params(release=rules).release.people == needed
+        else:
+            with pytest.raises(BadInput, match=rf"'release.approvers' names {count}; `releve approver NAME` makes"):
+                make_params(release=rules)
+
+
+@pytest.mark.parametrize("approvers", [{"anna": "secret"}, {"anna secret": "a" * 64}, {"a": "b" * 64, "c": "b" * 64}])
+def test_wrong_approvers_are_refused_and_no_token_is_repeated(approvers):
+    with pytest.raises(BadInput, match=r"'release\.approvers' (has|gives)") as error:
+        make_params(release={"approvers": approvers})
+
+    assert "secret" not in str(error.value) or "anna secret" in approvers  # a name is no secret
+
+
 def test_a_check_cannot_both_refuse_a_file_and_be_ignored():
     with pytest.raises(BadInput, match=r"'batch.ignore' is \['missing'\], but batch.refuse lists missing, too"):
         make_params(batch={"refuse": ["missing", "time_back"], "ignore": ["missing"]})
@@ -213,8 +242,8 @@ def test_every_setting_that_a_message_names_exists():
     assert set(named) - {*known_keys()} == set()
 
 
-def test_there_are_at_most_90_settings():
-    assert len(known_keys()) <= 90
+def test_there_are_at_most_93_settings():
+    assert len(known_keys()) <= 93
 
 
 def test_merging_leaves_both_arguments_alone():

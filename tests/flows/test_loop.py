@@ -40,7 +40,7 @@ pytestmark = [
 
 ANSWERED_WINDOWS = (4, 5, 6)
 EVENT_SECONDS = 30
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest")
+FLOWS = ("ingest", "monitor", "retrain", "release", "approval", "rollback", "arms", "compare", "lifecycle", "backtest")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ from releve.domain.registry.chain import (
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, release_of
 from releve.domain.registry.release import Release
 
-__all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleArms", "StaleRelease"]
+__all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleArms", "StaleEvents", "StaleRelease"]
 
 PAGE_EVENTS = 16  # that are read at once, where mostly the newest is wanted
 ATTEMPTS = 100  # to take the next number; each one lost means that somebody else's event was written
@@ -67,6 +67,12 @@ class StaleArms(Conflict):
     """The arms changed since the caller read them."""
 
     code = "stale_arms"
+
+
+class StaleEvents(Conflict):
+    """Something was written since the caller read the events that it decided by."""
+
+    code = "stale_events"
 
 
 class ChainBroken(Conflict):
@@ -108,11 +114,24 @@ class Registry:
 
     def append(self, scenario: str, payload: EventPayload, *, reason: str, actor: str) -> Event:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
-        if payload.kind in POINTER_MOVES:
-            raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
-        if payload.kind in ARM_CHANGES:
-            raise BadInput(f"a {payload.kind!r} event changes arms: write it with `start_arms` or `end_arms`")
+        _check_moves_nothing(payload)
         return self._write(scenario, payload, reason=reason, actor=actor)
+
+    def append_unless(
+        self, scenario: str, payload: EventPayload, *, kinds: Sequence[str], after: int, reason: str, actor: str
+    ) -> Event:
+        """Write an event like `append`, unless one of `kinds` was written after event `after`: compare and swap.
+
+        Raises StaleEvents then, and nothing is written.
+        """
+        _check_moves_nothing(payload)
+        return self._write(
+            scenario,
+            payload,
+            reason=reason,
+            actor=actor,
+            swap=lambda connection, _: _check_newest(connection, scenario, kinds, after),
+        )
 
     def move(
         self,
@@ -453,6 +472,20 @@ def _insert(connection: sa.Connection, scenario: str, events: Sequence[Event]) -
     for table, event in ((POINTERS, serving_move(events)), (ARMS, arms_start(events))):
         if event:
             connection.execute(table.insert().values(scenario=scenario, number=event.number))
+
+
+def _check_moves_nothing(payload: EventPayload) -> None:
+    if payload.kind in POINTER_MOVES:
+        raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
+    if payload.kind in ARM_CHANGES:
+        raise BadInput(f"a {payload.kind!r} event changes arms: write it with `start_arms` or `end_arms`")
+
+
+def _check_newest(connection: sa.Connection, scenario: str, kinds: Sequence[str], after: int) -> None:
+    """An event that is written at the same moment takes the same number in the chain: one of both begins anew."""
+    newer = (_EVENT_ROW.scenario == scenario) & (_EVENT_ROW.number > after) & _EVENT_ROW.kind.in_(kinds)
+    if connection.scalar(sa.select(_EVENT_ROW.number).where(newer).limit(1)) is not None:
+        raise StaleEvents(f"something else happened to {scenario!r} meanwhile: read it again and decide afresh")
 
 
 def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expected: int | None, number: int) -> None:

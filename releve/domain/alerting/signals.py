@@ -10,7 +10,19 @@ from enum import StrEnum
 from releve.core.params import Alerts
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, SILENT, Event
+from releve.domain.registry.chain import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REFUSED,
+    APPROVAL_REQUESTED,
+    APPROVAL_VOIDED,
+    ARCHIVED,
+    CHALLENGED,
+    MONITORED,
+    RELEASED,
+    ROLLED_BACK,
+    SILENT,
+    Event,
+)
 from releve.domain.registry.events import (
     Challenger,
     ModelReleased,
@@ -20,11 +32,18 @@ from releve.domain.registry.events import (
 )
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT)  # events that can say something
+APPROVAL_STATES = {  # by the kind of the event
+    APPROVAL_REQUESTED: "waits",
+    APPROVAL_REFUSED: "refused",
+    APPROVAL_EXPIRED: "expired",
+    APPROVAL_VOIDED: "settled",  # by what is told of itself
+}
+# events that can say something
+KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT, *APPROVAL_STATES)
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
-RETRAINING, MONITORING = "retraining", "monitoring"
-SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, MONITORING)
+RETRAINING, APPROVAL, MONITORING = "retraining", "approval", "monitoring"
+SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, APPROVAL, MONITORING)
 
 
 class Level(StrEnum):
@@ -55,6 +74,10 @@ LEVELS: Mapping[tuple[str, str], Level] = {
     (RETRAINING, "refreshed"): Level.CALM,
     (RETRAINING, "naive"): Level.ALARM,
     (RETRAINING, "rolled_back"): Level.NEWS,
+    (APPROVAL, "waits"): Level.NEWS,
+    (APPROVAL, "refused"): Level.NEWS,
+    (APPROVAL, "expired"): Level.NEWS,
+    (APPROVAL, "settled"): Level.CALM,
     (MONITORING, "silent"): Level.ALARM,
     (MONITORING, "regular"): Level.CALM,
     **{(subject, ARCHIVED): Level.CALM for subject in SUBJECTS},
@@ -109,6 +132,10 @@ def _signals(event: Event) -> Iterator[Signal]:
         state = RELEASE_STATES[released.change]
         # the naive answer is the same, whatever rows it was made of
         yield Signal(RETRAINING, state, "" if state == "naive" else released.release.model)
+        if released.approval:
+            yield Signal(APPROVAL, "settled", released.release.model)
+    if event.kind in APPROVAL_STATES:
+        yield Signal(APPROVAL, APPROVAL_STATES[event.kind], str(event.payload["subject"]["model"]))
     if event.kind == SILENT:
         yield Signal(MONITORING, "silent", hours=event.read(MonitoringSilent).hours)
     if event.kind != MONITORED:

@@ -15,10 +15,12 @@ from itertools import takewhile
 
 from releve.domain.alerting.alert_state import AlertState
 from releve.domain.alerting.signals import DATA, QUALITY, Signal, signals_of_run
+from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.health.health import HealthCause, HealthEvidence, assess_health
 from releve.domain.quality.staleness import UNLABELLED
 from releve.domain.registry.chain import (
     ALERTED,
+    APPROVAL_REQUESTED,
     ARM_CHANGES,
     CHALLENGED,
     INGESTED,
@@ -34,7 +36,7 @@ from releve.domain.registry.release import Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
 # the newest event of each of these tells, beside the monitoring runs
-TELLING = (INGESTED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ALERTED)
+TELLING = (INGESTED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, APPROVAL_REQUESTED, ALERTED)
 MOST_RUNS = 32  # monitoring runs that are read; a state that lasts longer has its beginning from the alerts
 GRACE = timedelta(hours=6)  # a run that fits for hours releases, and brings the index up to date, at its end
 LEDGER_GRACE = timedelta(days=7)  # weekly runs are no fault
@@ -51,6 +53,7 @@ class NeedKind(StrEnum):
     DEGRADED = "degraded"
     BROKEN_DATA = "broken data"
     TAKEN_BACK = "taken back"  # the release before serves again, and the rows that made the harm are still there
+    WAITING_APPROVAL = "waiting approval"  # of the people who let a release in
     REFUSED_FILES = "refused files"
     UNRELEASED = "not released"  # an accepted challenger
     SILENT = "not monitored"
@@ -68,7 +71,7 @@ class Need:
     kind: NeedKind
     since: str  # ISO 8601, UTC; "" where nothing tells
     about: str = ""  # the model version, file, batch or day that it concerns; of UNREADABLE the error
-    count: int = 1  # of REFUSED_FILES and of batches that the index lacks
+    count: int = 1  # of REFUSED_FILES, of people that WAITING_APPROVAL misses, and of batches that the index lacks
     run: MonitoringRun | None = None  # that shows it
     cause: HealthCause | None = None  # of NOTHING_SERVES
     limit_hours: float = 0.0  # of SILENT
@@ -112,6 +115,7 @@ class ScenarioFacts:
     runs: tuple[SeenRun, ...] = ()
     release: Release | None = None  # what serves
     since: str = ""  # ISO 8601, UTC: when it went into service
+    approval: Approval | None = None  # the newest request, as its events left it
     refused: tuple[RefusedFile, ...] = ()
     oldest_ledger_day: str = ""  # YYYYMMDD: the oldest that is not compacted; "" for none
     silence_hours: float = 0.0  # alerts.silence_hours
@@ -220,6 +224,13 @@ def _taken_back(known: ScenarioFacts) -> Need | None:
     return Need(known.scenario, NeedKind.TAKEN_BACK, move.at, harm.model)
 
 
+def _waiting_approval(known: ScenarioFacts) -> Need | None:
+    asked = known.approval
+    if asked is None or asked.state is not ApprovalState.WAITING:
+        return None
+    return Need(known.scenario, NeedKind.WAITING_APPROVAL, asked.at, asked.request.subject.model, asked.missing)
+
+
 def _refused_files(known: ScenarioFacts) -> Need | None:
     if not known.refused:
         return None
@@ -228,7 +239,12 @@ def _refused_files(known: ScenarioFacts) -> Need | None:
 
 
 def _unreleased(known: ScenarioFacts) -> Need | None:
-    """Where nothing happened to the newest challenger: it does not take part in live traffic, and was not stopped."""
+    """Where nothing happened to the newest challenger: it does not take part in live traffic, and was not stopped.
+
+    What waits for people is a need of its own, and what a person refused is none.
+    """
+    if known.approval and known.approval.state in (ApprovalState.WAITING, ApprovalState.REFUSED):
+        return None
     event, later = known.newest(CHALLENGED), known.newest(*MOVES, *ARM_CHANGES)
     if event is None or not known.release or not known.is_past(event.at, GRACE):
         return None
@@ -290,6 +306,7 @@ NEEDS: tuple[Callable[[ScenarioFacts], Need | None], ...] = (
     _degraded,
     _broken_data,
     _taken_back,
+    _waiting_approval,
     _refused_files,
     _unreleased,
     _silent,

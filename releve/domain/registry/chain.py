@@ -26,8 +26,16 @@ POINTER_MOVES = (*MOVES, INDEX_MOVED)  # the kinds that change what serves
 ARMS_STARTED, ARMS_ENDED = "arms_started", "arms_ended"
 ARMS_COMPARED = "arms_compared"
 ARM_CHANGES = (ARMS_STARTED, ARMS_ENDED)  # the kinds that change which challenger takes part in live traffic
+APPROVAL_REQUESTED, APPROVAL_CODE_ISSUED = "approval_requested", "approval_code_issued"
+APPROVED, APPROVAL_REFUSED, APPROVAL_UNCOUNTED = "approved", "approval_refused", "approval_uncounted"
+APPROVAL_VOIDED, APPROVAL_EXPIRED = "approval_voided", "approval_expired"
+APPROVALS = (  # the kinds that tell how people were asked, and what they said
+    *(APPROVAL_REQUESTED, APPROVAL_CODE_ISSUED, APPROVED, APPROVAL_REFUSED, APPROVAL_UNCOUNTED),
+    *(APPROVAL_VOIDED, APPROVAL_EXPIRED),
+)
+MODEL_CHANGES = (CHALLENGED, *MOVES, *APPROVALS, ARCHIVED)  # the kinds that can change the state of a model version
 KINDS = (
-    *(INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED),
+    *(INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED, *APPROVALS),
     *(ARCHIVED, ALERTED, REBUILT, ERASED, SILENT),
 )
 

@@ -117,6 +117,8 @@ class ModelReleased(EventPayload):
 
     release: Release
     change: ReleaseChange = ReleaseChange.REFRESH
+    approval: int = 0  # number of the event that asked people; 0 where nobody had to be asked
+    approved_by: tuple[str, ...] = ()  # who let it in
 
 
 class ShownHarm(DocumentPart):

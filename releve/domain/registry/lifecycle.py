@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from releve.core.errors import Conflict
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.chain import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REFUSED,
+    APPROVAL_REQUESTED,
+    APPROVAL_VOIDED,
+    ARCHIVED,
+    CHALLENGED,
+    RELEASED,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Event,
+)
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import (
     CHALLENGER,
@@ -29,6 +40,7 @@ class StatusChange:
     reason: str  # the event's; of a release empty where the gate's decision is the reason
     model: str  # that the event put into service, "" for none
     left: str  # the champion before the event, "" for none
+    by: str = ""  # the event's actor
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
     for event in events:
         champion = next((model for model in reversed(states) if states[model] == CHAMPION), "")
         moves = MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
+        if event.kind == RELEASED and moves and _may_come_back(statuses.get(moves[0][0])):
+            moves = [(moves[0][0], CHALLENGER), *moves]
         for model, state in moves:
             try:
                 check_can_become(statuses[model].state if model in statuses else UNEVALUATED, state)
@@ -108,8 +122,35 @@ def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
     return [(model, CHAMPION), *others]
 
 
+def _may_come_back(status: ModelVersionStatus | None) -> bool:
+    """Whether it was refused by no gate: live labels showed a gain that the gate had not found, or nobody has to
+    approve it any more."""
+    refused = status is not None and status.state == REFUSED
+    return status is not None and refused and (status.challenger.promote or status.challenger.inconclusive)
+
+
+def _asks(event: Event, states: Mapping[str, str]) -> list[Move]:
+    """People are asked, also once more after a request that nobody answered, or for what live labels showed."""
+    model = _asked_for(event)
+    return [(model, CHALLENGER)] if states.get(model) == REFUSED else []
+
+
+def _ends_request(event: Event, states: Mapping[str, str]) -> list[Move]:
+    model = _asked_for(event)
+    return [(model, REFUSED)] if states.get(model) == CHALLENGER else []
+
+
+def _asked_for(event: Event) -> str:
+    """Return the model of an event of `domain.approval`, which stands above this subject."""
+    return str(event.payload["subject"]["model"])
+
+
 MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
     CHALLENGED: _moves_of_challenge,
+    APPROVAL_REQUESTED: _asks,
+    APPROVAL_REFUSED: _ends_request,
+    APPROVAL_VOIDED: _ends_request,
+    APPROVAL_EXPIRED: _ends_request,
     RELEASED: _takes_over,
     ROLLED_BACK: _takes_over,
     WITHDRAWN: lambda _, states: [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN],
@@ -126,6 +167,6 @@ def _status(event: Event, state: str, before: ModelVersionStatus | None, *, cham
     if event.kind == CHALLENGED or before is None:
         return ModelVersionStatus(state, event.at, event.read(Challenger))
     release = release_of(event)
-    change = StatusChange(event.kind, state, event.reason, release.model if release else "", champion)
+    change = StatusChange(event.kind, state, event.reason, release.model if release else "", champion, event.actor)
     earlier = before.changes if (before.state, state) == (PREVIOUS, RETIRED) else ()
     return ModelVersionStatus(state, event.at, before.challenger, (*earlier, change))

@@ -26,6 +26,7 @@ class DueReason(StrEnum):
     FILES = "files"  # they wait in the incoming folder
     SOURCE = "source"  # a query has to be asked for new rows
     REFRESH = "refresh"  # enough rows came in since the last challenge
+    APPROVAL = "approval"  # it was given, and the release is missing; or nobody gave it in time
     MONITORING = "monitoring"  # the last monitoring run is a day ago
     SILENCE = "silence"  # ... or longer than alerts.silence_hours
 
@@ -65,6 +66,8 @@ class ScenarioEvents(DocumentPart):
     newest_batch: int = 0  # number of the event of the newest batch; 0: none
     new_batches: int = 0  # since the last challenge
     new_rows: int = 0
+    approval: int = 0  # number of the event of a request for approval that is open; 0: none
+    approval_due: datetime | None = None  # when a run has to see to it; None: people have time without end
 
     @property
     def watched_since(self) -> datetime | None:
@@ -103,6 +106,8 @@ def due_run(facts: DueFacts, now: datetime) -> DueRun | None:
         return DueRun("lifecycle" if whole else "monitor", reason, f"monitoring/{since}/{day}")
     if events.serves_since and not plan.has_cron and _refresh_may_be_due(plan, events, now):
         return DueRun("lifecycle", DueReason.REFRESH, f"refresh/{events.newest_batch}/{day}")
+    if events.approval and events.approval_due and now >= events.approval_due:
+        return DueRun("approval", DueReason.APPROVAL, f"approval/{events.approval}/{hour}")
     if facts.waiting:
         return DueRun("ingest", DueReason.FILES, f"files/{facts.waiting}/{hour}")
     if plan.has_source:

@@ -7,6 +7,12 @@ from itertools import groupby
 from releve.core.formatting import to_the_minute
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted
 from releve.domain.registry.chain import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REFUSED,
+    APPROVAL_REQUESTED,
+    APPROVAL_UNCOUNTED,
+    APPROVAL_VOIDED,
+    APPROVED,
     ARM_CHANGES,
     ARMS_STARTED,
     CHALLENGED,
@@ -19,9 +25,9 @@ from releve.domain.registry.chain import (
 )
 from releve.domain.registry.events import Challenger, ModelRolledBack, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.approval_messages import history_reason
 from releve.reporting.arms_messages import describe_arms
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
-from releve.reporting.gate_messages import event_reason
 from releve.reporting.messages import describe_cause, describe_due, describe_payoff
 from releve.reporting.page.evidence import PageEvidence
 
@@ -33,6 +39,17 @@ TITLES = {  # of a move
     ROLLED_BACK: ("rolled back to", Tone.BAD),
     WITHDRAWN: ("withdrawn: nothing serves", Tone.BAD),
 }
+
+
+PEOPLE = {  # of what came of a request for approval
+    APPROVAL_REQUESTED: ("waits for people", Tone.WATCH),
+    APPROVED: ("approved by {who}", Tone.GOOD),
+    APPROVAL_REFUSED: ("refused by {who}", Tone.BAD),
+    APPROVAL_UNCOUNTED: ("an answer of {who} that does not count", Tone.NEUTRAL),
+    APPROVAL_VOIDED: ("waits for people no more: voided", Tone.NEUTRAL),
+    APPROVAL_EXPIRED: ("waits for people no more: expired", Tone.BAD),
+}
+DECIDED = (MONITORED, CHALLENGED, *PEOPLE, *ARM_CHANGES, *MOVES)  # kinds of events that the journal tells
 
 
 def decisions(evidence: PageEvidence) -> list[Block]:
@@ -47,7 +64,7 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 
 def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
     """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
-    decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *ARM_CHANGES, *MOVES)]
+    decided = [event for event in events if event.kind in DECIDED]
 
     def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
         number, event = numbered
@@ -72,6 +89,9 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             against = f", against {challenger.champion}" if challenger.champion else ", the first one"
             title = f"the gate {verdict} {challenger.model}{naive}{against}"
             yield JournalEntry(at, title, challenger.sentences, tone)
+        elif newest.kind in PEOPLE:
+            title, tone = PEOPLE[newest.kind]
+            yield JournalEntry(at, title.format(who=newest.actor), (history_reason(newest),), tone)
         elif newest.kind == ARMS_STARTED:
             yield JournalEntry(at, describe_arms(newest.read(ArmsStarted)), (newest.reason,))
         elif newest.kind in ARM_CHANGES:
@@ -83,7 +103,7 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             (moved, tone), release = TITLES[newest.kind], release_of(newest)
             if newest.kind == ROLLED_BACK and newest.read(ModelRolledBack).harm:
                 moved = "rolled back by itself to"
-            yield JournalEntry(at, f"{moved} {release.model}" if release else moved, (event_reason(newest),), tone)
+            yield JournalEntry(at, f"{moved} {release.model}" if release else moved, (history_reason(newest),), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:

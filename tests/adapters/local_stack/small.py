@@ -15,7 +15,10 @@ from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[3]
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "arms", "compare", "lifecycle", "backtest", "fleet")
+FLOWS = (
+    *("ingest", "monitor", "retrain", "release", "approval", "rollback"),
+    *("arms", "compare", "lifecycle", "backtest", "fleet"),
+)
 FLOW = """
 import os
 from pathlib import Path

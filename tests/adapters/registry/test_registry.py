@@ -19,7 +19,14 @@ import pytest
 import sqlalchemy as sa
 
 from releve.adapters.registry import database
-from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleArms, StaleRelease
+from releve.adapters.registry.registry import (
+    ChainBroken,
+    Registry,
+    RegistryUnavailable,
+    StaleArms,
+    StaleEvents,
+    StaleRelease,
+)
 from releve.core.errors import BadInput, Conflict
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
 from releve.domain.neighbours.index_versions import IndexVersion
@@ -296,7 +303,9 @@ def test_what_was_released_serves(registry):
 
     assert current.release == a_release("v1")
     assert (current.number, current.since) == (event.number, event.at) == (2, "2026-05-31T13:00:00.000000+00:00")
-    assert event.payload == {"format": 1, "release": a_release("v1").model_dump(mode="json"), "change": "refresh"}
+    assert event.payload["release"] == a_release("v1").model_dump(mode="json")
+    others = {name: value for name, value in event.payload.items() if name != "release"}
+    assert others == {"format": 1, "change": "refresh", "approval": 0, "approved_by": []}
     assert registry.current("bike") is None
 
 
@@ -858,6 +867,51 @@ def test_exactly_one_of_many_contenders_moves_the_release(url, first, open_regis
     assert len(winners) == 1
     assert serving(registry) == f"digits:{winners[0]}"
     assert registry.verify() == (2 if first else 1)
+
+
+def test_an_event_is_written_unless_another_one_of_those_kinds_came_first(registry):
+    seen = append(registry, kind="ingested").number
+    append(registry, kind="monitored")
+
+    written = answer(registry, after=seen)
+
+    assert written.number == 3
+    with pytest.raises(StaleEvents, match="something else happened to 'digits' meanwhile"):
+        answer(registry, after=seen)
+    assert answer(registry, after=written.number).number == 4
+    assert registry.verify() == 4
+
+
+def test_other_scenarios_do_not_stand_in_the_way_of_an_event(registry):
+    append(registry, scenario="bike", kind="ingested")
+
+    assert answer(registry, after=0).number == 1
+
+
+@pytest.mark.parametrize("kind", [*POINTER_MOVES, *ARM_CHANGES])
+def test_no_event_that_moves_something_is_written_so(registry, kind):
+    with pytest.raises(BadInput, match="write it with"):
+        answer(registry, after=0, kind=kind)
+
+
+def test_of_many_who_answer_at_once_one_is_heard(registry):
+    def attempt(_):
+        try:
+            return answer(registry, after=0).number
+        except StaleEvents:
+            return 0
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        numbers = list(pool.map(attempt, range(20)))
+
+    assert sorted(numbers) == [0] * 19 + [1]
+    assert registry.verify() == 1
+
+
+def answer(registry, *, after, kind="ingested"):
+    return registry.append_unless(
+        "digits", note(kind, {}), kinds=["ingested"], after=after, reason="so be it", actor="ana"
+    )
 
 
 def test_threads_share_one_registry(registry):

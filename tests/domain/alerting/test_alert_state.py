@@ -9,7 +9,17 @@ from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, f
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.staleness import ExceededLimit
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, SILENT
+from releve.domain.registry.chain import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REFUSED,
+    APPROVAL_REQUESTED,
+    APPROVAL_VOIDED,
+    ARCHIVED,
+    CHALLENGED,
+    RELEASED,
+    ROLLED_BACK,
+    SILENT,
+)
 from releve.domain.registry.events import ModelReleased, ModelRolledBack, MonitoringSilent
 from releve.domain.trigger.rollback import RollbackDecision
 from tests.events import make_challenger
@@ -104,7 +114,7 @@ def test_every_subject_can_be_muted_and_has_a_case_here():
     assert params(muted=list(SUBJECTS)).muted == SUBJECTS
     tried = {(subject, state) for subject, *states, _, _ in CASES for state in states}
     others = {subject for subject, state in set(LEVELS) - tried if state != ARCHIVED}
-    assert others == {"retraining", "monitoring"}
+    assert others == {"retraining", "approval", "monitoring"}
 
 
 @pytest.mark.parametrize(
@@ -332,3 +342,35 @@ def test_the_state_survives_its_event():
     state, _ = advance(AlertState(), numbered(monitored_event(drift=drift("drift"), search=True)), params())
 
     assert AlertState.model_validate(state.model_dump(mode="json")) == state
+
+
+def told_of_people(kind, *, day=0.0, model=MODEL):
+    return make_event(kind, {"subject": {"model": model}}, day=day)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(APPROVAL_REQUESTED, "waits"), (APPROVAL_REFUSED, "refused"), (APPROVAL_EXPIRED, "expired")],
+)
+def test_a_release_that_waits_for_people_and_what_came_of_it_are_sent_once(kind, state):
+    made = alerts_of(told_of_people(kind), monitored_event(day=3), told_of_people(kind, day=4))
+
+    assert [each for each in shown(made) if each[0] == "approval"] == [("approval", state, RAISED)]
+
+
+def test_each_model_that_waits_is_sent_and_what_is_out_of_date_is_not():
+    requests = [told_of_people(APPROVAL_REQUESTED, day=day, model=model) for day, model in enumerate((MODEL, OTHER))]
+
+    made = alerts_of(requests[0], told_of_people(APPROVAL_VOIDED, day=0.5), requests[1])
+
+    assert shown(made) == [("approval", "waits", RAISED)] * 2
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, []), (7, [("approval", "waits", RAISED)])])
+def test_the_release_of_what_was_approved_settles_it_and_one_that_nobody_was_asked_for_says_nothing(number, told):
+    before = [told_of_people(APPROVAL_REQUESTED)] if number else []
+    released = ModelReleased(release=RELEASE, approval=number).model_dump(mode="json")
+
+    made = alerts_of(*before, make_event(RELEASED, released, day=1))
+
+    assert [each for each in shown(made) if each[0] == "approval"] == told

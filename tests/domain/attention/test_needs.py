@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from releve.domain.alerting.alert_state import AlertState, SubjectState
+from releve.domain.approval.answers import Answer
 from releve.domain.attention.needs import (
     MOST_RUNS,
     Need,
@@ -26,6 +27,7 @@ from releve.domain.registry.chain import ALERTED, ARMS_ENDED, INDEX_MOVED, MONIT
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ReleaseChange, ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.rollback import RollbackDecision
+from tests.approvals import ANNA, Story, make_request
 from tests.events import make_ingested
 from tests.page_histories import (
     MODEL,
@@ -304,3 +306,41 @@ def test_the_alerts_know_the_beginning_of_what_lasts_longer_than_runs_are_read()
 
     assert needs(*FIRST, *broken, state, day=60) == [(NeedKind.BROKEN_DATA, at(3))]
     assert needs(*FIRST, *broken[1:], state, day=60) == [(NeedKind.BROKEN_DATA, at(11))]
+
+
+def asked(*said, people=1):
+    story = Story(make_request(MODEL, people=people))
+    for answer, person in said:
+        story.say(answer, person)
+    return story.approval
+
+
+def test_a_release_that_waits_for_people_needs_them_from_the_first_hour_on():
+    (need,) = what_needs_a_person(facts(*FIRST, monitored_event(day=1), day=1.1, approval=asked(people=2)))
+
+    assert (need.kind, need.about, need.count) == (NeedKind.WAITING_APPROVAL, MODEL, 2)
+    assert need.since == asked().at
+
+
+@pytest.mark.parametrize(
+    ("said", "is_waited_for"), [([(Answer.APPROVE, ANNA)], True), ([(Answer.REFUSE, ANNA)], False)]
+)
+def test_who_was_waited_for_and_has_answered_is_waited_for_no_more(said, is_waited_for):
+    known = facts(*FIRST, monitored_event(day=1), day=1.1, approval=asked(*said, people=2))
+
+    assert [need.count for need in what_needs_a_person(known)] == ([1] if is_waited_for else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        ([], [NeedKind.WAITING_APPROVAL]),
+        ([(Answer.REFUSE, ANNA)], []),
+        ([(Answer.APPROVE, ANNA)], [NeedKind.UNRELEASED]),
+    ],
+)
+def test_an_accepted_challenger_is_unreleased_unless_it_waits_for_people_or_one_of_them_refused_it(said, kinds):
+    newer = challenge_event(promote=True, day=1, model=SECOND)
+    known = facts(*FIRST, newer, monitored_event(day=1.5), day=2, approval=asked(*said))
+
+    assert [need.kind for need in what_needs_a_person(known)] == kinds

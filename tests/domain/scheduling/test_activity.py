@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import datetime
 
+from releve.domain.approval.answers import Answer
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, INGESTED, SILENT, WITHDRAWN
-from releve.domain.scheduling.activity import KINDS, read_activity
+from releve.domain.scheduling.activity import KINDS, RELEASE_GRACE, read_activity
 from releve.domain.scheduling.due import ScenarioEvents
+from tests.approvals import ANNA, EXPIRES, Story, make_request
 from tests.events import make_ingested
-from tests.page_histories import at, challenge_event, make_event, monitored_event, release_event
+from tests.page_histories import MODEL, at, challenge_event, make_event, monitored_event, release_event
 
 
 def ingested(*, day, rows=50):
@@ -75,3 +77,34 @@ def test_no_more_is_read_than_is_needed():
 
     assert read_activity(endless()).monitored == 4
     assert {CHALLENGED, INGESTED, SILENT} < {*KINDS}
+
+
+def people(*said, day=2.0, **changes):
+    """Events of a request, each an hour after the other."""
+    story = Story(make_request(MODEL, **changes))
+    for answer in said:
+        story.say(answer, ANNA)
+    return [replace(event, at=at(day + number / 24)) for number, event in enumerate(story.events)]
+
+
+def test_a_request_for_approval_is_seen_to_when_its_time_is_over():
+    found = activity(challenge_event(day=1, promote=True), *people())
+
+    assert (found.approval, found.approval_due) == (2, datetime.fromisoformat(EXPIRES))
+    without_end = activity(challenge_event(day=1, promote=True), *people(expires_at=""))
+    assert (without_end.approval, without_end.approval_due) == (2, None)
+
+
+def test_an_approval_is_seen_to_where_its_release_does_not_follow_at_once():
+    approved = people(Answer.APPROVE)
+    found = activity(challenge_event(day=1, promote=True), *approved)
+
+    assert (found.approval, found.approval_due) == (2, datetime.fromisoformat(approved[-1].at) + RELEASE_GRACE)
+    assert activity(challenge_event(day=1, promote=True), *approved, release_event(day=3)).approval == 0
+
+
+def test_what_a_person_refused_or_a_newer_challenger_has_replaced_is_not_seen_to():
+    refused = activity(challenge_event(day=1, promote=True), *people(Answer.REFUSE))
+    replaced = activity(challenge_event(day=1, promote=True), *people(), challenge_event(day=3, promote=True))
+
+    assert refused.approval == replaced.approval == 0

@@ -158,3 +158,15 @@ def test_silence_is_counted_from_the_last_run_or_the_release():
 @pytest.mark.parametrize(("told", "is_news"), [(None, True), (22.9, False), (23, True)])
 def test_a_silence_is_told_once_a_day(told, is_news):
     assert silence_is_news(ScenarioEvents(silent_at=told and ago(told)), NOW) is is_news
+
+
+@pytest.mark.parametrize(("hours", "is_due"), [(-0.01, False), (0, True), (0.01, True)])
+def test_a_request_for_approval_is_seen_to_at_its_time_and_before_files(hours, is_due):
+    found = due(waiting="f1", approval=7, approval_due=ago(hours))
+
+    assert shown(found) == (("approval", "approval") if is_due else ("ingest", "files"))
+    assert not is_due or found.key == "approval/7/2026-01-05T09"
+
+
+def test_a_request_without_an_end_is_never_due():
+    assert due(approval=7) is None

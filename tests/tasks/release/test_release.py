@@ -16,7 +16,8 @@ from releve.core.params import GateOverride
 from releve.domain.neighbours import embedding
 from releve.domain.neighbours.index_design import IndexDesign, Metric
 from releve.domain.registry.chain import RELEASED
-from tasks.release.release import NotAccepted, check_accepted, release
+from tasks.release.acceptance import NotAccepted, check_accepted
+from tasks.release.release import release
 from tasks.release.retrain import last_challenger
 from tests.events import make_challenger
 from tests.serving.process import free_port

@@ -14,7 +14,8 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import ROLLED_BACK
 from releve.domain.registry.events import ShownHarm
 from tasks.ingestion.ingest import ingest
-from tasks.release.release import NotAccepted, release
+from tasks.release.acceptance import NotAccepted
+from tasks.release.release import release
 from tasks.release.retrain import NewestRollback, newest_rollback, retrain
 from tasks.release.rollback import rollback
 from tests.serving.process import free_port

@@ -1,0 +1,1 @@
+"""Releases that wait until people have said yes."""
