@@ -23,10 +23,10 @@ from releve.adapters.prediction_ledger.erasure import PLACES, AnswersToErase, er
 from releve.adapters.prediction_ledger.hash_key import read_key
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
-from releve.core.errors import BadInput, NotFound, Unavailable
+from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
 from releve.core.settings import Settings
 from releve.domain.erasure.erasure import ErasedIds, Erasure, Place, RowsErased, id_hash
-from releve.domain.registry.chain import ERASED
+from releve.domain.registry.chain import ERASED, KINDS
 from releve.domain.schema.schema import BATCH, ROW
 from tasks.history import events_of
 from tasks.ingestion.batches import OpenBatches, read_batches
@@ -56,7 +56,7 @@ def erase(
     alone. The same call again completes what was killed, or what a service still held open. `dry_run`: only find the
     rows, without the files that wait.
 
-    Raises NotFound for an id that no place has, BadInput, ScenarioBusy, IndexUnavailable before anything is touched,
+    Raises NotFound for an id that no place has, Conflict where the registry is not the scenario's, BadInput, ScenarioBusy, IndexUnavailable before anything is touched,
     and Unavailable where the remote, the index or a disk fails on the way.
     """
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
@@ -65,10 +65,16 @@ def erase(
     if wanted.in_text(reason.encode(errors="replace")):
         raise BadInput("the reason names an id, and the history keeps it for ever; say why without it")
     with scenario_lock(settings.home, scenario, holder="erase", wait_seconds=settings.wait_seconds) as lock:
+        branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
+        if branch.tip() and next(registry.newest(scenario, kinds=KINDS), None) is None:  # what it is told would be lost
+            raise Conflict(
+                f"{branch.name} has batches, and the registry has nothing of {scenario}: is RELEVE_REGISTRY_URL right, or "
+                f"was its file moved away? Bring it back; if it is lost, make ingest SCENARIO={scenario} tells it the "
+                "batches anew"
+            )
         if not dry_run:
             check_index(settings, scenario)
             ingest(settings, scenario, actor=actor)
-        branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if branch.tip() is None:
             raise NotFound(f"{scenario} has no batches yet, so that there is nothing to erase")
         run = _Run(settings, truth, state, branch, lock, wanted, key, registry, progress)

@@ -129,7 +129,9 @@ class _Copies:
                     path = f"{DATA}/{owner}/{digest}"
                     known = self._rows.get(path)
                     if known is None or not self._has(known):
-                        known = self._copy(path, _whole(remote, digest, scratch / "rows"))
+                        if (source := _whole(remote, digest, scratch / "rows")) is None:
+                            continue
+                        known = self._copy(path, source)
                     self._rows[path] = known
                     self._there.add(known.sha256)
                     yield known
@@ -152,15 +154,16 @@ class _Copies:
         return seen
 
 
-def _whole(remote: RemoteFiles, digest: str, scratch: Path) -> Path:
-    """Return a file of the remote, from the cache where the remote has lost or altered it. Raises PipelineFailed."""
-    cached = remote.cache.place(digest)
-    if remote.has(digest):
-        fetched = remote.fetch(digest, scratch)
-        if md5(fetched) == digest.removesuffix(".dir"):
-            return fetched
-    if cached.is_file() and md5(cached) == digest.removesuffix(".dir"):
-        return cached
+def _whole(remote: RemoteFiles, digest: str, scratch: Path) -> Path | None:
+    """Return a file of the remote, from the cache where the remote has lost or altered it; None where it is gone from
+    both since it was listed, as another run deleted it. Raises PipelineFailed for one that is altered."""
+    for fetch in (lambda: remote.fetch(digest, scratch), lambda: remote.cache.place(digest)):
+        with suppress(FileNotFoundError):
+            fetched = fetch()
+            if md5(fetched) == digest.removesuffix(".dir"):
+                return fetched
+    if not (remote.has(digest) or remote.cache.place(digest).is_file()):
+        return None
     raise PipelineFailed(
         f"{digest} was altered in the DVC remote, and the cache does not have it: delete it there, and copy it from a "
         "machine whose .dvc/cache/files has it (docs/operate.md); then run the same again"

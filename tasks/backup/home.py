@@ -8,17 +8,17 @@ from pathlib import Path
 from tasks.places import ScenarioState
 
 # The rest is made again (vectors, worktrees, fetched days), is another's (Prefect's runs) or belongs to processes.
-SHARED = ("archive", "cards", "pages", "bentoml", "ledger-key")
-LEFT_OUT = ("fetched", "bentoml/tmp")  # copies of what the remote has; half-written models
+STORE = tuple(f"bentoml/{name}" for name in ("models", "left", "bentos", "sources"))  # BentoML has more, of processes
+SHARED = ("archive", "cards", "pages", *STORE, "ledger-key")
+FETCHED = "fetched"  # copies of what the remote has
 BESIDE = re.compile(r"\..+\.tmp")  # what is written and has not got its name yet
 
 
 def kept_places(home: Path) -> list[Path]:
     """List the files and folders of a home that a backup has, there or not."""
     of_scenarios = [folder.parent for folder in ScenarioState(home, "any").folders]
-    return [
-        place for place in dict.fromkeys([*of_scenarios, *(home / name for name in SHARED)]) if _is_kept(home, place)
-    ]
+    places = dict.fromkeys([*of_scenarios, *(home / name for name in SHARED)])
+    return [place for place in places if place.name != FETCHED]
 
 
 def kept_files(home: Path) -> Iterator[tuple[str, Path]]:
@@ -27,11 +27,7 @@ def kept_files(home: Path) -> Iterator[tuple[str, Path]]:
         if place.is_file():
             yield place.name, place
         for folder, folders, names in os.walk(place, followlinks=True):
-            folders[:] = sorted(name for name in folders if _is_kept(home, Path(folder) / name))
+            folders.sort()
             for path in (Path(folder) / name for name in sorted(names)):
                 if path.is_file() and not BESIDE.fullmatch(path.name):
                     yield path.relative_to(home).as_posix(), path
-
-
-def _is_kept(home: Path, place: Path) -> bool:
-    return place.relative_to(home).as_posix() not in LEFT_OUT

@@ -20,8 +20,8 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.documents import DocumentPart
-from releve.core.errors import BadInput
-from releve.core.formatting import counted
+from releve.core.errors import BadInput, Conflict
+from releve.core.formatting import counted, plural
 from releve.core.progress import show_reading
 from releve.core.settings import Settings
 from releve.domain.ingestion.batch_checks import BatchProfile
@@ -87,7 +87,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     "Newest" means ingested last from then on; within a file, the scenario's `time` orders the rows where it has one.
 
     Raise NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
-    moved then: the same command resumes).
+    moved then: the same command resumes), Conflict where the registry has batches of another clone.
     """
     truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
@@ -133,7 +133,9 @@ def _version(
         opened = OpenBatches(tree, data)
         seed: list[Path] = []
         if not opened.known:  # else the registry is not asked: it may be away, and gets the batches later
-            current = Registry(settings.registry_url).current(branch.scenario)
+            registry = Registry(settings.registry_url)
+            _check_is_its_registry(registry, branch)
+            current = registry.current(branch.scenario)
             if current is not None and current.release.data_version == SEED_VERSION:
                 seed = opened.seed()  # then these are the first batches
         for file in [*map(inspect_file, seed), *files]:
@@ -146,6 +148,18 @@ def _version(
                 refusals.append(Refusal(as_text(file.path.name), as_text(str(error)), file.path))
         opened.publish(branch)
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
+
+
+def _check_is_its_registry(registry: Registry, branch: ScenarioBranch) -> None:
+    """Raise Conflict where the registry has batches of the scenario, and this repository none: two histories of data
+    would be told as one."""
+    if told := events_of(registry, branch.scenario, INGESTED):
+        raise Conflict(
+            f"the registry has {plural(len(told), 'a batch', f'{len(told)} batches')} of {branch.scenario}, and this "
+            f"repository has no branch {branch.name} with any: another clone ingested them. Fetch its branch (git "
+            f"fetch origin {branch.name}:{branch.name}), or give this project a registry of its own "
+            "(RELEVE_REGISTRY_URL)"
+        )
 
 
 def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> BatchIngested:

@@ -19,7 +19,7 @@ from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer, 
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import BadInput, NotFound, Unavailable
+from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
 from releve.domain.erasure.erasure import Place, RowsErased
 from releve.domain.neighbours import row_changes
 from releve.domain.prediction_log.reproduction import Obstacle
@@ -371,6 +371,20 @@ def test_without_milvus_nothing_is_touched_and_a_failure_on_the_way_says_what_to
         with pytest.raises(Unavailable, match="has begun and is not finished: run the same again"):
             erase(away, SHOP, [ZOE], reason="asked for")
     assert erase(named.settings, SHOP, [ZOE], reason="asked for").counts[Place.INDEX] == 1
+
+
+def test_a_registry_that_was_moved_away_stops_an_erasure_that_nobody_would_remember(named, tmp_path):
+    database, tip = named.settings.home / "registry.db", named.branch.tip()
+    database.rename(tmp_path / "aside")
+
+    with pytest.raises(Conflict, match=r"releve/shop has batches, and the registry has nothing of shop"):
+        erase(named.settings, SHOP, [ZOE], reason="a request by letter")
+    untouched = named.branch.tip()
+    (tmp_path / "aside").rename(database)
+    done = erase(named.settings, SHOP, [ZOE], reason="a request by letter")
+
+    assert untouched == tip
+    assert done.counts[Place.BATCHES] == 2
 
 
 def test_a_dry_run_says_what_would_leave_and_touches_nothing(named):

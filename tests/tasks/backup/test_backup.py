@@ -14,6 +14,7 @@ from releve.adapters import restore_marker
 from releve.adapters.backup_place import BackupDamaged
 from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.git_dvc.remote_files import RemoteFiles
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import ChainBroken
@@ -273,6 +274,18 @@ def test_rows_that_the_remote_lost_or_altered_come_from_the_cache(released: Shop
 
     assert len(victims) > 0
     assert data.read_version(SHOP, project=clone.root).equals(data.read_version(SHOP, project=released.root))
+
+
+def test_rows_that_another_run_deletes_meanwhile_are_no_part_of_the_backup(
+    released: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, gone = RemoteFiles.digests, "0" * 32
+    monkeypatch.setattr(RemoteFiles, "digests", lambda remote: [gone, *listed(remote)])
+
+    done = backup(released.settings, str(tmp_path / "backups"))
+
+    assert done.manifest.of("data") != []
+    assert not any(gone in file.path for file in done.manifest.files)
 
 
 def test_rows_that_nobody_has_whole_are_named(released: Shop, tmp_path: Path) -> None:

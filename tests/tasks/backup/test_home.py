@@ -13,14 +13,24 @@ MADE_AGAIN = {
     *("registry.db", "registry.db-wal", "registry.db-shm"),  # saved as events
     "milvus.db",  # vectors, from the rows
     "dvc-remote",  # saved as the data remote, wherever it is
+    *("bentoml/tmp", "bentoml/envs", "bentoml/prometheus_multiproc_dir"),
 }
 
 
 def test_every_place_of_a_home_is_kept_or_known_to_be_made_again(replaced: Shop) -> None:
     home = replaced.settings.home
-    kept = {place.name for place in kept_places(home)}
+    kept = {place.relative_to(home).as_posix() for place in kept_places(home)}
+    places = {place for place in home.iterdir() if place.name != "bentoml"} | {*(home / "bentoml").iterdir()}
 
-    assert {place.name for place in home.iterdir()} - kept - MADE_AGAIN == set()
+    assert {place.relative_to(home).as_posix() for place in places} - kept - MADE_AGAIN == set()
+
+
+def test_what_runs_in_a_home_is_no_state_that_a_restore_would_meet(tmp_path: Path) -> None:
+    for name in ("bentoml/prometheus_multiproc_dir/a.db", "prefect/prefect.db", "run/milvus.json", "logs/milvus.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert [*kept_files(tmp_path)] == []
 
 
 def test_every_folder_of_a_scenario_is_kept_but_that_of_fetched_days(tmp_path: Path) -> None:
@@ -36,7 +46,8 @@ def test_every_folder_of_a_scenario_is_kept_but_that_of_fetched_days(tmp_path: P
 
 def test_what_is_half_written_is_left_out_and_what_only_begins_with_a_dot_is_not(tmp_path: Path) -> None:
     ledger, store = tmp_path / "ledger" / "shop", tmp_path / "bentoml"
-    for path in (ledger / ".a.jsonl.123.tmp", ledger / ".keep", store / "tmp" / "half", store / "models" / "tmp" / "m"):
+    models = store / "models"
+    for path in (ledger / ".a.jsonl.123.tmp", ledger / ".keep", store / "tmp" / "half", models / "tmp" / "m"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / "ledger-key").touch()

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -10,8 +11,9 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
+from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.registry.registry import Registry
-from releve.core.errors import BadInput, NotFound
+from releve.core.errors import BadInput, Conflict, NotFound
 from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.release import SEED_VERSION
@@ -471,6 +473,25 @@ SEED_STAGE = """
     deps: [scenarios/shop/first]
     outs: [scenarios/shop/seed]
 """
+
+
+@pytest.mark.slow
+def test_a_registry_with_batches_of_another_clone_is_refused_until_their_branch_is_here(fresh, made_ingested, tmp_path):
+    ingested = made_ingested.copy(tmp_path / "other")
+    other = replace(fresh.settings, registry_url=ingested.settings.registry_url)
+    fresh.receive_text(GOOD)
+    told = ingested.registry.events(SHOP)
+
+    with pytest.raises(Conflict, match=r"the registry has 2 batches of shop, and this repository has no branch"):
+        ingest(other, SHOP)
+    refused = (ingested.registry.events(SHOP), [path.name for path in fresh.state.incoming.iterdir()])
+    git(fresh.root, "fetch", "--quiet", str(ingested.root), f"{fresh.branch.name}:{fresh.branch.name}")
+    shutil.copytree(ingested.settings.home / "dvc-remote", fresh.settings.home / "dvc-remote")
+    found = ingest(other, SHOP)
+
+    assert refused == (told, ["today.csv"])
+    assert [batch.rows for batch in found.batches] == [2]
+    assert len(ingested.registry.events(SHOP)) == len(told) + 1
 
 
 def bundle_seed(shop):
