@@ -56,8 +56,9 @@ def erase(
     alone. The same call again completes what was killed, or what a service still held open. `dry_run`: only find the
     rows, without the files that wait.
 
-    Raises NotFound for an id that no place has, Conflict where the registry is not the scenario's, BadInput, ScenarioBusy, IndexUnavailable before anything is touched,
-    and Unavailable where the remote, the index or a disk fails on the way.
+    Raises NotFound for an id that no place has, Conflict where the registry knows nothing of the scenario, BadInput,
+    ScenarioBusy, IndexUnavailable before anything is touched, and Unavailable where the remote, the index or a disk
+    fails on the way.
     """
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
     registry, key = Registry(settings.registry_url), read_key(settings, make=not dry_run)
@@ -68,9 +69,9 @@ def erase(
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if branch.tip() and next(registry.newest(scenario, kinds=KINDS), None) is None:  # what it is told would be lost
             raise Conflict(
-                f"{branch.name} has batches, and the registry has nothing of {scenario}: is RELEVE_REGISTRY_URL right, or "
-                f"was its file moved away? Bring it back; if it is lost, make ingest SCENARIO={scenario} tells it the "
-                "batches anew"
+                f"{branch.name} has batches, and the registry has nothing of {scenario}: is RELEVE_REGISTRY_URL right, "
+                f"or was its file moved away? Bring it back; if it is lost, make ingest SCENARIO={scenario} tells it "
+                "the batches anew"
             )
         if not dry_run:
             check_index(settings, scenario)

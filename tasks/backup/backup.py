@@ -157,12 +157,13 @@ class _Copies:
 def _whole(remote: RemoteFiles, digest: str, scratch: Path) -> Path | None:
     """Return a file of the remote, from the cache where the remote has lost or altered it; None where it is gone from
     both since it was listed, as another run deleted it. Raises PipelineFailed for one that is altered."""
-    for fetch in (lambda: remote.fetch(digest, scratch), lambda: remote.cache.place(digest)):
+    cached = remote.cache.place(digest)
+    for is_cached in (False, True):
         with suppress(FileNotFoundError):
-            fetched = fetch()
-            if md5(fetched) == digest.removesuffix(".dir"):
-                return fetched
-    if not (remote.has(digest) or remote.cache.place(digest).is_file()):
+            path = cached if is_cached else remote.fetch(digest, scratch)
+            if md5(path) == digest.removesuffix(".dir"):
+                return path
+    if not (remote.has(digest) or cached.is_file()):
         return None
     raise PipelineFailed(
         f"{digest} was altered in the DVC remote, and the cache does not have it: delete it there, and copy it from a "
