@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 

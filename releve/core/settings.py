@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from releve.core.environments import with_environment
 from releve.core.errors import BadInput
 from releve.core.names import check_scenario_name
 
@@ -56,8 +57,12 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
-        """Read RELEVE_*, MILVUS_TOKEN and PREFECT_*. Raises BadInput for a number that is not one."""
+        """Read RELEVE_*, MILVUS_TOKEN and PREFECT_*, after them the file of the environment that RELEVE_ENV names.
+
+        Raises BadInput for a number that is not one, and for an environment whose file is none.
+        """
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
+        environ = with_environment(environ, project=project)
         home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
         milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
         return cls(

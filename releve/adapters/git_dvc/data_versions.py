@@ -15,6 +15,7 @@ from releve.adapters.forks.command import Command, ForkedProcess
 from releve.adapters.forks.libraries import DVC
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
+from releve.core.environments import CHOSEN
 from releve.core.errors import (
     DiskFull,
     ReleveError,
@@ -63,7 +64,7 @@ class DataVersions:
         self._worktree = worktree
         self.cpu_seconds = 0.0  # of DVC and its stages so far
         self._environment = {
-            **os.environ,
+            **{key: value for key, value in os.environ.items() if key != CHOSEN},  # its file may be older than that
             "PATH": f"{PYTHON_FOLDER}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "RELEVE_HOME": str(home),
             "RELEVE_PROJECT": str(worktree),

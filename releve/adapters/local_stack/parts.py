@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters.forks.door import READY
+from releve.core.environments import with_environment
 from releve.core.settings import LOOPBACK, Settings, read_scenario_names, sqlite_url
 
 MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW = "milvus", "prefect", "forks", "worker", "service", "shadow"
@@ -98,7 +99,7 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
 def shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment, in which a part reads the same settings and finds this Python's programs first."""
     return {
-        **environ,
+        **with_environment(environ, project=settings.project),
         "RELEVE_PROJECT": str(settings.project),
         "RELEVE_HOME": str(settings.home),
         "RELEVE_REGISTRY_URL": settings.registry_url,

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from releve.adapters.files import write_bytes
 from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore, StoredModel, discard
+from releve.core.environments import CHOSEN
 from releve.core.errors import BadInput, ReleveError, storage_refusal
 from releve.core.names import ModelTag
 from releve.core.yaml_text import load_mapping
@@ -208,7 +209,10 @@ def _run_build(project: Path, home: Path, model: StoredModel, version: str, sour
             run = subprocess.run(
                 [*BUILD, "--bentofile", str(extended), "--version", version, str(project)],
                 cwd=project,
-                env={**os.environ, "BENTOML_HOME": str(work_dir), "BENTOML_DO_NOT_TRACK": "True", "PATH": path},
+                env={
+                    **{key: value for key, value in os.environ.items() if key != CHOSEN},
+                    **{"BENTOML_HOME": str(work_dir), "BENTOML_DO_NOT_TRACK": "True", "PATH": path},
+                },
                 capture_output=True,
                 text=True,
                 timeout=SECONDS,
