@@ -31,7 +31,7 @@ class FleetRound:
     silent: tuple[str, ...]  # scenarios without a monitoring run for too long
 
 
-@flow(name="fleet", log_prints=True)
+@flow(name="fleet", flow_run_name="fleet", log_prints=True)
 def fleet() -> Any:
     """Start what is due: waiting files, queries, refreshes, monitoring runs. Ends with the FleetRound.
 

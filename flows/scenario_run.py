@@ -122,7 +122,7 @@ class _Lease(Thread):
                     f"page lists it by the tag {scenario_tag(self._scenario)}"
                 )
             if reminder.is_due():
-                print(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
+                print(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far", flush=True)
             time.sleep(POLL_SECONDS)
 
     def run(self) -> None:

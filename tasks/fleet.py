@@ -25,7 +25,6 @@ from releve.domain.scheduling.due import (
     ScenarioEvents,
     ScenarioPlan,
     due_run,
-    monitoring_is_due,
     silence_is_news,
     silent_hours,
 )
@@ -96,13 +95,7 @@ def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
     facts, due = {}, {}
     for name, plan in plans.items():
         events = activity[name].events if name in activity else ScenarioEvents()
-        asks_for_answers = monitoring_is_due(plan, events, now)
-        facts[name] = DueFacts(
-            plan,
-            events,
-            waiting=_identify(ScenarioState(settings.home, name).incoming),
-            has_new_answers=asks_for_answers and _changed_since(ScenarioState(settings.home, name).ledger, events),
-        )
+        facts[name] = DueFacts(plan, events, waiting=_identify(ScenarioState(settings.home, name).incoming))
         if run := due_run(facts[name], now):
             due[name] = run
 
@@ -150,11 +143,3 @@ def _identify(incoming: Path) -> str:
         return ""
     lines = sorted(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in found)
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]
-
-
-def _changed_since(ledger: Path, events: ScenarioEvents) -> bool:
-    """Whether answers or labels were written since the last monitoring run."""
-    since = events.watched_since
-    with suppress(OSError), os.scandir(ledger) as entries:
-        return any(since is None or each.stat().st_mtime > since.timestamp() for each in entries)
-    return False

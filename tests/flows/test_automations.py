@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from releve.core.settings import Settings
+from releve.domain.scheduling.deployments import TAG
 from releve.reporting.alert_messages import AlertMessage
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
@@ -88,6 +89,8 @@ def notify_by(block: Any) -> None:
     from prefect.events.schemas.automations import AutomationCore
 
     with get_client(sync_client=True) as client:
+        for earlier in client.read_automations():  # those of the test before notify nobody any more
+            client.delete_automation(earlier.id)
         for said in EXAMPLE["automations"]:
             (action,) = said["actions"]
             own = {**said, "actions": [{**action, "block_document_id": str(block)}]}
@@ -108,6 +111,37 @@ def test_the_automations_of_the_example_notify_people_of_an_alert() -> None:
             time.sleep(1)
 
     assert receiver.heard[0][1] == {"title": "quiet: drift drift", "text": "quiet: the table drifted"}
+
+
+def about_runs(receiver: Receiver) -> list[dict[str, str]]:
+    """What it heard of runs; an alert of the test before may come late."""
+    return [each for _, each in receiver.heard if each["title"].startswith("ingest")]
+
+
+def test_the_automations_of_the_example_notify_people_of_a_run_that_failed_and_not_of_one_that_did_not() -> None:
+    from prefect import flow, tags
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    @flow(name="fails", flow_run_name="ingest churn")
+    def fails() -> None:
+        raise ValueError("no such column")
+
+    @flow(name="works", flow_run_name="ingest digits")
+    def works() -> None:
+        pass
+
+    with receiving(Receiver()) as receiver:
+        said = {"title": "{{subject}}", "text": "{{body}}"}
+        notify_by(CustomWebhookNotificationBlock(name="mail", url=receiver.url, json_data=said).save("mail"))
+        deadline = time.monotonic() + SECONDS
+        while not (told := about_runs(receiver)) and time.monotonic() < deadline:
+            with tags(TAG):
+                works()
+                fails(return_state=True)
+            time.sleep(1)
+
+    assert {each["title"] for each in told} == {"ingest churn: Failed"}
+    assert "no such column" in told[0]["text"]
 
 
 def test_alerts_that_cannot_be_made_are_told_and_fail_nothing(

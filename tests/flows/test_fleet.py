@@ -135,7 +135,7 @@ def test_a_silence_that_a_run_does_not_end_is_an_alarm_and_one_that_waits_for_it
 
     first = tick()
     told_at_once = project.registry.events("digits", kinds=[SILENT])
-    (run,) = started("monitor")
+    (run,) = started("lifecycle")
     finish(run, "FAILED")
     second, third = tick(), tick()
 

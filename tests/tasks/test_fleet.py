@@ -169,23 +169,12 @@ def test_a_scenario_whose_params_are_wrong_is_named_once_as_news_and_spoils_no_o
     assert {*first.facts} == {OTHER}
 
 
-def test_a_day_without_a_run_is_looked_at_with_the_whole_loop_where_answers_came_since(
-    settings: Settings, registry: Registry
-) -> None:
+def test_a_day_after_a_monitoring_run_the_whole_loop_is_due(settings: Settings, registry: Registry) -> None:
     release(registry)
     monitor(registry)
-    assert due(settings, hours=21.9) == {}
-    assert due(settings, hours=22.1) == {SCENARIO: ("monitor", DueReason.MONITORING)}
 
-    ledger = ScenarioState(settings.home, SCENARIO).ledger
-    ledger.mkdir(parents=True)
-    old, new = ledger / "old", ledger / "new"
-    old.touch()
-    os.utime(old, (0, 0))
-    assert due(settings, hours=22.1)[SCENARIO][0] == "monitor"
-    new.touch()
-    os.utime(new, (later(1).timestamp(),) * 2)
-    assert due(settings, hours=22.1)[SCENARIO][0] == "lifecycle"
+    assert due(settings, hours=21.9) == {}
+    assert due(settings, hours=22.1) == {SCENARIO: ("lifecycle", DueReason.MONITORING)}
 
 
 def test_a_silence_is_written_down_once_a_day_until_a_run_ends_it(settings: Settings, registry: Registry) -> None:

@@ -82,7 +82,6 @@ class DueFacts:
     plan: ScenarioPlan
     events: ScenarioEvents
     waiting: str = ""  # what identifies the waiting files, as they are now; "" for none
-    has_new_answers: bool = False  # since the last monitoring run
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,9 @@ def due_run(facts: DueFacts, now: datetime) -> DueRun | None:
     if monitoring_is_due(plan, events, now):
         since = (events.watched_since or now).isoformat()
         reason = DueReason.SILENCE if silent_hours(plan, events, now) else DueReason.MONITORING
-        new_rows = facts.waiting or plan.has_source or events.newest_batch > events.monitored
-        whole = (new_rows or facts.has_new_answers) and not plan.has_cron
-        return DueRun("lifecycle" if whole else "monitor", reason, f"monitoring/{since}/{day}")
+        # also where nothing came in: a day of the ledger is over, and an approval or a challenger's time may be
+        flow = "monitor" if plan.has_cron else "lifecycle"
+        return DueRun(flow, reason, f"monitoring/{since}/{day}")
     if events.serves_since and not plan.has_cron and _refresh_may_be_due(plan, events, now):
         return DueRun("lifecycle", DueReason.REFRESH, f"refresh/{events.newest_batch}/{day}")
     if events.approval and events.approval_due and now >= events.approval_due:

@@ -25,7 +25,7 @@ def ago(hours):
     return NOW - timedelta(hours=hours)
 
 
-def due(*, waiting="", answers=False, serves=100.0, monitored=1.0, params=None, **events):
+def due(*, waiting="", serves=100.0, monitored=1.0, params=None, **events):
     """What is due; by default a champion was monitored an hour ago. `serves`, `monitored`: hours ago."""
     known = {
         "serves_since": None if serves is None else ago(serves),
@@ -36,7 +36,6 @@ def due(*, waiting="", answers=False, serves=100.0, monitored=1.0, params=None, 
         ScenarioPlan.of(make_params(**(params or {}))),
         ScenarioEvents(**{**known, **events}),
         waiting=waiting,
-        has_new_answers=answers,
     )
     return due_run(facts, NOW)
 
@@ -47,7 +46,6 @@ def shown(run):
 
 def test_a_scenario_where_nothing_happened_needs_nothing():
     assert due() is None
-    assert due(answers=True) is None  # they are looked at once a day
 
 
 def test_waiting_files_are_ingested_whether_a_model_serves_or_not():
@@ -66,7 +64,7 @@ def test_a_query_is_asked_once_an_hour():
 def test_what_serves_is_monitored_once_a_day(hours, expected):
     run = due(monitored=hours)
 
-    assert shown(run) == (expected and ("monitor", expected))
+    assert shown(run) == (expected and ("lifecycle", expected))
 
 
 def test_the_same_run_is_not_started_twice_a_day():
@@ -77,40 +75,34 @@ def test_the_same_run_is_not_started_twice_a_day():
 
 def test_what_nobody_monitored_yet_is_monitored_a_day_after_its_release():
     assert due(serves=21.9, monitored=None) is None
-    assert shown(due(serves=22, monitored=None)) == ("monitor", "monitoring")
+    assert shown(due(serves=22, monitored=None)) == ("lifecycle", "monitoring")
 
 
-@pytest.mark.parametrize(
-    "new", [{"waiting": "f1"}, {"answers": True}, {"newest_batch": 11}, {"params": {"source": SOURCE}}]
-)
-def test_the_whole_loop_runs_where_anything_is_new(new):
+@pytest.mark.parametrize("new", [{"waiting": "f1"}, {"newest_batch": 11}, {"params": {"source": SOURCE}}])
+def test_the_daily_run_ingests_what_waits_too(new):
     assert shown(due(monitored=22, **new)) == ("lifecycle", "monitoring")
-
-
-def test_rows_that_a_monitoring_run_has_seen_are_not_new():
-    assert shown(due(monitored=22, newest_batch=9)) == ("monitor", "monitoring")
 
 
 def test_a_smaller_limit_of_silence_brings_runs_in_time_for_it():
     params = {"alerts": {"silence_hours": 10.0}}
 
     assert due(monitored=8.9, params=params) is None
-    assert shown(due(monitored=9, params=params)) == ("monitor", "monitoring")
-    assert shown(due(monitored=10.1, params=params)) == ("monitor", "silence")
+    assert shown(due(monitored=9, params=params)) == ("lifecycle", "monitoring")
+    assert shown(due(monitored=10.1, params=params)) == ("lifecycle", "silence")
 
 
 def test_where_any_silence_is_allowed_runs_come_once_a_day_and_never_for_silence():
     params = {"alerts": {"silence_hours": 0.0}}
 
     assert due(monitored=21.9, params=params) is None
-    assert shown(due(monitored=999, params=params)) == ("monitor", "monitoring")
+    assert shown(due(monitored=999, params=params)) == ("lifecycle", "monitoring")
 
 
 def test_a_scenario_with_a_schedule_of_its_own_runs_by_that_one_unless_it_is_silent():
     params = {"schedule": CRON}
 
-    assert due(monitored=24, params=params, answers=True, newest_batch=11, new_rows=999) is None
-    assert shown(due(monitored=26, params=params, answers=True)) == ("monitor", "silence")
+    assert due(monitored=24, params=params, newest_batch=11, new_rows=999) is None
+    assert shown(due(monitored=26, params=params)) == ("monitor", "silence")
     assert shown(due(params=params, waiting="f1")) == ("ingest", "files")
 
 
