@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from releve.adapters.files import write_document
 from releve.adapters.models.description import GoldenRequests
 from tasks.delivery.bento import pack
+from tests.adapters.local_stack.small import write_project
 from tests.deploy.files import CONTAINERS, copied, instructions, tracked
 from tests.factories import PROJECT
+from tests.prefect_server import prefect_serving
 from tests.projects import released_project
 from tests.serving.process import free_port, running_process, wait_until
 
@@ -114,6 +117,40 @@ def test_the_workers_packages_run_every_command_a_stage_and_the_prefect_server(w
             check=False,
         )
         assert done.returncode == 0, (arguments, done.stdout[-2000:] + done.stderr[-2000:])
+
+
+def test_the_workers_script_runs_a_flow_in_a_fork_and_says_that_it_is_well(tmp_path: Path):
+    python, project, home = environment_of(WORKER), tmp_path / "project", tmp_path / "home"
+    project.mkdir()
+    write_project(project)
+    health, script = free_port(), PROJECT / "deploy" / "containers" / "worker.sh"
+    with prefect_serving(tmp_path / "server") as server:
+        environ = server.environ | {
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "PYTHONPATH": f"{project}:{PROJECT}",
+            "RELEVE_PROJECT": str(project),
+            "RELEVE_HOME": str(home),
+            "PREFECT_HOME": str(tmp_path / "client"),
+            "PREFECT_WORKER_WEBSERVER_PORT": str(health),
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+        }
+        subprocess.run([python, "-m", "releve", "deploy"], cwd=project, env=os.environ | environ, check=True)
+        log = tmp_path / "worker.log"
+        with running_process(["sh", str(script)], log, cwd=project, environ=environ) as pid:
+            try:
+                wait_until((home / "run" / "forks" / "socket").exists, log)
+                wait_until(lambda: answers(f"http://127.0.0.1:{health}/health"), log)
+                before = len(log.read_text())  # a run may have been due while the fork server was loading
+                found = server.post("/deployments/filter", {"deployments": {"name": {"any_": ["retrain"]}}})
+                run = server.post(
+                    f"/deployments/{found[0]['id']}/create_flow_run", {"parameters": {"scenario": "digits"}}
+                )
+                wait_until((project / "ran-retrain").exists, log)
+                wait_until(lambda: f"'{run['name']}' - Finished" in log.read_text(), log)
+            finally:
+                os.killpg(pid, signal.SIGKILL)  # as a container's end does: the fork server is no child of the worker
+
+    assert "loads its libraries itself" not in log.read_text()[before:]
 
 
 def answers(url: str) -> bool:
