@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH IN OUT LEDGER AGAIN RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit card page board history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +132,9 @@ lifecycle: setup  ## The whole loop, once
 
 backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one
 	@$(RELEVE) $@ $${WRITE:+--write} -- "$$SCENARIO"
+
+score: setup  ## Answer a whole table by the model that serves: SCENARIO=churn IN=customers.csv OUT=var/scored; LEDGER=1, AGAIN=1
+	@$(call given,IN,customers.csv,$(value IN)) $(call given,OUT,var/scored,$(value OUT)) $(RELEVE) $@ --in="$$IN" --out="$$OUT" $${LEDGER:+--ledger} $${AGAIN:+--again} -- "$$SCENARIO"
 
 ##@ Inspect
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs

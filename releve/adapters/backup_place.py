@@ -1,4 +1,4 @@
-"""Where backups lie: a folder, or whatever fsspec reaches by a URL. The only file that imports fsspec.
+"""Where backups lie: a folder, or whatever fsspec reaches by a URL.
 
 A file's content lies under its sha256, once, however many backups have it:
 
@@ -21,7 +21,7 @@ from releve.core.errors import BadInput, Conflict, NotFound, ReleveError, Unavai
 
 PIECE = 1 << 20  # bytes that are read at once
 PRIVATE = 0o700  # a backup has what the home has, the ledger's key too
-SECRET = re.compile(r"//[^/@]*:[^/@]*@")
+SECRET_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
 class BackupUnavailable(Unavailable):
@@ -53,7 +53,7 @@ class BackupPlace:
 
     def __init__(self, place: str) -> None:
         """Raises BadInput for a URL with a password: it comes from the environment, as the library documents."""
-        if SECRET.search(place):
+        if SECRET_IN_URL.search(place):
             raise BadInput("the URL of a backup holds a password; give it by the environment, where fsspec reads it")
         self.place = place
         self._is_folder = "://" not in place

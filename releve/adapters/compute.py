@@ -9,8 +9,9 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from releve.core.errors import Unavailable
 CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
 POLL_SECONDS = 2.0  # how often a waiting call checks whether any worker is left
 NO_WORKER_SECONDS = 30.0  # how long a cluster may be without a worker before the run is given up
+AHEAD = 2  # items of a stream that wait for each worker, and what they need in memory
 LIVES = 4  # workers of a cluster that an item may end before it is given up, as Dask counts too
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 DIED = "the process that computed it died, as one does that is out of memory"
@@ -44,17 +46,28 @@ class Workers(Protocol):
     def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
         """The outcome of every item, in order. An exception of the function is raised here."""
 
+    def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
+        """Every item with its outcome, in order, of items that are made as they are needed: AHEAD for each worker."""
+
 
 @contextmanager
-def open_workers(function: Function, shared: Any, *, address: str, workers: int) -> Iterator[Workers]:
+def open_workers(
+    function: Function, shared: Any, *, address: str, workers: int, here: bool = False
+) -> Iterator[Workers]:
     """Workers for `function(shared, item)`, until the block ends.
 
     `address`: of a Dask scheduler, "tcp://host:8786"; "" for processes of this machine, `workers` of them, 0 for one
-    per core. Raises Unavailable when the scheduler or its workers are away or compute with other versions.
+    per core; `here`: rather in this process, where others would take longer to start than they save. Raises Unavailable
+    when the scheduler or its workers are away or compute with other versions.
     """
     with ExitStack() as stack:
         if address:
             yield stack.enter_context(_cluster(function, shared, address))
+        elif here:
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(limits=1))
+            yield _Here(function, shared)
         else:
             yield _Processes(function, shared, workers or cores(), stack)
 
@@ -62,6 +75,19 @@ def open_workers(function: Function, shared: Any, *, address: str, workers: int)
 def cores() -> int:
     """Cores that this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Here:
+    """This process, one item after the other."""
+
+    def __init__(self, function: Function, shared: Any):
+        self._function, self._shared = function, shared
+
+    def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
+        return (outcome for _, outcome in self.stream(items))
+
+    def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
+        return ((item, Outcome(self._function(self._shared, item))) for item in items)
 
 
 class _Processes:
@@ -81,6 +107,35 @@ class _Processes:
                 yield from map(self._alone, items[number:])
                 self._pool = self._start(self._count)
                 return
+
+    def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
+        waiting: deque[tuple[Any, Future[Any] | None]] = deque()
+
+        def submit(item: Any) -> tuple[Any, "Future[Any] | None"]:
+            try:
+                return item, self._pool.submit(_call, item)
+            except BrokenProcessPool:  # the item that waits longest will notice, too
+                return item, None
+
+        def first() -> tuple[Any, Outcome]:
+            item, future = waiting.popleft()
+            try:
+                if future is not None:
+                    return item, Outcome(future.result())
+            except BrokenProcessPool:
+                pass
+            outcome, self._pool = self._alone(item), self._start(self._count)
+            again = [submit(each) for each, _ in waiting]
+            waiting.clear()
+            waiting.extend(again)
+            return item, outcome
+
+        for item in items:
+            waiting.append(submit(item))
+            if len(waiting) > AHEAD * self._count:
+                yield first()
+        while waiting:
+            yield first()
 
     def _alone(self, item: Any) -> Outcome:
         """One process for one item: when a pool breaks, nobody knows whose fault it was."""
@@ -197,6 +252,27 @@ class _Cluster:
                 yield outcome
             if left:
                 yield self._again(left.pop(0))
+
+    def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
+        waiting: deque[tuple[Any, Any]] = deque()
+        threads = sum(self._client.nthreads().values())
+
+        def first() -> tuple[Any, Outcome]:
+            item, future = waiting.popleft()
+            outcome = self._outcome(future)
+            if outcome is None:
+                outcome = self._again(item)
+                again = [(each, self._submit(each)) for each, _ in waiting]
+                waiting.clear()
+                waiting.extend(again)
+            return item, outcome
+
+        for item in items:
+            waiting.append((item, self._submit(item)))
+            if len(waiting) > AHEAD * threads:
+                yield first()
+        while waiting:
+            yield first()
 
     def _share(self) -> None:
         self._there = self._client.scatter(self._shared, broadcast=True, hash=False)

@@ -12,7 +12,7 @@ import typer
 from releve.cli.output import ScenarioName, begin, print_table, read_settings
 from releve.core.errors import BadInput, Unavailable
 from releve.core.formatting import printable
-from releve.core.progress import break_silence
+from releve.core.progress import break_silence, show_rows
 from releve.core.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -109,6 +109,35 @@ def backtest(
     print(f"Backtest of {done.report.scenario}: {summary(done.report)}")
     print_table(heads(done.report), lines(done.report), figures=True)
     print("\n".join([advice(done.report), price_curve(done.report), *searches(done.report), f"Written: {done.folder}"]))
+
+
+def score(
+    scenario: ScenarioName,
+    source: Annotated[str, typer.Option("--in", help="A table, a folder of tables, or a URL.")],
+    output: Annotated[str, typer.Option("--out", help="The folder for the answers; it may end in .csv or .jsonl.")],
+    ledger: Annotated[bool, typer.Option("--ledger", help="The ledger gets the answers, too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Start over, by the model that serves now.")] = False,
+) -> None:
+    """Answer every row of a table by the model that serves; the same command goes on where a run was killed."""
+    settings = begin(scenario)
+    from releve.reporting.score_messages import describe_scoring
+    from tasks.scoring.score import check_answered
+    from tasks.scoring.score import score as score_table
+
+    with show_rows(scenario) as show:
+        done = score_table(
+            settings,
+            scenario,
+            source=source,
+            output=output,
+            ledger=ledger,
+            again=again,
+            progress=lambda reached: show(reached.done, reached.of, reached.rows),
+        )
+    print(
+        "\n".join(describe_scoring(output, done.manifest, resumed_rows=done.resumed_rows, newer_model=done.newer_model))
+    )
+    check_answered(done)
 
 
 def run_flow(name: str, scenario: str, **parameters: object) -> None:

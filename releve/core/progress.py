@@ -107,6 +107,30 @@ def show_reading(name: str, size: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def show_rows(name: str) -> Iterator[Callable[[int, int, int], None]]:
+    """Give a function that takes bytes done, of how many, and rows: a bar on a terminal, lines elsewhere."""
+    if not sys.stderr.isatty():
+        reminder = Reminder()
+
+        def show(done: int, of: int, rows: int) -> None:
+            if reminder.is_due():
+                share = done / max(of, 1)
+                left = reminder.elapsed * (1 - share) / max(share, 0.001)
+                print(f"{name}: {rows:,} rows, {share:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+        yield show
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (bars.BarColumn(), bars.TaskProgressColumn(), bars.TextColumn("{task.fields[rows]:,} rows"))
+    text = bars.TextColumn("{task.description}", markup=False)
+    with bars.Progress(text, *columns, bars.TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=None, rows=0)
+        yield lambda done, of, rows: progress.update(task, completed=done, total=of, rows=rows)
+
+
+@contextmanager
 def _lines(*, at_once: bool) -> Iterator[ShowLine]:
     """Write what is new, and every EVERY_SECONDS what lasts."""
     began, over, now = time.monotonic(), threading.Event(), ""

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.adapters.models.model_runtime import Model, ModelOutput
 from releve.domain.neighbours.embedding import Arrays
@@ -13,6 +15,8 @@ from releve.domain.schema.validation import Problem
 from releve.serving.faults import Refused
 
 DECIMALS = 6  # of a probability
+DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
+TOO_LARGE = "has a number that is too large for the model (float32)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def predict(model: Model, arrays: Arrays) -> Prediction:
     check_answered(output)
     probabilities: list[list[float]] | None = None
     if output.probabilities is not None:
-        probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
+        probabilities = rounded(output.probabilities).tolist()
     intervals = model.intervals(output)
     latency_ms = round((time.perf_counter() - started) * 1000, 3)
     return Prediction(output.labels, probabilities, intervals, latency_ms)
@@ -40,9 +44,23 @@ def predict(model: Model, arrays: Arrays) -> Prediction:
 
 def check_answered(output: ModelOutput) -> None:
     """Raise Refused for rows whose answer is not finite: a number too large for the model."""
+    if rows := unanswered(output):
+        problems = [Problem(row, None, TOO_LARGE) for row in rows]
+        raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
+
+
+def unanswered(output: ModelOutput) -> list[int]:
+    """Return the rows whose answer is not finite."""
     answers = np.array(output.labels)[:, None] if output.probabilities is None else output.probabilities
-    if np.isfinite(answers).all():
-        return
-    rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
-    problems = [Problem(row, None, "has a number that is too large for the model (float32)") for row in rows]
-    raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
+    found = np.isfinite(answers)
+    return [] if found.all() else np.flatnonzero(~found.all(axis=1)).tolist()
+
+
+def rounded(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """Round probabilities to what is sent of them."""
+    return probabilities.astype(np.float64).round(DECIMALS)
+
+
+def sent_numbers(values: Sequence[Label]) -> list[float]:
+    """Round the numbers of a regression to what is sent of them."""
+    return [float(f"{value:.{DIGITS}g}") for value in values]

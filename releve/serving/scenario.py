@@ -31,11 +31,9 @@ from releve.serving.arms.trial import Trial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.feedback import write_labels
 from releve.serving.pools import Pool
-from releve.serving.prediction import predict
+from releve.serving.prediction import predict, sent_numbers
 from releve.serving.routes import Runs
 from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
-
-DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
 
 class NoRelease(Unavailable):
@@ -124,9 +122,7 @@ class Answered:
     @property
     def sent(self) -> Sequence[Label]:
         """What a client is told of each row: its class, or its number in DIGITS."""
-        if self.probabilities is not None:
-            return self.labels
-        return [float(f"{value:.{DIGITS}g}") for value in self.labels]
+        return self.labels if self.probabilities is not None else sent_numbers(self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def take_in(
                 params = without_checks(params, "time_back")
             chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
             inspector = BatchInspector(schema, earlier, params.batch)
-            for chunk in _small_enough(_without_own_columns(chunks, schema, path.name), schema):
+            for chunk in small_enough(without_own_columns(chunks, schema, path.name), schema):
                 read = read_cells(chunk.frame, schema, formats, is_text=table.is_text)
                 marked += read.marked
                 frame = read_images(read.frame, schema, images or path.parent)
@@ -151,7 +151,9 @@ def without_checks(params: Params, *names: str) -> Params:
     return params.model_copy(update={"batch": asked.model_copy(update=ignored)})
 
 
-def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
+def without_own_columns(
+    chunks: Iterable[Chunk], schema: Schema, source: str, *, labelled: bool = True
+) -> Iterator[Chunk]:
     """Yield the same chunks without DROPPED_COLUMNS, each with the columns that the schema describes."""
     checked: list[Any] = []
     for chunk in chunks:
@@ -164,14 +166,14 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
         names = [name for name in frame.columns if name != ANSWER_ID]
         if names != checked:
             if len(frame) or not lines or names:
-                check_columns(schema, names, source=source)
+                check_columns(schema, names, source=source, labelled=labelled)
             checked = names
         if not len(frame):  # no line is a row
             frame = frame.reindex(columns=[*schema.names, schema.target.name])
         yield Chunk(frame, chunk.rows, lines)
 
 
-def _small_enough(chunks: Iterable[Chunk], schema: Schema) -> Iterator[Chunk]:
+def small_enough(chunks: Iterable[Chunk], schema: Schema) -> Iterator[Chunk]:
     """Cut chunks whose paths of images become whole files; other tables stay as they are."""
     if all(column.type != IMAGE for column in schema.columns):
         yield from chunks

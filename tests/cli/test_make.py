@@ -125,6 +125,14 @@ def test_the_board_is_the_page_of_all_scenarios_whichever_is_named(folder):
     assert make(folder, "board", SCENARIO="churn", HTML="a b.html")[0] == ["page", "--html=a b.html"]
 
 
+def test_a_table_to_score_and_the_folder_for_its_answers_may_have_any_name(folder):
+    given = {"SCENARIO": "churn", "IN": "a $(x) b.csv", "OUT": "it's here", "LEDGER": "1"}
+
+    found, _ = make(folder, "score", **given)
+
+    assert found == ["score", "--in=a $(x) b.csv", "--out=it's here", "--ledger", "--", "churn"]
+
+
 @pytest.mark.parametrize(
     ("target", "name", "given"),
     [
@@ -136,6 +144,8 @@ def test_the_board_is_the_page_of_all_scenarios_whichever_is_named(folder):
         ("erase", "ROW", {"SCENARIO": "churn", "ROW": ""}),
         ("card", "MODEL", {}),
         ("resubmit", "BATCH", {"SCENARIO": "churn"}),
+        ("score", "IN", {"OUT": "scored"}),
+        ("score", "OUT", {"IN": "a.csv"}),
     ],
 )
 def test_what_a_target_cannot_do_without_is_named_and_nothing_runs(folder, target, name, given):

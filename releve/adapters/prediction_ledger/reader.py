@@ -19,6 +19,7 @@ from releve.adapters.prediction_ledger.segments import (
     SHADOWS,
     day_in,
     from_line,
+    is_finished,
     refusal,
     segments_of,
 )
@@ -123,6 +124,18 @@ class LedgerReader:
         """
         lines = SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse)
         return newest_labels(lines, with_queued=with_queued)
+
+
+def numbered_requests(folder: Path, workers: Container[str], *, since: str) -> dict[int, str]:
+    """Find the requests that these writers numbered (see `LedgerWriter.answer`) from a day (YYYYMMDD) on: their ids.
+
+    Raises Unavailable.
+    """
+    paths = [
+        path for path in segments_of(folder, ANSWERS, since) if is_finished(path) or path.stem.split("-")[2] in workers
+    ]
+    places = ((line.id, parse_request_id(line.id)) for line in SegmentLines(paths, AnswerLine.parse, features=()))
+    return {int(place.random, 16): request for request, place in places if place.worker in workers}
 
 
 def _in_time(rows: Iterable[AnsweredRow]) -> list[AnsweredRow]:

@@ -117,14 +117,17 @@ class LedgerWriter:
         intervals: Sequence[Sequence[float]] | None = None,
         arm: str = Arm.CHAMPION,
         latency_ms: float | None = None,
+        number: int | None = None,
     ) -> str:
-        """Record one request and return its id. `latency_ms`: that the model took.
+        """Record one request and return its id. `latency_ms`: that the model took. `number`: of a request that may have
+        to be found again (`numbered_requests`), up to 2^24; it stands in the id in the place of what is random there.
 
         Raises BadInput, Unavailable; then nothing is recorded.
         """
         check_answer(rows, labels, probabilities, intervals)
         return self._write(
             ANSWERS,
+            None if number is None else f"{number:06x}",
             model=model,
             index=index,
             arm=arm,
@@ -241,12 +244,12 @@ class LedgerWriter:
             others = f" (and {len(unknown) - 1} more of {len(row_ids)} ids)" if len(unknown) > 1 else ""
             raise UnknownAnswer(f"{named}{others}; no label was recorded", unknown)
 
-    def _write(self, kind: str, **fields: object) -> str:
+    def _write(self, kind: str, random: str | None = None, /, **fields: object) -> str:
         body = to_line({"scenario": self._scenario, **fields})
         with self._lock:
             at = timestamp(self._clock())
             segment = self._segment(kind, day_of(at))
-            request = request_id(segment.day, self._worker, segment.size, secrets.token_hex(3))
+            request = request_id(segment.day, self._worker, segment.size, random or secrets.token_hex(3))
             # The id holds the line's offset, known only now; the large part was made outside the lock.
             segment.append(b'{"id":"%s","at":"%s",%s' % (request.encode(), at.encode(), body[1:]))
         return request

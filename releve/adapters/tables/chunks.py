@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CELLS_PER_CHUNK = 400_000  # a cell read from text takes some 60 bytes, so that a chunk stays below 50 MB
 MOST_ROWS_PER_CHUNK = 50_000
 CHARACTERS_PER_CHUNK = 1 << 24  # of long texts, which fill a chunk before its cells do
+P = TypeVar("P")
 LONGEST_ROW = 1 << 24  # characters of CSV, bytes of JSON Lines; what is longer lacks a line break, or a closing quote
 
 
@@ -43,10 +44,24 @@ class Chunk:
     rows: NDArray[np.int64]
     lines: tuple[InvalidLine, ...] = ()
 
+    def read(self) -> "Chunk":
+        """Return itself: a piece of most types of files is read already."""
+        return self
+
+
+class Piece(Protocol):
+    """Some rows of a table on their way to whoever reads them, another process perhaps."""
+
+    def read(self) -> Chunk:
+        """Return them as a chunk. Raise BadInput."""
+
 
 @dataclass(frozen=True, eq=False)
 class TableChunks:
-    """An open table. `chunks` can be gone through once; closing it early lets go of the file."""
+    """An open table. `chunks` can be gone through once; closing it early lets go of the file.
+
+    `pieces`: the same rows as they travel best, to be gone through in the place of `chunks`; None where chunks do.
+    """
 
     chunks: Iterator[Chunk]
     read_as: str  # what was detected about the file, for people
@@ -54,6 +69,7 @@ class TableChunks:
     delimiter: str = ""  # of a CSV file
     place: Callable[[], int] = field(default=lambda: 0)  # bytes of the file that were read so far
     notes: Callable[[], tuple[ReadingNote, ...]] = tuple  # of the chunks so far
+    pieces: Iterator[Piece] | None = None
 
 
 def chunk_rows(columns: int) -> int:
@@ -95,7 +111,7 @@ def read_errors(path: Path, kind: str) -> Iterator[None]:
         raise BadInput(f"{path.name} cannot be read as {kind}: {str(error).strip() or repr(error)}") from error
 
 
-def guarded(chunks: Iterator[Chunk], path: Path, kind: str) -> Iterator[Chunk]:
+def guarded(chunks: Iterator[P], path: Path, kind: str) -> Iterator[P]:
     """Yield the same chunks, with the same errors for what is wrong further down in the file."""
     with read_errors(path, kind):
         yield from chunks

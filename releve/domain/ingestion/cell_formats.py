@@ -19,7 +19,7 @@ from releve.domain.schema.cells import as_date, as_number, in_format, names_of, 
 from releve.domain.schema.columns import DATE, NUMBER, REAL
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.schema.validation import all_numbers, with_columns
+from releve.domain.schema.validation import all_numbers, numbers_of, with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,7 +194,7 @@ def _numbers(cells: "pd.Series[Any]", formats: CellFormats, is_text: bool, marke
     if cells.dtype.kind != "O":
         return _without_numbers(cells, formats.missing_numbers, marked)
     is_plain = formats.numerals.is_plain and name not in formats.units
-    numbers = all_numbers(cells.tolist()) if is_text and is_plain else None
+    numbers = numbers_of(cells) if is_text and is_plain else None
     if numbers is None:
         is_read = is_text or name in formats.units  # a text among typed cells is none of their numbers otherwise
         plain = _texts(cells, partial(formats.number, name) if is_read else _same, formats.is_marker, marked)

@@ -48,15 +48,18 @@ def arrays_of_frame(schema: Schema, frame: "pd.DataFrame") -> dict[str, NDArray[
     return blocks_of(schema, len(frame), frame[schema.numbers].to_numpy(np.float32), dates, images, texts)
 
 
-def rows_of_frame(schema: Schema, frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Convert the features of a checked frame to rows that `predict` receives: dates as ISO text, missing as None."""
+def rows_of_frame(schema: Schema, frame: "pd.DataFrame", *, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Convert a checked frame to rows that `predict` receives: dates as ISO text, missing as None.
+
+    `names`: of the columns; the features where left out.
+    """
 
     def sent(cell: Any) -> Any:
         if hasattr(cell, "isoformat"):
             return cell.isoformat() if cell == cell else None  # a missing date is unequal to itself
         return None if cell != cell or cell == "" else cell
 
-    cells = {name: [sent(cell) for cell in frame[name].to_numpy(object)] for name in schema.names}
+    cells = {name: [sent(cell) for cell in frame[name].to_numpy(object)] for name in names or schema.names}
     return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
 

@@ -12,8 +12,9 @@ import orjson
 from releve.adapters.prefect_api import FlowRun
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
 from releve.serving.page.forms import Field, PixelGrid
+from releve.serving.prediction import DIGITS
 from releve.serving.routes import Headers, Reply
-from releve.serving.scenario import DIGITS, Answered
+from releve.serving.scenario import Answered
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -1,0 +1,52 @@
+"""A whole table answered by the model that serves."""
+
+import time
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from flows.context import Scenario, artifact_key, begin, helped, show, step
+from flows.scenario_run import scenario_run
+from flows.states import completed
+from releve.reporting.score_messages import describe_scoring
+from tasks.scoring.parts import ScoringProgress
+from tasks.scoring.score import Scoring, check_answered
+from tasks.scoring.score import score as score_table
+
+UPDATE_SECONDS = 2.0  # between two updates of the bar in the Prefect UI
+answer_rows = step(score_table, name="score")
+
+
+@flow(name="score", flow_run_name="score {scenario}", log_prints=True)
+@scenario_run(alone=False)
+def score(
+    scenario: Scenario,
+    source: Annotated[str, helped("A table, a folder of tables, or a URL; from the project's folder on.")] = "",
+    output: Annotated[str, helped("The folder for the answers; it may end in .csv or .jsonl.")] = "",
+    ledger: Annotated[bool, helped("Whether the ledger gets the answers, for labels that come.")] = False,
+    again: Annotated[bool, helped("Whether to start over, by the model that serves now.")] = False,
+) -> Any:
+    """Answer every row of a table; a run with the same parameters goes on where one was killed. Ends with it."""
+    settings = begin(scenario)
+    key, due = artifact_key("score", scenario), 0.0
+    bar: Any = create_progress_artifact(progress=0.0, key=f"{key}-progress", description=f"{source} to {output}")
+
+    def progress(reached: ScoringProgress) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + UPDATE_SECONDS
+            update_progress_artifact(
+                bar, progress=100 * reached.done / max(reached.of, 1), description=f"{reached.rows:,} rows"
+            )
+
+    done: Scoring = answer_rows(
+        settings, scenario, source=source, output=output, ledger=ledger, again=again, progress=progress
+    )
+    lines = describe_scoring(output, done.manifest, resumed_rows=done.resumed_rows, newer_model=done.newer_model)
+    update_progress_artifact(bar, progress=100.0, description=lines[0])
+    show("score", scenario, f"{scenario}: {lines[0]}", (), summary="\n\n".join(lines[1:]))
+    for line in lines:
+        print(line)
+    check_answered(done)
+    return completed(lines[0], done)

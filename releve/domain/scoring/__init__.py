@@ -1,0 +1,1 @@
+"""Scoring whole tables: what an output holds, and how far it is."""

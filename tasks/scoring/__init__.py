@@ -1,0 +1,1 @@
+"""Whole tables answered by the model that serves."""

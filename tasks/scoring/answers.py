@@ -1,0 +1,201 @@
+"""What a worker does: rows are read as ingestion reads them, checked and answered as the service does it."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.models import model_runtime
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.tables.chunks import Chunk, Piece
+from releve.adapters.tables.image_files import read_images
+from releve.core.params import Ingest
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
+from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
+from releve.domain.schema.schema import ROW, Schema
+from releve.domain.schema.validation import Problem, check_frame
+from releve.domain.scoring.columns import HIGH, LABEL, LOW, PROBABILITY, VALUE, class_columns, id_column
+from releve.serving.prediction import TOO_LARGE, rounded, sent_numbers, unanswered
+from tasks.ingestion.intake import small_enough, without_own_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWERED = "(answer)"  # stands for the column where the model could not answer a row
+ROWS_PER_REQUEST = 500  # of the ledger: a label is found by reading the line of its request
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What all workers share. `files`: of the model, for workers that do not see `folder`."""
+
+    tag: str
+    folder: Path
+    files: Mapping[str, bytes]
+    ingest: Ingest
+    images: Path
+    ledger: bool
+
+
+@dataclass(frozen=True)
+class PieceToScore:
+    """Rows of an input."""
+
+    source: int  # the input's place among them
+    name: str  # as messages call it
+    piece: Piece
+    is_text: bool
+    place: int  # bytes of all inputs up to its end
+
+
+@dataclass(frozen=True)
+class LedgerRequest:
+    """Rows as a request of the service would bring them, with their answers."""
+
+    rows: Sequence[Mapping[str, Any]]
+    labels: Sequence[Any]
+    probabilities: Sequence[Sequence[float]] | None
+    intervals: Sequence[Sequence[float]] | None
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPiece:
+    """A piece's answers, as the output has them, and its rejected rows."""
+
+    answers: "pd.DataFrame"
+    requests: tuple[LedgerRequest, ...]
+    rejected: Chunk
+    problems: tuple[Problem, ...]
+
+    @property
+    def rows(self) -> int:
+        return len(self.answers) + len(self.rejected.frame) + len(self.rejected.lines)
+
+
+def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
+    """Answer the rows of a piece. Raise BadInput where its columns are wrong or it cannot be read."""
+    import pandas as pd
+
+    model = loaded(scorer)
+    chunks = without_own_columns([item.piece.read()], model.schema, item.name, labelled=False)
+    done = [_scored(scorer, model, chunk, is_text=item.is_text) for chunk in small_enough(chunks, model.schema)]
+    if len(done) == 1:
+        return done[0]
+    problems, before = list[Problem](), 0
+    for each in done:
+        problems += [Problem(before + (p.row or 0), p.column, p.reason, p.value) for p in each.problems]
+        before += len(each.rejected.frame)
+    rejected = Chunk(
+        pd.concat([each.rejected.frame for each in done], ignore_index=True),
+        np.concatenate([each.rejected.rows for each in done]),
+        tuple(line for each in done for line in each.rejected.lines),
+    )
+    answers = pd.concat([each.answers for each in done], ignore_index=True)
+    return ScoredPiece(answers, tuple(r for each in done for r in each.requests), rejected, tuple(problems))
+
+
+def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> ScoredPiece:
+    schema = model.schema
+    cells = read_cells(chunk.frame, schema, CellFormats.of(scorer.ingest), is_text=is_text).frame
+    checked = check_frame(schema, read_images(cells, schema, scorer.images), labelled=False)
+    problems, accepted = list(checked.problems), checked.accepted
+    places = np.delete(np.arange(len(chunk.frame)), checked.rejected_rows)
+    answers, lost = _answers(model, accepted)
+    if lost:
+        problems += [Problem(int(places[row]), ANSWERED, TOO_LARGE) for row in lost]
+        places, accepted = np.delete(places, lost), accepted.drop(index=lost).reset_index(drop=True)
+        answers, _ = _answers(model, accepted)
+    frame = _named(schema, chunk, places, answers)
+    held = [name for name in schema.by_name if name in chunk.frame]
+    requests = tuple(_requests(schema, accepted, answers, held)) if scorer.ledger else ()
+    rejected = np.setdiff1d(np.arange(len(chunk.frame)), places)
+    among = {int(place): at for at, place in enumerate(rejected)}
+    return ScoredPiece(
+        frame,
+        requests,
+        Chunk(chunk.frame.iloc[rejected].reset_index(drop=True), chunk.rows[rejected], chunk.lines),
+        tuple(Problem(among[p.row], p.column, p.reason, p.value) for p in problems if p.row is not None),
+    )
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """As the ledger holds them."""
+
+    labels: Sequence[Any]
+    probabilities: NDArray[np.float64] | None
+    intervals: Sequence[Sequence[float]] | None
+
+
+def _answers(model: Model, accepted: "pd.DataFrame") -> tuple[_Answers, list[int]]:
+    """Answer checked rows; with the places of those that have no answer, which makes the answers worthless."""
+    if not len(accepted):
+        classes, intervals = len(model.schema.target.classes), model.description.intervals
+        return _Answers([], np.empty((0, classes)) if classes else None, [] if intervals else None), []
+    output = model.answer(arrays_of_frame(model.schema, accepted))
+    if lost := unanswered(output):
+        return _Answers([], None, None), lost
+    probabilities = None if output.probabilities is None else rounded(output.probabilities)
+    return _Answers(output.labels, probabilities, model.intervals(output)), []
+
+
+def _named(schema: Schema, chunk: Chunk, places: NDArray[np.intp], answers: _Answers) -> "pd.DataFrame":
+    """Make the output's rows: what names each, and the answer in the words of the service."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {ROW: chunk.rows[places]}
+    if schema.id is not None and (name := id_column(schema)):
+        if schema.id in chunk.frame:
+            ids = chunk.frame[schema.id].iloc[places].reset_index(drop=True)
+            columns[name] = ids if ids.dtype.kind in "iuM" else ids.map(str, na_action="ignore").astype("str")
+        else:
+            columns[name] = pd.Series([None] * len(places), dtype="str")
+    if answers.probabilities is None:
+        columns[VALUE] = np.array(sent_numbers(answers.labels), dtype=np.float64)
+        if answers.intervals is not None:
+            limits = np.array(answers.intervals, dtype=np.float64).reshape(-1, 2)
+            columns |= {LOW: limits[:, 0], HIGH: limits[:, 1]}
+        return pd.DataFrame(columns)
+    is_text = not schema.target.is_number
+    columns[LABEL] = pd.Series(answers.labels, dtype="str" if is_text else "int64")
+    columns[PROBABILITY] = answers.probabilities.max(axis=1, initial=0.0)
+    columns |= dict(zip(class_columns(schema), answers.probabilities.T, strict=True))
+    return pd.DataFrame(columns)
+
+
+def _requests(
+    schema: Schema, accepted: "pd.DataFrame", answers: _Answers, held: Sequence[str]
+) -> Iterator[LedgerRequest]:
+    rows = rows_of_frame(schema, accepted, names=held)
+    probabilities = None if answers.probabilities is None else answers.probabilities.tolist()
+    for start in range(0, len(rows), ROWS_PER_REQUEST):
+        part = slice(start, start + ROWS_PER_REQUEST)
+        yield LedgerRequest(
+            rows[part],
+            answers.labels[part],
+            None if probabilities is None else probabilities[part],
+            None if answers.intervals is None else answers.intervals[part],
+        )
+
+
+_models: dict[tuple[str, Path], Model] = {}  # of this process
+
+
+def loaded(scorer: Scorer) -> Model:
+    """Return the model, which a process loads once."""
+    key = (scorer.tag, scorer.folder)
+    if key not in _models:
+        if scorer.files:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in scorer.files.items():
+                    place = Path(folder) / name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(content)
+                _models[key] = model_runtime.load(Path(folder), tag=scorer.tag)
+        else:
+            _models[key] = model_runtime.load(scorer.folder, tag=scorer.tag)
+    return _models[key]

@@ -1,0 +1,178 @@
+"""The work of a scoring: pieces of the inputs are answered side by side, and become parts in their order.
+
+A part's lines of the ledger and its rejected rows come before it, and its line of the manifest after it. So whoever is
+killed leaves finished parts, and one that is done again: its files are replaced, its lines of the ledger found.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+
+from releve.adapters.compute import Outcome, cores, open_workers
+from releve.adapters.part_files import new_part
+from releve.adapters.tables.chunks import Piece
+from releve.adapters.tables.file_types import open_table
+from releve.core.errors import BadInput, Unavailable
+from releve.core.params import Params
+from releve.domain.schema.schema import Schema
+from releve.domain.scoring.columns import ANSWER, SOURCE
+from releve.domain.scoring.manifest import Manifest, PartScored, part_name
+from tasks.ingestion.batches import as_text
+from tasks.ingestion.intake import csv_options
+from tasks.ingestion.quarantine import Quarantine
+from tasks.scoring.answers import PieceToScore, ScoredPiece, Scorer, score_piece
+from tasks.scoring.inputs import InputFile
+from tasks.scoring.ledger import ScoringLedger
+from tasks.scoring.output import REJECTED, ScoringOutput
+
+ROWS_PER_PART = 50_000  # at least, but for the last of a file: what a kill costs
+ALONE_SECONDS = 3.0  # before other processes are started, which takes about as long
+
+
+@dataclass(frozen=True)
+class ScoringProgress:
+    """How far it is."""
+
+    done: int  # bytes of the inputs
+    of: int
+    rows: int  # answered or rejected
+
+
+Progress = Callable[[ScoringProgress], None]
+
+
+def write_parts(
+    out: ScoringOutput,
+    manifest: Manifest,
+    files: Sequence[InputFile],
+    *,
+    is_folder: bool,
+    schema: Schema,
+    params: Params,
+    scorer: Scorer,
+    ledger: ScoringLedger | None,
+    progress: Progress,
+) -> Manifest:
+    """Write the parts that the manifest does not have; return it with all of them.
+
+    `is_folder`: whether rows name their file. Raise BadInput, Unavailable, DiskFull, StorageRefused.
+    """
+    of = sum(each.described.bytes for each in files)
+    rows, part = manifest.rows, None
+    for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, params):
+        if outcome.problem:
+            raise Unavailable(f"{outcome.problem}; what is finished is kept, and the same command goes on from there")
+        if part is not None and part.source is not files[item.source]:
+            manifest = part.finish(manifest)
+            part = None
+        part = part or _Part(out, manifest, files[item.source], is_folder=is_folder, ledger=ledger)
+        part.add(outcome.value)
+        rows += outcome.value.rows
+        progress(ScoringProgress(item.place, of, rows))
+        if part.rows >= ROWS_PER_PART:
+            manifest = part.finish(manifest)
+            part = None
+    return manifest if part is None else part.finish(manifest)
+
+
+def _pieces(files: Sequence[InputFile], manifest: Manifest, schema: Schema, params: Params) -> Iterator[PieceToScore]:
+    """Yield the pieces of the inputs that are in no finished part. Raise BadInput for a file without rows, or one that
+    changed meanwhile."""
+    before = 0
+    for number, file in enumerate(files):
+        stamp, done, found = file.stamp, manifest.pieces_of(file.name), 0
+        table = open_table(file.path, names=schema.names, options=csv_options(params.ingest))
+        pieces: Iterator[Piece] = table.chunks if table.pieces is None else table.pieces
+        with closing(pieces):  # type: ignore[type-var]  # all of them are generators
+            for found, piece in enumerate(pieces, start=1):
+                if found > done:
+                    place = before + min(table.place(), file.described.bytes)
+                    yield PieceToScore(number, as_text(file.name), piece, table.is_text, place)
+        if not found:
+            raise BadInput(f"{file.name} has no rows; put a file with at least one row in its place")
+        if file.stamp != stamp:
+            raise BadInput(f"{file.name} changed while it was read; leave it as it is, and give --again to start over")
+        before += file.described.bytes
+
+
+def _answered(pieces: Iterator[PieceToScore], scorer: Scorer, params: Params) -> Iterator[tuple[PieceToScore, Outcome]]:
+    """Answer pieces in their order where `compute` says; the first ones here, which is all of a small table."""
+    compute, began = params.compute, time.monotonic()
+    several = compute.address or (compute.workers or cores()) > 1
+
+    def first() -> Iterator[PieceToScore]:
+        while not several or time.monotonic() - began < ALONE_SECONDS:
+            try:
+                yield next(pieces)
+            except StopIteration:
+                return
+
+    where = partial(open_workers, score_piece, scorer, address=compute.address, workers=compute.workers)
+    if not compute.address:
+        with where(here=True) as here:
+            yield from here.stream(first())
+    following = next(pieces, None)
+    if following is not None:
+        with where() as workers:
+            yield from workers.stream(chain([following], pieces))
+
+
+class _Part:
+    """A part that is being written."""
+
+    def __init__(
+        self,
+        out: ScoringOutput,
+        manifest: Manifest,
+        source: InputFile,
+        *,
+        is_folder: bool,
+        ledger: ScoringLedger | None,
+    ) -> None:
+        self.source = source
+        self._out, self._is_folder, self._ledger = out, is_folder, ledger
+        self._name = part_name(len(manifest.parts), out.form)
+        self._file = new_part(out.work / self._name, out.form)
+        self._quarantine = Quarantine(out.work / "rejected.parquet")
+        self._pieces = self._answered = self._requests = 0
+
+    @property
+    def rows(self) -> int:
+        return self._answered + self._quarantine.rows
+
+    def add(self, scored: ScoredPiece) -> None:
+        """Write the rows of a piece."""
+        frame = scored.answers
+        if self._is_folder:
+            frame.insert(0, SOURCE, as_text(self.source.name))
+        if self._ledger is not None:
+            frame[ANSWER] = self._ledger.write(scored.requests)
+        if len(frame):
+            self._file.append(frame)
+        self._quarantine.add(scored.rejected, scored.problems, list(range(len(scored.rejected.frame))))
+        self._pieces += 1
+        self._answered += len(frame)
+        self._requests += len(scored.requests)
+
+    def finish(self, manifest: Manifest) -> Manifest:
+        """Give it its name, and write it into the manifest."""
+        if self._ledger is not None:
+            self._ledger.sync()
+        self._file.close()
+        self._quarantine.keep((self._out.folder / REJECTED / self._name).with_suffix(".parquet"))
+        self._file.move(self._out.folder / self._name)
+        part = PartScored(
+            name=self._name,
+            source=self.source.name,
+            pieces=self._pieces,
+            rows=self.rows,
+            answered=self._answered,
+            rejected=self._quarantine.rows,
+            requests=self._requests,
+            most_rejected=self._quarantine.most_rejected,
+        )
+        self._out.note(part)
+        return replace(manifest, parts=(*manifest.parts, part))

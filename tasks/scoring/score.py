@@ -1,0 +1,187 @@
+"""Batch scoring: every row of a table answered by the model that serves, or rejected with its reason."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from releve.adapters.git_dvc.committed import Committed, read_committed
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.hash_key import hidden_cells
+from releve.adapters.registry.registry import Current, Registry
+from releve.adapters.tables import chunks
+from releve.core.errors import BadInput, Conflict, NotFound
+from releve.core.settings import Settings
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
+from releve.domain.scoring.manifest import START_OVER, Manifest, ScoringBegun, ScoringEnded, ScoringResumed
+from releve.reporting.gate_messages import nothing_serves
+from releve.reporting.score_messages import describe_changes, describe_unanswered
+from releve.serving.scenario import NoRelease
+from tasks.places import ScenarioState
+from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer
+from tasks.scoring.inputs import InputFile, find_inputs
+from tasks.scoring.ledger import ScoringLedger
+from tasks.scoring.output import MANIFEST, ScoringOutput, folder_of, form_of, open_output
+from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """An output that is complete."""
+
+    folder: Path
+    manifest: Manifest
+    resumed_rows: int  # that earlier runs had finished
+    newer_model: str  # that serves by now; "" where the one that answered does
+
+
+def score(
+    settings: Settings,
+    scenario: str,
+    *,
+    source: str,
+    output: str,
+    ledger: bool = False,
+    again: bool = False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    progress: Progress = lambda reached: None,
+) -> Scoring:
+    """Answer the rows of `source` into the folder `output`, or go on where an earlier run was ended.
+
+    `ledger`: the service's ledger gets the answers, too. `again`: start over, by what serves now.
+
+    Raise NotFound, BadInput, Conflict, NoRelease, Unavailable, DiskFull, StorageRefused.
+    """
+    truth = read_committed(settings, scenario)
+    inputs, form, folder = find_inputs(source), form_of(output), folder_of(output)
+    registry = Registry(settings.registry_url)
+    current = registry.current(scenario)
+    if current is None and (again or not (folder / MANIFEST).exists()):
+        raise NoRelease(nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN))))
+    with open_output(output) as out:
+        files = inputs.fetch(out.work / "input")
+        wanted = _wanted(truth, scenario, _answering(current, out), files, at=clock(), form=form, ledger=ledger)
+        before = _decide(out, wanted, current, again=again)
+        if before is not None and before.ended is not None:
+            return Scoring(folder, before, before.rows, "")
+        model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
+        out.check_parts()
+        begun = Manifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
+        out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
+        state = ScenarioState(settings.home, scenario)
+        with ExitStack() as stack:
+            hidden = hidden_cells(settings, truth.params.ledger, model.schema)
+            written = ScoringLedger(state.ledger, begun, hidden, clock) if ledger else None
+            if written is not None:
+                stack.enter_context(closing(written))
+            done = write_parts(
+                out,
+                begun,
+                files,
+                is_folder=inputs.is_folder,
+                schema=model.schema,
+                params=truth.params,
+                scorer=Scorer(
+                    model.tag,
+                    path,
+                    _contents(path) if truth.params.compute.address else {},
+                    truth.params.ingest,
+                    settings.home / (truth.params.ingest.images or state.images),
+                    ledger,
+                ),
+                ledger=written,
+                progress=progress,
+            )
+        ended = ScoringEnded(at=clock().isoformat(), rows=done.rows, answered=done.answered, rejected=done.rejected)
+        out.note(ended)
+    newer = current.release.model if current and current.release.model != model.tag else ""
+    return Scoring(folder, replace(done, ended=ended), before.rows if before else 0, newer)
+
+
+def check_answered(done: Scoring) -> None:
+    """Raise BadInput where not a single row was answered."""
+    if not done.manifest.answered:
+        raise BadInput(describe_unanswered(done.manifest, str(done.folder)))
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """Who answers."""
+
+    model: str
+    model_digest: str
+    index: str | None
+
+
+def _answering(current: Current | None, out: ScoringOutput) -> _Answering:
+    """Choose what serves; where nothing does, what the output was begun by."""
+    if current is not None:
+        release = current.release
+        return _Answering(release.model, release.model_digest, release.index_name)
+    assert out.manifest is not None, "checked before"
+    begun = out.manifest.begun
+    return _Answering(begun.model, begun.model_digest, begun.index)
+
+
+def _wanted(
+    truth: Committed,
+    scenario: str,
+    by: _Answering,
+    files: Sequence[InputFile],
+    *,
+    at: datetime,
+    **asked: object,
+) -> ScoringBegun:
+    """Describe the output that the command asks for."""
+    cut = (chunks.CELLS_PER_CHUNK, chunks.MOST_ROWS_PER_CHUNK, chunks.CHARACTERS_PER_CHUNK)
+    decides = [truth.params.ingest.model_dump(mode="json"), cut, ROWS_PER_PART, ROWS_PER_REQUEST]
+    described = {
+        "output": secrets.token_hex(4),
+        "at": at.isoformat(),
+        "scenario": scenario,
+        "commit": truth.revision,
+        "settings": sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest(),
+        "inputs": tuple(each.described for each in files),
+    }
+    return ScoringBegun.model_validate({**vars(by), **described, **asked})
+
+
+def _decide(out: ScoringOutput, wanted: ScoringBegun, current: Current | None, *, again: bool) -> Manifest | None:
+    """Say what is gone on with; None where the output is begun. Raise Conflict where that takes `--again`."""
+    before = out.manifest
+    if before is None:
+        return None
+    changes = before.changes(wanted)
+    is_other = wanted.model != before.begun.model
+    if again or (before.is_nothing_lost and (changes or is_other)):
+        out.clear()
+        return None
+    if changes:
+        raise Conflict(describe_changes(str(out.folder), changes))
+    if before.ended and is_other:
+        raise Conflict(
+            f"{out.folder} is complete, answered by {before.begun.model}, and {wanted.model} serves by now; "
+            f"{START_OVER}"
+        )
+    return before
+
+
+def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[Model, Path]:
+    """Load the model that answers, and say where it lies. Raise NotFound, ModelAltered."""
+    store = ModelStore(settings.home)
+    try:
+        return store.load(begun.model, digest=begun.model_digest), store.folder(begun.model)
+    except NotFound as error:
+        hint = f". This output was begun by that model; {START_OVER}" if is_begun else ""
+        raise NotFound(f"{error}{hint}") from None
+
+
+def _contents(folder: Path) -> Mapping[str, bytes]:
+    """Read a model's files, but for the rows that it keeps, for workers on other machines."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".parquet")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
