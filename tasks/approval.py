@@ -25,7 +25,7 @@ from releve.domain.approval.people import (
 )
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome
 from releve.domain.registry.events import Challenger
-from releve.reporting.approval_messages import describe_late, describe_uncounted
+from releve.reporting.approval_messages import LIVE, describe_late, describe_uncounted
 from tasks.release.acceptance import ACTOR, Clock, current_approval, judgement_of, now, read_approval
 from tasks.release.release import ReleaseResult, release
 
@@ -96,7 +96,8 @@ def look(settings: Settings, scenario: str, *, clock: Clock = now) -> ApprovalLo
     if approval is None or approval.state is not ApprovalState.APPROVED:
         return ApprovalLook(approval)
     model, arms = approval.request.subject.model, registry.arms(scenario)
-    released = release(settings, scenario, model=model, actor=ACTOR, shown_live=approval.request.shown_live)
+    is_live = approval.request.shown_live
+    released = release(settings, scenario, model=model, reason=LIVE * is_live, actor=ACTOR, shown_live=is_live)
     if arms and arms.started.challenger.model == model:  # the release has ended them, and this tells why
         ended = ArmsEnded(outcome=ArmsOutcome.PROMOTED, champion=arms.started.champion, challenger=model)
         reason = f"approved by {' and '.join(approval.approved_by)}"

@@ -20,6 +20,7 @@ from releve.domain.registry.chain import RELEASED, Event
 from releve.domain.registry.events import ModelReleased
 from releve.reporting.gate_messages import event_reason
 
+LIVE = "live labels show a gain that the gate had not found"
 VOIDED = {
     VoidCause.NEWER_CHALLENGER: "{about} was judged meanwhile",
     VoidCause.CHAMPION_CHANGED: "{about} serves now, and it was judged against {champion}",
@@ -44,7 +45,7 @@ def people(count: int) -> str:
 def describe_request(request: ApprovalRequested) -> str:
     """Say who is waited for, and until when."""
     until = f" until {utc_minute(request.expires_at)}" if request.expires_at else ""
-    why = "live labels show a gain, and " if request.shown_live else ""
+    why = f"{LIVE}, and " if request.shown_live else ""
     return f"{why}{people(request.people)} must approve it{until}"
 
 

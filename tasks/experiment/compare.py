@@ -14,11 +14,12 @@ from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, chal
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
 from releve.domain.prediction_log.records import answers_from, parse_since, timestamp
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, MOVES, RELEASED
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.events import Challenger, release_of
 from releve.reporting.live_comparison import describe_decision
 from tasks.experiment.arms import start_arms
 from tasks.history import newest_of
 from tasks.places import ScenarioState
+from tasks.release import acceptance
 from tasks.release.acceptance import NotAccepted, ask_people
 from tasks.release.release import ReleaseResult, release
 
@@ -101,10 +102,12 @@ def _untold_promotion(registry: Registry, scenario: str) -> tuple[RunningArms, s
     newest move is that release, and no event tells how the arms ended."""
     newest = registry.newest(scenario, kinds=(*ARM_CHANGES, *MOVES))
     move = next(newest, None)
-    if move is None or move.kind != RELEASED or move.actor != ACTOR:
+    if move is None or move.kind != RELEASED or move.actor not in (ACTOR, acceptance.ACTOR):
         return None
-    ended = running_arms(newest)
-    return (ended, move.reason) if ended else None
+    ended, release = running_arms(newest), release_of(move)
+    # what people approved may be another challenger than the one that was tried
+    is_ours = ended is not None and release is not None and ended.started.challenger.model == release.model
+    return (ended, move.reason) if ended and is_ours else None
 
 
 def _tell_end(registry: Registry, scenario: str, outcome: ArmsOutcome, running: RunningArms, *, reason: str) -> None:

@@ -13,12 +13,14 @@ from uuid import UUID
 
 import pytest
 
-from flows.asking import waiting_runs
+from flows.asking import close_runs, waiting_runs
 from releve.adapters.scenario_lock import scenario_lock
-from releve.domain.approval.people import token_hash, token_of
+from releve.domain.approval.answers import Answer
+from releve.domain.approval.people import Person, token_hash, token_of
 from releve.domain.registry.chain import APPROVALS, APPROVED, RELEASED
 from tasks.approval import give_code
 from tests import projects
+from tests.approvals import Story, make_request
 from tests.projects import SCENARIO, Project
 
 pytestmark = [
@@ -140,3 +142,28 @@ def test_a_release_waits_for_people_without_a_process_and_a_kill_between_their_w
     assert done.is_completed()
     assert waiting.told() == ["approval_requested", "approval_code_issued", "approved", "released"]
     assert project.registry.current(SCENARIO).release.model == model["model"]
+
+
+def test_the_run_of_a_request_that_was_answered_by_command_is_closed_without_a_process() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Suspended
+
+    from flows.approval import approval
+
+    story = Story(make_request("closed:v2"))
+    story.say(Answer.REFUSE, Person("ben"), "too few rows")
+    settled = replace(story.approval, scenario="closed")
+    with get_client(sync_client=True) as client:
+        runs = [
+            client.create_flow_run(
+                approval, parameters={"scenario": name}, tags=[f"scenario:{name}"], state=Suspended()
+            ).id
+            for name in ("closed", "open")
+        ]
+
+        close_runs(settled)
+
+        states = [client.read_flow_run(run).state for run in runs]
+    assert [state.name for state in states] == ["Completed", "Suspended"]
+    assert states[0].message == "closed:v2 was refused by ben: too few rows"
+    assert waiting_runs("closed") == []

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
+from releve.domain.approval.answers import Answer
+from releve.domain.approval.approval import ApprovalState
+from releve.domain.approval.people import token_hash, token_of
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
 from releve.domain.experiment.decision import ArmsAction, ArmsCompared, ArmsReason
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED
 from releve.domain.registry.events import ModelReleased
+from releve.domain.registry.lifecycle import model_version_statuses
+from tasks.approval import answer as say
+from tasks.approval import by_token
+from tasks.approval import look as look_at_approval
 from tasks.experiment.compare import arms_run, look_at_arms, settle, try_aside
 from tasks.release.retrain import last_challenger
 from tests.events import make_any_release, make_arms_started, make_challenger
@@ -84,7 +91,8 @@ def test_a_challenger_that_is_shown_to_be_worse_is_stopped(tried):
     assert f"{CHALLENGER} is shown to be worse than {CHAMPION}: gain -0.340 [-0.485, -0.195]" in event.reason
 
 
-def test_a_promotion_that_was_killed_before_it_told_how_the_arms_ended_is_told_by_the_next_look(tried):
+@pytest.mark.parametrize("actor", ["compare", "approval"])
+def test_a_promotion_that_was_killed_before_it_told_how_the_arms_ended_is_told_by_the_next_look(tried, actor):
     answer(tried, wrong=0.4, aside=0.1)
     compared, current = look_at_arms(tried.settings, SHOP).compared, tried.registry.current(SHOP)
     tried.registry.move(
@@ -92,7 +100,7 @@ def test_a_promotion_that_was_killed_before_it_told_how_the_arms_ended_is_told_b
         ModelReleased(release=make_any_release(CHALLENGER)),
         expected=current.number,
         reason="live labels",
-        actor="compare",
+        actor=actor,
     )
     before = arms_run(tried.settings, SHOP)
 
@@ -113,6 +121,15 @@ def test_arms_that_a_person_ended_by_a_release_are_not_told_as_promoted(tried):
     tried.registry.move(SHOP, payload, expected=current.number, reason="by hand", actor="release")
 
     assert not arms_run(tried.settings, SHOP)
+    assert look_at_arms(tried.settings, SHOP) is None
+    assert tried.registry.events(SHOP, kinds=[ARMS_ENDED]) == []
+
+
+def test_arms_that_the_approval_of_another_challenger_ended_are_not_told_as_promoted(tried):
+    current = tried.registry.current(SHOP)
+    payload = ModelReleased(release=make_any_release(f"{SHOP}:v3"), approval=1, approved_by=("anna",))
+    tried.registry.move(SHOP, payload, expected=current.number, reason="", actor="approval")
+
     assert look_at_arms(tried.settings, SHOP) is None
     assert tried.registry.events(SHOP, kinds=[ARMS_ENDED]) == []
 
@@ -187,6 +204,33 @@ def test_a_challenger_that_is_shown_to_be_better_is_released(replaced):
     assert registry.arms(SHOP) is None
     (event,) = registry.events(SHOP, kinds=[ARMS_ENDED])
     assert event.read(ArmsEnded).outcome is ArmsOutcome.PROMOTED
+
+
+@pytest.mark.slow
+def test_where_people_have_to_approve_a_release_live_labels_ask_them_and_the_arms_go_on_meanwhile(replaced):
+    registry, token = replaced.registry, token_of(bytes(32))
+    current, previous = registry.current(SHOP), registry.previous(SHOP)
+    registry.move(SHOP, ModelReleased(release=previous), expected=current.number, reason="a test", actor="a test")
+    judged = last_challenger(registry, SHOP).model_copy(update={"promote": False, "inconclusive": True})
+    registry.append(SHOP, judged, reason="neither better nor worse", actor="a test")
+    started = ArmsStarted(mode=ArmMode.SHADOW, challenger=current.release, champion=previous.model, share=0.0)
+    registry.start_arms(SHOP, started, expected=None, reason="a test", actor="a test")
+    rules = {"approval": "required", "approvers": {"anna": token_hash(token)}}
+    replaced.override(experiment={"label_delay_hours": 0.0}, release=rules)
+    answer(replaced, wrong=0.4, aside=0.1, models=(previous.model, current.release.model))
+
+    waiting = [settle(replaced.settings, SHOP, look_at_arms(replaced.settings, SHOP)) for _ in range(2)]
+
+    assert waiting[0] == waiting[1]
+    assert (waiting[0].state, waiting[0].request.shown_live) == (ApprovalState.WAITING, True)
+    assert registry.arms(SHOP) is not None
+    say(replaced.settings, SHOP, Answer.APPROVE, by_token(token))
+    done = look_at_approval(replaced.settings, SHOP)
+    assert done.released.release.model == registry.current(SHOP).release.model == current.release.model
+    assert registry.arms(SHOP) is None
+    (event,) = registry.events(SHOP, kinds=[ARMS_ENDED])
+    assert (event.read(ArmsEnded).outcome, event.reason) == (ArmsOutcome.PROMOTED, "approved by anna")
+    assert model_version_statuses(registry.events(SHOP))[current.release.model].state == "champion"
 
 
 @pytest.mark.parametrize(("setting", "inconclusive"), [("keep", True), ("shadow", False)])
