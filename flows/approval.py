@@ -19,7 +19,7 @@ from flows.publish import publish
 from flows.release import settle_approval
 from flows.scenario_run import scenario_run
 from flows.states import completed, refused
-from releve.core.errors import Conflict
+from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.approval.answers import Answer
 from releve.domain.approval.approval import Approval, ApprovalState
@@ -77,7 +77,7 @@ def hear(settings: Settings, scenario: str, said: ApprovalForm) -> str:
     """Write down what a person said; why it does not count, "" where it does."""
     try:
         run_answer(settings, scenario, Answer(said.decision), by_code(said.code), comment=said.comment)
-    except (NotAnApprover, Conflict) as error:
+    except (BadInput, Conflict, NotAnApprover, NotFound) as error:
         print(f"an answer that does not count: {error}")
         return str(error)
     return ""

@@ -14,6 +14,8 @@ from uuid import UUID
 import pytest
 
 from flows.asking import close_runs, waiting_runs
+from flows.release import ReleaseOutcome
+from flows.retrain import final_state
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.approval.answers import Answer
 from releve.domain.approval.people import Person, token_hash, token_of
@@ -21,6 +23,7 @@ from releve.domain.registry.chain import APPROVALS, APPROVED, RELEASED
 from tasks.approval import give_code
 from tests import projects
 from tests.approvals import Story, make_request
+from tests.events import make_challenger
 from tests.projects import SCENARIO, Project
 
 pytestmark = [
@@ -167,3 +170,13 @@ def test_the_run_of_a_request_that_was_answered_by_command_is_closed_without_a_p
     assert [state.name for state in states] == ["Completed", "Suspended"]
     assert states[0].message == "closed:v2 was refused by ben: too few rows"
     assert waiting_runs("closed") == []
+
+
+def test_a_run_says_whether_people_are_waited_for_or_one_of_them_has_refused_the_challenger() -> None:
+    challenger, waiting = make_challenger(f"{SCENARIO}:v2"), Story(make_request(f"{SCENARIO}:v2")).approval
+
+    waits = final_state(SCENARIO, challenger, ReleaseOutcome(waiting=waiting), result=challenger)
+    refused = final_state(SCENARIO, challenger, ReleaseOutcome(refusal="ben refused it"), result=challenger)
+
+    assert waits.message.endswith(f"It waits: releve approve {SCENARIO}")
+    assert (refused.name, refused.message) == ("Refused", "ben refused it")

@@ -133,13 +133,14 @@ def test_the_first_challenger_becomes_the_champion(loop: Loop) -> None:
 def test_a_run_whose_challenger_is_refused_ends_in_a_state_that_says_so(loop: Loop) -> None:
     from prefect import flow
 
+    from flows.release import ReleaseOutcome
     from flows.retrain import final_state
 
     refused = loop.retrained.result().model_copy(update={"promote": False, "reasons": ("too few rows",)})
 
     @flow
     def judged() -> Any:
-        return final_state(SCENARIO, refused, at=None, result=refused)
+        return final_state(SCENARIO, refused, ReleaseOutcome(), result=refused)
 
     state = judged(return_state=True)
 
