@@ -12,6 +12,7 @@ from flows.publish import send_alerts, update_start_page
 from flows.states import completed, unless_attention
 from releve.adapters.prefect_api import PrefectApi, PrefectRuns, authorization_of
 from releve.adapters.prefect_deployments import follow_scenarios
+from releve.adapters.prefect_open_runs import end_lost, open_runs
 from releve.core.errors import BadInput, ReleveError
 from releve.domain.scheduling.due import PATIENCE_HOURS, DueRun, silent_hours
 from releve.reporting.fleet_messages import describe_look, describe_unreadable
@@ -47,19 +48,26 @@ def fleet() -> Any:
     api = PrefectApi(settings.prefect_api_url, headers=authorization_of(settings))
     for name in follow_scenarios(api, look.schedules):
         print(f"the deployment {name} follows scenarios/ and their schedules")
-    at_work = prefect.scenarios_at_work() if look.due else {}
+    runs = open_runs(api) if look.due else []
+    lost = end_lost(api, runs, now=now)
+    for run in lost:
+        print(f"{run.name} crashed some time ago: its process is gone, with its worker")
+    at_work: dict[str, datetime] = {}
+    for run in runs:
+        if run not in lost and (run.is_alone or run.state != "RUNNING"):  # a backtest keeps nobody away
+            at_work[run.scenario] = min(run.created, at_work.get(run.scenario, run.created))
     started, known = dict[str, DueRun](), set[str]()
     for scenario, due in look.due.items():
         if scenario in at_work:
             continue
         try:
-            run, is_new = prefect.start(scenario, due.flow, {}, key=due.key, reason=due.reason, tags=("fleet",))
+            made, is_new = prefect.start(scenario, due.flow, {}, key=due.key, reason=due.reason, tags=("fleet",))
         except ReleveError as error:
             print(f"{scenario}: {due.flow} was not started: {error}")
             continue
         if is_new:
             started[scenario] = due
-            print(f"{scenario}: {due.flow} started, {due.reason}: {run.url}")
+            print(f"{scenario}: {due.flow} started, {due.reason}: {made.url}")
         else:
             known.add(scenario)
     patient = now - timedelta(hours=PATIENCE_HOURS)

@@ -24,7 +24,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.scenario_lock import ScenarioBusy, scenario_lock
 from releve.core.progress import Reminder
 from releve.core.settings import Settings
-from releve.domain.scheduling.deployments import reason_tag, scenario_tag
+from releve.domain.scheduling.deployments import ALONE, limit_name, reason_tag, scenario_tag
 
 # After the last sign of life of a holder that was killed; the server looks every 15 s, which makes 75 at most. Prefect
 # takes no shorter ones.
@@ -43,7 +43,7 @@ def scenario_run(*, alone: bool = True) -> Callable[[Callable[..., Any]], Callab
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def run(scenario: str, *arguments: Any, **named: Any) -> Any:
-            tag_run(scenario)
+            tag_run(scenario, *([ALONE] if alone else []))
             settings = check_scenario(scenario)
             with hold(settings, scenario, holder=function.__name__) if alone else nullcontext():
                 return function(scenario, *arguments, **named)
@@ -53,13 +53,13 @@ def scenario_run(*, alone: bool = True) -> Callable[[Callable[..., Any]], Callab
     return decorate
 
 
-def tag_run(scenario: str) -> None:
-    """Give the run that is at work the tags by which people find it, whoever started it."""
+def tag_run(scenario: str, *more: str) -> None:
+    """Give the run that is at work the tags by which people find it, whoever started it, and more."""
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     if run is None:
         return
-    tags = {*run.tags, scenario_tag(scenario)}
+    tags = {*run.tags, scenario_tag(scenario), *more}
     if not any(tag.startswith(reason_tag("")) for tag in tags):
         by_automation = run.created_by is not None and run.created_by.type == "AUTOMATION"
         tags.add(reason_tag("schedule" if run.auto_scheduled else "event" if by_automation else "by-hand"))
@@ -87,11 +87,6 @@ def hold(settings: Settings, scenario: str, *, holder: str) -> Iterator[None]:
             yield
         finally:
             lease.give_back()
-
-
-def limit_name(scenario: str) -> str:
-    """The global concurrency limit of a scenario, as the page Concurrency lists it."""
-    return f"scenario-{scenario}"
 
 
 class _Lease(Thread):

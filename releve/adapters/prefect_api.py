@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -25,7 +24,6 @@ OPEN_STATES = (
     "RUNNING",
     "CANCELLING",
 )  # types, of runs that wait or are at work; PAUSED ones wait for people
-PAGE_RUNS = 200  # that are asked for at once, the most that Prefect tells
 ANSWER_SECONDS = 5.0  # for all that one call asks; a service's pool gives it a little more
 BUSY_SECONDS = 0.5  # its SQLite database is locked while others write to it: then it answers 503, and is asked again
 CSRF = "CSRF token"  # what Prefect misses, where it is told to protect itself, in a request that changes something
@@ -181,21 +179,6 @@ class PrefectRuns:
         wanted = {"flow_runs": ours, "sort": "EXPECTED_START_TIME_DESC", "limit": most}
         answer = self._api.ask("POST", "/flow_runs/filter", wanted, until=self._until())
         return [self._run_of(each) for each in answer.json()]
-
-    def scenarios_at_work(self) -> dict[str, datetime]:
-        """Those with a run that waits or is at work, whoever started it, and since when. Raises PrefectUnavailable."""
-        until, found, place = self._until(), dict[str, datetime](), 0
-        while True:
-            wanted = {"flow_runs": {"state": {"type": {"any_": OPEN_STATES}}}, "offset": place, "limit": PAGE_RUNS}
-            runs = self._api.ask("POST", "/flow_runs/filter", wanted, until=until).json()
-            # what a schedule will start is no run yet
-            due = [run for run in runs if run["state_type"] != "SCHEDULED" or not run["auto_scheduled"]]
-            for scenario, run in ((run["parameters"].get("scenario"), run) for run in due):
-                since = datetime.fromisoformat(run["created"])
-                found[scenario] = min(since, found.get(scenario, since))
-            if len(runs) < PAGE_RUNS:
-                return found
-            place += PAGE_RUNS
 
     def _until(self) -> float:
         return time.monotonic() + (ANSWER_SECONDS if self._seconds is None else self._seconds)

@@ -3,7 +3,6 @@
 import socket
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -85,24 +84,12 @@ def test_a_scenario_that_is_not_offered_yet_is_a_matter_of_the_fleet(prefect: Pr
 
 
 @pytest.mark.slow
-def test_scenarios_with_a_run_that_waits_are_known_with_the_age_of_the_oldest_and_scheduled_ones_are_not(
-    prefect: PrefectServer,
-):
-    runs = runs_of(**prefect.environ)
-    before = datetime.now(UTC)
-    runs.start("digits", "monitor", {}, key="waits", tags=("fleet",), reason="files")
-    between = datetime.now(UTC)
-    runs.start("digits", "monitor", {}, key="waits, too")
-    for run in prefect.runs("flowers"):
-        prefect.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+def test_a_run_that_is_not_a_persons_has_its_own_tags(prefect: PrefectServer):
+    run, _ = runs_of(**prefect.environ).start("digits", "monitor", {}, key="fleet", tags=("fleet",), reason="files")
 
-    found = runs.scenarios_at_work()
-
-    assert [*found] == ["digits"]
-    assert found["digits"] < between
-    [made] = [each for each in prefect.runs("digits") if "fleet" in each["tags"]]
-    assert {*made["tags"]} >= {"scenario:digits", "reason:files"}
-    assert datetime.fromisoformat(made["created"]) > before
+    [made] = [each for each in prefect.runs("digits") if each["id"] == run.id]
+    assert {*made["tags"]} >= {"scenario:digits", "reason:files", "fleet"}
+    assert "started-by-service" not in made["tags"]
 
 
 @pytest.mark.slow

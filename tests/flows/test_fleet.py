@@ -4,11 +4,14 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from flows.scenario_run import hold
 from releve.adapters.prefect_api import PrefectApi, PrefectRuns
 from releve.adapters.prefect_deployments import follow_scenarios
+from releve.adapters.prefect_open_runs import LEASE_ENDS, PAGE, end_lost, open_runs
 from releve.adapters.registry.registry import Registry
 from releve.domain.registry.chain import ALERTED, SILENT
 from releve.domain.registry.events import ModelReleased
@@ -164,12 +167,61 @@ def test_a_scenario_whose_params_are_wrong_needs_attention_and_holds_up_no_other
 
 
 def test_a_server_with_many_runs_is_asked_for_all_that_are_at_work(project: Project) -> None:
-    from prefect.settings import PREFECT_API_URL
-
-    api = PrefectApi(PREFECT_API_URL.value())
+    api = prefect_api()
     follow_scenarios(api, {"churn": None, "digits": None})
     runs = PrefectRuns(api, ui="")
-    for number in range(201):
+    for number in range(PAGE + 1):
         runs.start("churn" if number else "digits", "monitor", {}, key=str(number))
 
-    assert {*runs.scenarios_at_work()} == {"churn", "digits"}
+    assert {run.scenario for run in open_runs(api)} == {"churn", "digits"}
+
+
+def prefect_api() -> PrefectApi:
+    from prefect.settings import PREFECT_API_URL
+
+    return PrefectApi(PREFECT_API_URL.value())
+
+
+def at_work(scenario: str, state: str, *, tags: tuple[str, ...] = ("alone",)) -> Any:
+    """A run of ingest that Prefect takes for at work."""
+    api = prefect_api()
+    follow_scenarios(api, {"churn": None, "digits": None})
+    made, _ = PrefectRuns(api, ui="").start(scenario, "ingest", {}, key=uuid4().hex, tags=tags)
+    (run,) = [each for each in started("ingest") if str(each.id) == made.id]
+    finish(run, state)
+    return run
+
+
+def state_of(run: Any) -> str:
+    return next(each.state_name for each in started("ingest") if each.id == run.id)
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PENDING"])
+def test_a_run_that_was_killed_with_its_worker_is_ended_and_holds_up_no_later_one(project: Project, state: str) -> None:
+    project.receive(1)
+    run = at_work("digits", state)  # killed before it held anything, or its lease has ended
+    now = datetime.now(UTC)
+    at_once = end_lost(prefect_api(), open_runs(prefect_api()), now=now + LEASE_ENDS - timedelta(seconds=30))
+    assert at_once == []
+    assert tick().message == "2 scenarios looked at, nothing due"
+
+    lost = end_lost(prefect_api(), open_runs(prefect_api()), now=now + LEASE_ENDS + timedelta(seconds=30))
+
+    assert [each.id for each in lost] == [str(run.id)]
+    assert state_of(run) == "Crashed"
+    assert tick().message == "2 scenarios looked at, 1 run started (1 for files): digits"
+
+
+def test_a_run_that_works_or_waits_for_another_is_not_taken_for_lost(project: Project) -> None:
+    later = datetime.now(UTC) + LEASE_ENDS * 2
+    with hold(project.settings, "digits", holder="ingest"):
+        at_work("digits", "RUNNING")
+        assert end_lost(prefect_api(), open_runs(prefect_api()), now=later) == []
+
+
+def test_a_run_that_keeps_nobody_away_holds_up_none(project: Project) -> None:
+    project.receive(1)
+    backtest = at_work("digits", "RUNNING", tags=())
+
+    assert tick().message == "2 scenarios looked at, 1 run started (1 for files): digits"
+    assert state_of(backtest) == "Running"

@@ -121,4 +121,4 @@ def test_a_run_has_the_tags_by_which_it_is_found(fresh: Project, work_in: Any) -
 
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
-    assert {*run.tags} == {"scenario:digits", "reason:by-hand"}
+    assert {*run.tags} == {"scenario:digits", "reason:by-hand", "alone"}

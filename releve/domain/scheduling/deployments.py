@@ -13,6 +13,8 @@ SCHEDULED_FLOW = "lifecycle"  # the flow that a scenario's own schedule starts
 SCENARIO = "scenario"  # the parameter that names it
 ROW = "scenario-"  # begins the slug of every row that is made here
 
+ALONE = "alone"  # the tag of a run that holds its scenario, or waits until it does
+
 JsonMapping = dict[str, Any]  # a part of prefect.yaml, or of what Prefect's server says
 
 
@@ -32,6 +34,11 @@ def scenario_tag(scenario: str) -> str:
 def reason_tag(reason: str) -> str:
     """The tag that says in a word why a run was started."""
     return f"reason:{reason}"
+
+
+def limit_name(scenario: str) -> str:
+    """The global concurrency limit of a scenario, as Prefect's page Concurrency lists it."""
+    return f"scenario-{scenario}"
 
 
 def schedules_of(scenarios: Iterable[str], params: Mapping[str, Params | ReleveError]) -> dict[str, Schedule | None]:
