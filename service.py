@@ -11,6 +11,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
+from releve.adapters import telemetry
 from releve.adapters.prefect_api import PrefectRuns
 from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
@@ -56,7 +57,7 @@ APPLICATION = Application(ACCESS)  # answers everything but what is BentoML's ow
     traffic={"timeout": SECONDS + 5},  # ours gives up first, in our form
     http={"host": LOOPBACK, "port": SETTINGS.service_port, "cors": {"enabled": False}},
     logging={"access": {"enabled": False}},  # the ledger knows every answer
-    tracing={"excluded_urls": ".*"},  # it records every span, though nobody reads one
+    tracing={"excluded_urls": ".*"},  # its spans know no route and no scenario; ours: `telemetry`
 )
 class Releve:
     """Answers with the releases that are current.
@@ -69,6 +70,8 @@ class Releve:
         share_one_arena()
         ACCESS.check_addresses(listening_addresses())
         APPLICATION.metrics = PrometheusMetrics()
+        if telemetry.begin("releve-service"):
+            APPLICATION.telemetry = telemetry.Requests()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
         flow_runs = FlowRuns(PREFECT, ACCESS)
         own = native.routes(self._scenarios, APPLICATION.pools, flow_runs)
@@ -88,6 +91,7 @@ class Releve:
         """Flush the ledger and let go of everything."""
         APPLICATION.close()
         self._scenarios.close()
+        telemetry.end()
 
     @bentoml.api(input_spec=PredictRequest, output_spec=Answer)
     async def predict(self, body: bytes) -> Response:

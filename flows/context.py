@@ -10,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
+from releve.adapters import telemetry
 from releve.adapters.git_dvc.committed import begin_run, read_committed
 from releve.core.errors import ReleveError, Unavailable, explained_storage, storage_error
 from releve.core.names import SCENARIO_NAME
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from releve.reporting.blocks import Block, ReportPage
 
 RETRY_SECONDS = [5, 20]
+
+# Prefect begins the span of a run before the run's first line, so that here is the last place to begin.
+telemetry.begin("releve-flows", parent=os.environ.get(telemetry.TRACEPARENT, ""))
 
 
 def helped(text: str, **limits: Any) -> Any:
@@ -83,6 +87,7 @@ def step(function: Any, *, name: str | None = None) -> Any:
     @wraps(function)
     def explained(*arguments: Any, **named: Any) -> Any:
         progress = named.get("progress", lambda line: None)
+        telemetry.annotate(step=name, **{"scenario": each for each in arguments[1:2] if isinstance(each, str)})
         with explained_storage(), break_silence(name, progress) as named_progress:
             return function(*arguments, **named | ({"progress": named_progress} if "progress" in named else {}))
 

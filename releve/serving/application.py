@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from releve.adapters.telemetry import Requests
 from releve.core.errors import TooLarge
 from releve.serving.edge.access import Access
 from releve.serving.edge.encodings import decompressed, encoding_of
@@ -61,6 +62,7 @@ class Application:
     ) -> None:
         """`access`: who may ask; None for everybody."""
         self.metrics = Metrics()
+        self.telemetry: Requests | None = None  # where OTEL_* asks for it
         self._access = access or Access({})
         self.pools = make_pools()
         self._max_body_bytes = max_body_bytes
@@ -93,7 +95,18 @@ class Application:
             await _send(reply, request.request_id, send, with_body=method != "HEAD")
             named = request.parameters.get("scenario") or request.parameters.get("model") or ""
             scenario = named if self._knows(named) else ""  # the metrics keep every name that they are told
-            self.metrics.answered(request.route, scenario, reply.status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.metrics.answered(request.route, scenario, reply.status, seconds)
+            if self.telemetry is not None:
+                self.telemetry.answered(
+                    method,
+                    request.route,
+                    scenario=scenario,
+                    status=reply.status,
+                    seconds=seconds,
+                    request_id=reply.request_id or request.request_id,
+                    headers=headers,
+                )
 
     async def _hand_on(self, scope: Message, receive: Receive, send: Send) -> None:
         method, path, headers = scope["method"], scope["path"], scope["headers"]

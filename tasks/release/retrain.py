@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from releve.adapters import telemetry
 from releve.adapters.files import (
     MEMORY,
     NO_MEMORY,
@@ -120,6 +121,9 @@ def retrain(
             branch.move(challenger.revision, expected=started_at)
         if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
             registry.append(scenario, challenger, reason=reason, actor=actor)
+    telemetry.annotate(
+        model=challenger.model, data_version=challenger.data_version, rows=challenger.rows, promote=challenger.promote
+    )
     return challenger
 
 

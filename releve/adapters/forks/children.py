@@ -37,6 +37,9 @@ def begin_dvc(server: socket.socket) -> None:
     from dvc.stage import run
     from dvc.stage.exceptions import StageCmdFailedError
 
+    from releve.adapters import telemetry  # of the code as it stands now, which is not that of the server
+
+    telemetry.begin("releve-flows", parent=os.environ.get(telemetry.TRACEPARENT, ""))
     by_shell = run._run
 
     def run_command(executable: str, command: str, **options: Any) -> None:
@@ -45,6 +48,11 @@ def begin_dvc(server: socket.socket) -> None:
             by_shell(executable, command, **options)
             return
         module, arguments = ours[1], ours[2].split()
+        named = {"scenario": arguments[0]} if len(arguments) == 1 else {}
+        with telemetry.span(f"stage {module.rpartition('.')[2]}", **named):
+            run_stage(executable, command, module, arguments, options)
+
+    def run_stage(executable: str, command: str, module: str, arguments: list[str], options: dict[str, Any]) -> None:
         libraries = CODE if module == CODE_STAGE else STAGES
         wanted = Command(module, arguments, str(options["cwd"]), options["env"], libraries, group=os.getpgrp())
         sys.stdout.flush()

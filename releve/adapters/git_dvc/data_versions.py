@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from releve.adapters import telemetry
 from releve.adapters.forks.client import ForkServer
 from releve.adapters.forks.command import Command, ForkedProcess
 from releve.adapters.forks.libraries import DVC
@@ -224,7 +225,8 @@ class DataVersions:
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still
         # guarded until it ends.
-        command = Command("dvc", arguments, str(self._worktree), self._environment, DVC)
+        environment = self._environment | telemetry.carried()
+        command = Command("dvc", arguments, str(self._worktree), environment, DVC)
         process = _fork_server.start(command, kept_open=self._kept_open)
         lines = _follow(process, progress)
         self.cpu_seconds += process.cpu_seconds
