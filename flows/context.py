@@ -87,7 +87,7 @@ def step(function: Any, *, name: str | None = None) -> Any:
     @wraps(function)
     def explained(*arguments: Any, **named: Any) -> Any:
         progress = named.get("progress", lambda line: None)
-        telemetry.annotate(step=name, **{"scenario": each for each in arguments[1:2] if isinstance(each, str)})
+        telemetry.annotate(step=name, scenario=next((each for each in arguments[1:2] if isinstance(each, str)), ""))
         with explained_storage(), break_silence(name, progress) as named_progress:
             return function(*arguments, **named | ({"progress": named_progress} if "progress" in named else {}))
 

@@ -29,6 +29,8 @@ OWN = (
     "PREFECT_UI_URL",
     "PREFECT_HOME",
     "BENTOML_HOME",
+    "OTEL_",
+    "TRACEPARENT",
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",

@@ -68,8 +68,8 @@ def _begin(program: str, environ: Mapping[str, str], signals: Sequence[str]) -> 
 
     def without_words(span: ReadableSpan) -> ReadableSpan:
         """Prefect's spans hold the messages of errors and of states."""
-        errors = [(event.attributes or {}).get("exception.type") for event in span.events]
-        named = {"error.type": name for name in errors if name}
+        errors = [name for event in span.events if (name := (event.attributes or {}).get("exception.type"))]
+        named = {"error.type": errors[-1]} if errors else {}
         return ReadableSpan(
             name=span.name,
             context=span.context,
@@ -84,7 +84,9 @@ def _begin(program: str, environ: Mapping[str, str], signals: Sequence[str]) -> 
             instrumentation_scope=span.instrumentation_scope,
         )
 
-    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # one line where a message is lost, none for each attempt
+    logging.getLogger("opentelemetry").setLevel(
+        logging.ERROR
+    )  # one line where a message is lost, none for each attempt
     seconds = {signal: None if {TIMEOUT, _own(TIMEOUT, signal)} & {*environ} else TIMEOUT_SECONDS for signal in signals}
     is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create({} if is_named else {"service.name": program})
@@ -117,7 +119,7 @@ def span(name: str, **attributes: str) -> Iterator[None]:
         yield
 
 
-def annotate(**attributes: str | int | bool) -> None:
+def annotate(**attributes: str | int | bool | list[str]) -> None:
     """Add to the span that is open, such as Prefect's of a task."""
     if "TRACES" in _providers:
         from opentelemetry import trace

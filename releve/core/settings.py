@@ -11,6 +11,7 @@ from releve.core.errors import BadInput
 from releve.core.names import check_scenario_name
 
 LOOPBACK = "127.0.0.1"
+PREFECT_DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
 SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
 LARGEST_PORT = 65535
 MOST_WORKERS = 256
@@ -38,6 +39,7 @@ class Settings:
     prefect_ui_url: str = ""  # where people look at them; "": as Prefect derives it from the address for programs
     prefect_api_key: str = field(default="", repr=False)
     prefect_api_auth_string: str = field(default="", repr=False)
+    prefect_database: str = field(default="", repr=False)  # of the server of `make up`, which may be shared; "": SQLite
     prefect_elsewhere: bool = False  # whether the server of PREFECT_API_URL is meant, and not that of `make up`
     prefect_port: int = 4200
     service_port: int = 3000
@@ -54,6 +56,11 @@ class Settings:
     def service_token(self) -> str:
         """What this project's own clients send to the service; "" where it asks for none."""
         return self.token_read or self.token_label or self.token_operate
+
+    @property
+    def prefect_database_url(self) -> str:
+        """As SQLAlchemy has it; may hold a password."""
+        return self.prefect_database or sqlite_url(self.home / "prefect" / "prefect.db", "sqlite+aiosqlite")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
@@ -81,6 +88,7 @@ class Settings:
             prefect_ui_url=environ.get("PREFECT_UI_URL", ""),
             prefect_api_key=environ.get("PREFECT_API_KEY", ""),
             prefect_api_auth_string=environ.get("PREFECT_API_AUTH_STRING", ""),
+            prefect_database=environ.get(PREFECT_DATABASE, ""),
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,

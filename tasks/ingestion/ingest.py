@@ -13,6 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
+from releve.adapters import telemetry
 from releve.adapters.files import file_digest, read_document, write_document
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
@@ -115,6 +116,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         done = replace(done, refusals=(*unread, *done.refusals))
         _record(settings, scenario, branch, actor)
         _clear(state, incoming, done)
+    telemetry.annotate(batches=[each.batch for each in done.batches])
     return done
 
 

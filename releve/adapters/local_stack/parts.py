@@ -9,7 +9,7 @@ from pathlib import Path
 
 from releve.adapters.forks.door import READY
 from releve.core.environments import with_environment
-from releve.core.settings import LOOPBACK, Settings, read_scenario_names, sqlite_url
+from releve.core.settings import LOOPBACK, PREFECT_DATABASE, Settings, read_scenario_names
 
 MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW = "milvus", "prefect", "forks", "worker", "service", "shadow"
 NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW)  # in starting order; stopped in the opposite one
@@ -140,7 +140,7 @@ def prefect_env(settings: Settings) -> dict[str, str]:
     return {
         "PREFECT_API_URL": prefect_api_url(settings),
         "PREFECT_HOME": str(settings.home / "prefect"),
-        "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
+        PREFECT_DATABASE: settings.prefect_database_url,
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

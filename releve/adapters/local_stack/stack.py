@@ -29,6 +29,7 @@ from releve.adapters.local_stack.parts import (
     python_module,
     shared_environ,
 )
+from releve.adapters.local_stack.prefect_database import check_database
 from releve.adapters.prefect_api import PrefectApi, authorization_of
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.progress import ShowLine
@@ -86,6 +87,8 @@ def up(
         for part in missing:
             if part.port is not None:
                 stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
+        if any(part.name == PREFECT for part in missing):
+            check_database(settings)
         try:
             _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
             _wait(home, wanted, time_limit, progress)
