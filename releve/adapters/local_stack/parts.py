@@ -141,6 +141,8 @@ def prefect_env(settings: Settings) -> dict[str, str]:
         "PREFECT_API_URL": prefect_api_url(settings),
         "PREFECT_HOME": str(settings.home / "prefect"),
         PREFECT_DATABASE: settings.prefect_database_url,
+        # A database that is away for a moment is a 500, by which a run would die, and be shown as running for ever.
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -132,7 +132,7 @@ def test_a_wrong_password_of_the_database_is_told_in_a_sentence_without_it(share
 
 @pytest.mark.slow
 @pytest.mark.system
-def test_a_run_that_the_service_starts_lives_through_a_killed_postgresql(shared: Shared) -> None:
+def test_where_postgresql_is_killed_during_a_run_the_run_or_the_same_command_completes(shared: Shared) -> None:
     shared.project.receive(1)
     environ = shared.environ | {"PREFECT_API_URL": prefect_api_url(shared.settings)}
     runs = PrefectRuns.of(Settings.from_environ(environ, cwd=shared.project.root), seconds=60)
@@ -142,9 +142,8 @@ def test_a_run_that_the_service_starts_lives_through_a_killed_postgresql(shared:
     wait_until(lambda: state_of(runs) == "Running", SECONDS)
     shared.database.kill()
     shared.database.start()
-    wait_until(lambda: state_of(runs) in ("Completed", "Failed", "Crashed"), SECONDS)
 
-    done = command(shared, "ingest", "digits")  # finishes what the run did not, if it did not
+    done = command(shared, "ingest", "digits")  # waits for the run, and finishes what it did not
     assert done.returncode == 0, done.stderr
     assert batches_of(shared) == 1
     shared.project.receive(2)
