@@ -9,16 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import yaml
 
 from releve.adapters.local_stack import process as stack_process
 from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[3]
-FLOWS = (
-    *("ingest", "monitor", "retrain", "release", "approval", "rollback"),
-    *("arms", "compare", "lifecycle", "backtest", "fleet"),
-)
+FLOWS = tuple(each["name"] for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"])
 FLOW = """
 import os
 from pathlib import Path
