@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ retrain: setup  ## Train a challenger, judge it, and release it when it is accep
 
 release: setup  ## Release the accepted challenger of SCENARIO=churn
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
+
+promote: setup  ## Move what serves SCENARIO=churn from one environment to another: FROM=staging TO=prod, and REASON=
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(call given,FROM,staging,$(value FROM)) $(call given,TO,prod,$(value TO)) $(RELEVE) $@ --from="$$FROM" --to="$$TO" $${REASON:+--reason="$$REASON"} -- "$$SCENARIO"
 
 rollback: setup  ## Go back to the release before of SCENARIO=churn
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"

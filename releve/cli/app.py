@@ -33,7 +33,14 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         operate.restore,
         operate.archive,
     ),
-    "Deliver": (deliver.changes, deliver.pack, deliver.golden, deliver.export_kubeflow, deliver.run_stage),
+    "Deliver": (
+        deliver.promote,
+        deliver.changes,
+        deliver.pack,
+        deliver.golden,
+        deliver.export_kubeflow,
+        deliver.run_stage,
+    ),
 }  # by the panel of `releve --help` that lists them
 
 STOPPED = "stopped: what was finished is kept, and nothing is half done; the same command again goes on from there"

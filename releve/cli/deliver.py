@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings
+from releve.cli.output import ScenarioName, begin, read_settings, tell
 from releve.core.errors import BadInput
 from releve.core.progress import break_silence
 
@@ -61,6 +61,38 @@ def golden(
     asked = read_document(requests, GoldenRequests, remedy="write it anew by `releve pack`")
     rows = check_service(read_settings(), address, asked)
     print(f"{address} answers {counted(rows, 'golden row')} of {asked.model} as it was packed")
+
+
+def promote(
+    scenario: ScenarioName,
+    source: Annotated[str, typer.Option("--from", metavar="ENVIRONMENT", help="Where it serves: staging.")],
+    target: Annotated[str, typer.Option("--to", metavar="ENVIRONMENT", help="Where it is to serve: prod.")],
+    reason: Annotated[
+        str, typer.Option(help="Why, where no gate can compare it with what serves there.", show_default=False)
+    ] = "",
+) -> None:
+    """Move what serves in one environment to another: the same files, checked there, and nothing fitted."""
+    from releve.adapters.git_dvc.committed import begin_run
+
+    settings = begin_run(read_settings(environment=target), scenario, tell=tell)
+    from releve.domain.approval.approval import Approval
+    from releve.reporting.approval_messages import describe_approval
+    from releve.reporting.gate_messages import served
+    from tasks.release.promote import promote as promote_it
+
+    with break_silence("promote", tell) as progress:
+        done = promote_it(
+            settings,
+            scenario,
+            source=read_settings(environment=source),
+            environments=(source, target),
+            reason=reason,
+            progress=progress,
+        )
+    if isinstance(done, Approval):
+        print(f"{target}: {describe_approval(done)}")
+        return
+    print(f"{target}: {served(scenario, done.release.model, at=done.answers_at, note=done.note)}")
 
 
 def export_kubeflow(

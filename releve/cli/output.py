@@ -19,10 +19,12 @@ ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A folder 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def read_settings(*, home: str = "") -> Settings:
-    """Read the environment of this process; `home` takes the place of RELEVE_HOME."""
-    environ = {**os.environ, "RELEVE_HOME": home} if home else os.environ
-    return Settings.from_environ(environ, cwd=Path.cwd())
+def read_settings(*, home: str = "", environment: str = "") -> Settings:
+    """Read the environment of this process; `home` takes the place of RELEVE_HOME, `environment` of RELEVE_ENV."""
+    instead = {"RELEVE_HOME": home, "RELEVE_ENV": environment}
+    return Settings.from_environ(
+        {**os.environ, **{key: value for key, value in instead.items() if value}}, cwd=Path.cwd()
+    )
 
 
 def tell(line: str) -> None:

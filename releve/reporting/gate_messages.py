@@ -41,6 +41,7 @@ from releve.domain.registry.chain import (
 )
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
+from releve.domain.registry.origin import Basis, Origin
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 NOT_SERVED = "no service that runs here serves it (make up)"
@@ -283,8 +284,21 @@ def describe_tidying(left: Sequence[str], freed: int, differing: Sequence[ModelR
 
 
 def event_reason(event: Event | StatusChange) -> str:
-    """Return why it happened; of a release that nobody gave a reason for, that the gate accepted the model."""
-    return event.reason or (BY_GATE if event.kind == RELEASED else "")
+    """Return why it happened, and where it came from; of a release that nobody gave a reason for, that the gate
+    accepted the model."""
+    reason = event.reason or (BY_GATE if event.kind == RELEASED else "")
+    origin = event.payload.get("origin") if isinstance(event, Event) and event.kind == RELEASED else None
+    return f"{reason}; {describe_origin(Origin.model_validate(origin))}" if origin else reason
+
+
+def describe_origin(origin: Origin) -> str:
+    """Write where a release came from, and what let it in."""
+    basis = {
+        Basis.GATE: "whose gate compared it with what served here",
+        Basis.REJUDGED: "judged here once more",
+        Basis.PERSON: "no gate compared it with what served here",
+    }[origin.basis]
+    return f"promoted from {origin.environment}, event {origin.number} ({origin.hash[:12]}), {basis}"
 
 
 def status_reason(status: ModelVersionStatus) -> str:

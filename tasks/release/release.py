@@ -75,6 +75,7 @@ def release(
             change=_change(prepared.model, is_first=current is None),
             approval=approval.number if approval else 0,
             approved_by=approval.approved_by if approval else (),
+            origin=challenger.origin,
         )
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, scenario)

@@ -82,6 +82,9 @@ def test_every_letter_arrives_at_the_other_commands_too(folder, value):
     assert make(folder, "erase", SCENARIO=value, ROW=value)[0] == ["erase", "--", value, value]
     erase = make(folder, "erase", SCENARIO="x", ROW=value, REASON=value)[0]
     assert erase == ["erase", f"--reason={value}", "--", "x", value]
+    promote = make(folder, "promote", SCENARIO="x", FROM=value, TO=value, REASON=value)[0]
+    assert promote == ["promote", f"--from={value}", f"--to={value}", f"--reason={value}", "--", "x"]
+    assert make(folder, "up", RELEVE_ENV=value)[1]["RELEVE_ENV"] == value
     assert make(folder, "archive", SCENARIO="x", RELEVE_HOME=value)[1]["RELEVE_HOME"] == value
 
 

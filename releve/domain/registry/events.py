@@ -22,6 +22,7 @@ from releve.domain.registry.chain import (
     Event,
     EventPayload,
 )
+from releve.domain.registry.origin import Origin
 from releve.domain.registry.release import Release
 from releve.domain.registry.search_outcome import SearchOutcome
 
@@ -78,6 +79,7 @@ class Challenger(EventPayload):
     latency_ms: float  # CPU time of one answer
     sanity: Sanity
     cpu_seconds: float  # that it took to make and judge
+    origin: Origin | None = None  # of a model that another environment made; None of one that was made here
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -119,6 +121,7 @@ class ModelReleased(EventPayload):
     change: ReleaseChange = ReleaseChange.REFRESH
     approval: int = 0  # number of the event that asked people; 0 where nobody had to be asked
     approved_by: tuple[str, ...] = ()  # who let it in
+    origin: Origin | None = None  # where another environment made it
 
 
 class ShownHarm(DocumentPart):

@@ -1,0 +1,1 @@
+"""What may go from one environment to another."""
