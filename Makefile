@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH IN OUT LEDGER AGAIN RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
+GIVEN := N NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH IN OUT LEDGER AGAIN RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo fleet test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@rm -f $(SETUP_LOCK)
 	@echo "setup: done"
+
+fleet: setup  ## N=200 small scenarios, made below var/fleet: all of them ingest, monitor, refresh and release in one run
+	@$(call given,N,200,$(value N)) $(BIN)/python -m examples.fleet -- "$$N"
 
 demo: setup  ## The whole life of a model, in three minutes on a quiet machine; in var/, as the scenario digits
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)

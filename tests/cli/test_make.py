@@ -146,6 +146,7 @@ def test_a_table_to_score_and_the_folder_for_its_answers_may_have_any_name(folde
         ("erase", "ROW", {"SCENARIO": "churn"}),
         ("erase", "ROW", {"SCENARIO": "churn", "ROW": ""}),
         ("card", "MODEL", {}),
+        ("fleet", "N", {}),
         ("resubmit", "BATCH", {"SCENARIO": "churn"}),
         ("score", "IN", {"OUT": "scored"}),
         ("score", "OUT", {"IN": "a.csv"}),

@@ -17,7 +17,8 @@ ENTRYPOINTS = [
     for path in FILES
     for name in re.findall(r"^@flow.*\n(?:@.*\n)?def (\w+)", path.read_text(), re.M)
 ]
-OF_SCENARIOS = [each for each in ENTRYPOINTS if each != "flows/fleet.py:fleet"]
+BY_ITS_COMMAND = "flows/turns.py:turns"  # in a project of its own: `make fleet`
+OF_SCENARIOS = [each for each in ENTRYPOINTS if each not in ("flows/fleet.py:fleet", BY_ITS_COMMAND)]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -44,7 +45,7 @@ def test_every_flow_is_found() -> None:
 
 
 def test_every_flow_is_deployed() -> None:
-    assert sorted(each["entrypoint"] for each in DEPLOYMENTS) == sorted(ENTRYPOINTS)
+    assert sorted(each["entrypoint"] for each in DEPLOYMENTS) == sorted({*ENTRYPOINTS} - {BY_ITS_COMMAND})
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["name"])

@@ -1,0 +1,87 @@
+"""One scenario's turns of the loop, without a flow around them: files become rows, and the newest model serves."""
+
+import os
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from releve.adapters.registry.registry import Registry
+from releve.adapters.scenario_lock import scenario_lock
+from releve.core.errors import NotFound
+from releve.core.settings import Settings
+from releve.domain.registry.events import Challenger
+from tasks.ingestion.ingest import check_refusals, ingest
+from tasks.monitoring.monitor import monitor
+from tasks.places import ScenarioState
+from tasks.release.release import release
+from tasks.release.retrain import last_challenger, retrain
+
+REASON = "a turn of the fleet"
+_embedded_index = Lock()  # whoever closes the embedded form takes the file from every other thread of this process
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a turn did."""
+
+    monitored: bool = False
+    challenger: str = ""  # that was made, or waited for its release; "": no refresh was due
+    serves: str = ""  # the model that serves after it; "": none
+
+
+def take_deliveries(settings: Settings, scenario: str, deliveries: Path) -> Turn:
+    """Let the files of a folder arrive in the order of their names, take a turn after each, and return the last one.
+
+    A file leaves the folder once its turn has ended: whoever calls this again goes on there.
+    """
+    turn = Turn()
+    incoming = ScenarioState(settings.home, scenario).incoming
+    for file in waiting_deliveries(deliveries):
+        incoming.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # of a turn that was killed; one that was ingested is known as a duplicate
+            os.link(file, incoming / file.name)
+        turn = take_turn(settings, scenario)
+        file.unlink()
+    return turn
+
+
+def waiting_deliveries(folder: Path) -> list[Path]:
+    """Files whose turn has not ended yet, in order."""
+    return sorted(folder.glob("*.csv"))
+
+
+def take_turn(settings: Settings, scenario: str) -> Turn:
+    """Ingest what waits, monitor what serves, and where a refresh is due make a challenger; release an accepted one.
+
+    A turn that was killed is taken again from its beginning: what was ingested, judged or released stays so. Raises
+    BadInput for a refused file once the others are ingested, and what the steps raise.
+    """
+    with scenario_lock(settings.home, scenario, holder="turn", wait_seconds=settings.wait_seconds):
+        check_refusals(ingest(settings, scenario))
+        registry = Registry(settings.registry_url)
+        serving = registry.current(scenario)
+        challenger = None
+        if serving:
+            seen = monitor(settings, scenario)
+            if not seen.decision.refresh:
+                challenger = _unreleased(registry, scenario, champion=serving.release.model)
+                if challenger is None:
+                    return Turn(monitored=True, serves=serving.release.model)
+        challenger = challenger or retrain(settings, scenario, reason=REASON)
+        if challenger.promote:
+            with nullcontext() if "://" in settings.milvus_uri else _embedded_index:
+                release(settings, scenario, model=challenger.model)
+        current = registry.current(scenario)
+        return Turn(serving is not None, challenger.model, current.release.model if current else "")
+
+
+def _unreleased(registry: Registry, scenario: str, *, champion: str) -> Challenger | None:
+    """The accepted challenger of a turn that was killed before its release."""
+    try:
+        newest = last_challenger(registry, scenario)
+    except NotFound:
+        return None
+    taken_back = registry.taken_back(scenario)
+    is_free = newest.promote and newest.champion == champion != newest.model
+    return newest if is_free and not (taken_back and taken_back.model == newest.model) else None
