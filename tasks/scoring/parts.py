@@ -62,20 +62,27 @@ def write_parts(
     """
     of = sum(each.described.bytes for each in files)
     rows, part = manifest.rows, None
-    for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, params):
-        if outcome.problem:
-            raise Unavailable(f"{outcome.problem}; what is finished is kept, and the same command goes on from there")
-        if part is not None and part.source is not files[item.source]:
-            manifest = part.finish(manifest)
-            part = None
-        part = part or _Part(out, manifest, files[item.source], is_folder=is_folder, ledger=ledger)
-        part.add(outcome.value)
-        rows += outcome.value.rows
-        progress(ScoringProgress(item.place, of, rows))
-        if part.rows >= ROWS_PER_PART:
-            manifest = part.finish(manifest)
-            part = None
-    return manifest if part is None else part.finish(manifest)
+    try:
+        for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, params):
+            if outcome.problem:
+                raise Unavailable(
+                    f"{outcome.problem}; what is finished is kept, and the same command goes on from there"
+                )
+            if part is not None and part.source is not files[item.source]:
+                manifest = part.finish(manifest)
+                part = None
+            part = part or _Part(out, manifest, files[item.source], is_folder=is_folder, ledger=ledger)
+            part.add(outcome.value)
+            rows += outcome.value.rows
+            progress(ScoringProgress(item.place, of, rows))
+            if part.rows >= ROWS_PER_PART:
+                manifest = part.finish(manifest)
+                part = None
+        return manifest if part is None else part.finish(manifest)
+    except BaseException:
+        if part is not None:
+            part.discard()
+        raise
 
 
 def _pieces(files: Sequence[InputFile], manifest: Manifest, schema: Schema, params: Params) -> Iterator[PieceToScore]:
@@ -156,6 +163,11 @@ class _Part:
         self._pieces += 1
         self._answered += len(frame)
         self._requests += len(scored.requests)
+
+    def discard(self) -> None:
+        """Close its files, also where their ends do not fit on the disk."""
+        self._file.discard()
+        self._quarantine.discard()
 
     def finish(self, manifest: Manifest) -> Manifest:
         """Give it its name, and write it into the manifest."""

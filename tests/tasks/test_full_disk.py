@@ -19,6 +19,7 @@ from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
 from tasks.release.retrain import retrain
 from tests.tables import ROOT, SHOP
+from tests.tasks.scoring.conftest import order_rows, scored, small_parts  # noqa: F401 - fixtures
 from tests.tasks.shop import NEWER, Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
@@ -166,6 +167,29 @@ def test_a_compaction_without_room_loses_nothing_and_the_next_one_completes_it(i
     assert LedgerReader(ledger).answers().ids == answers
     assert sorted(LedgerReader(ledger).labels()) == [f"{request}.0", f"{request}.1"]
     assert [path.name.split("-")[0] for path in ledger.glob("*.jsonl")] == ["labels"]  # today's
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("ending", ["", ".csv"])
+def test_a_scoring_without_room_keeps_its_finished_parts_and_goes_on_from_there(scored, ending, disk):  # noqa: F811
+    shop = scored(SHOP, disk.folder)
+    path, out = shop.put("orders.csv", order_rows(350)), shop.root / f"scored{ending}"
+
+    def fill(reached):
+        if reached.rows == 200:  # while the second part is written
+            disk.fill()
+
+    with pytest.raises(DiskFull, match="no space is left") as told:
+        shop.score(path, out, ledger=True, progress=fill)
+    there = {each.name for each in out.iterdir()}
+    disk.free()
+    done = shop.score(path, out, ledger=True)
+
+    assert "\n" not in str(told.value)
+    assert "_work" not in there
+    assert done.resumed_rows in (100, 200)  # what is begun of a file may find room for its end
+    assert (done.manifest.answered, len(done.manifest.parts)) == (350, 4)
+    assert len(set(LedgerReader(shop.state.ledger).answers().ids)) == 350
 
 
 def label(ledger: Path, row_id: str) -> None:

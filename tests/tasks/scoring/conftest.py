@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def scored(work_dir: Path) -> Callable[[str, Path], Scored]:
     def copied(name: str, parent: Path) -> Scored:
         source = made_once(work_dir / f"scored-{name}", make(name)) / "project"
         shutil.copytree(source, parent / "project")
-        return replace(Scored(parent / "project", name))
+        return Scored(parent / "project", name)
 
     return copied
 
