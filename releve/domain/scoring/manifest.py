@@ -153,7 +153,7 @@ def read_manifest(lines: Sequence[bytes], *, source: str) -> Manifest | None:
         return None
     first, *others = read
     if not isinstance(first, ScoringBegun):
-        _, first = first, parse_document(lines[0], ScoringBegun, source=source, remedy=START_OVER)
+        first = parse_document(lines[0], ScoringBegun, source=source, remedy=START_OVER)
     return Manifest(
         first,
         sum(isinstance(line, ScoringResumed) for line in others),
