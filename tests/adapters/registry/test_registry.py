@@ -305,7 +305,7 @@ def test_what_was_released_serves(registry):
     assert (current.number, current.since) == (event.number, event.at) == (2, "2026-05-31T13:00:00.000000+00:00")
     assert event.payload["release"] == a_release("v1").model_dump(mode="json")
     others = {name: value for name, value in event.payload.items() if name != "release"}
-    assert others == {"format": 1, "change": "refresh", "approval": 0, "approved_by": []}
+    assert others == {"format": 1, "change": "refresh", "approval": 0, "approved_by": [], "origin": None}
     assert registry.current("bike") is None
 
 
