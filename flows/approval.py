@@ -21,7 +21,7 @@ from flows.scenario_run import scenario_run
 from flows.states import completed, refused
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.approval.people import NotAnApprover
 from releve.reporting.approval_messages import describe_approval
@@ -76,7 +76,7 @@ def approval(
 def hear(settings: Settings, scenario: str, said: ApprovalForm) -> str:
     """Write down what a person said; why it does not count, "" where it does."""
     try:
-        run_answer(settings, scenario, Answer(said.decision), by_code(said.code), comment=said.comment)
+        run_answer(settings, scenario, ApprovalChoice(said.decision), by_code(said.code), comment=said.comment)
     except (BadInput, Conflict, NotAnApprover, NotFound) as error:
         print(f"an answer that does not count: {error}")
         return str(error)

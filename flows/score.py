@@ -11,7 +11,7 @@ from flows.scenario_run import scenario_run
 from flows.states import completed
 from releve.reporting.score_messages import describe_scoring
 from tasks.scoring.parts import ScoringProgress
-from tasks.scoring.score import Scoring, check_answered
+from tasks.scoring.score import ScoringResult, check_answered
 from tasks.scoring.score import score as score_table
 
 UPDATE_SECONDS = 2.0  # between two updates of the bar in the Prefect UI
@@ -40,7 +40,7 @@ def score(
                 bar, progress=100 * reached.done / max(reached.of, 1), description=f"{reached.rows:,} rows"
             )
 
-    done: Scoring = answer_rows(
+    done: ScoringResult = answer_rows(
         settings, scenario, source=source, output=output, ledger=ledger, again=again, progress=progress
     )
     lines = describe_scoring(output, done.manifest, resumed_rows=done.resumed_rows, newer_model=done.newer_model)

@@ -23,14 +23,14 @@ from releve.core.errors import ReleveError, explained_storage
 from releve.core.progress import show_progress
 from releve.core.settings import Settings
 from releve.reporting.fleet_messages import describe_turn, describe_turns
-from tasks.turn import Turn, take_deliveries, waiting_deliveries
+from tasks.turn import ScenarioTurn, take_deliveries, waiting_deliveries
 
 
 @dataclass(frozen=True)
 class Turns:
     """What became of the scenarios of one run."""
 
-    turns: dict[str, Turn]
+    turns: dict[str, ScenarioTurn]
     failed: dict[str, str]  # a sentence each
     done_before: tuple[str, ...]  # nothing waited for them
 
@@ -43,7 +43,7 @@ class Turns:
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=may_succeed,
 )
-def turn(settings: Settings, scenario: str, deliveries: Path) -> Turn:
+def turn(settings: Settings, scenario: str, deliveries: Path) -> ScenarioTurn:
     """All waiting deliveries of one scenario."""
     with explained_storage():
         return take_deliveries(settings, scenario, deliveries)
@@ -64,12 +64,12 @@ def turns(
     waiting = [name for name in scenarios if waiting_deliveries(folders[name])]
     futures = turn.map(unmapped(settings), waiting, [folders[name] for name in waiting])
     names = {future.task_run_id: name for future, name in zip(futures, waiting, strict=True)}
-    done, failed = dict[str, Turn](), dict[str, str]()
+    done, failed = dict[str, ScenarioTurn](), dict[str, str]()
     with show_progress() as tell:
         tell(f"0 of {len(waiting)} scenarios")
         for future in as_completed(futures):
             name, result = names[future.task_run_id], future.result(raise_on_failure=False)
-            if isinstance(result, Turn):
+            if isinstance(result, ScenarioTurn):
                 done[name] = result
                 line = describe_turn(name, result)
             else:

@@ -9,7 +9,7 @@ from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.registry.registry import Registry, StaleEvents
 from releve.core.errors import Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.approval.answers import Answer, AnswerEffect, answer_event, effect_of
+from releve.domain.approval.answers import AnswerEffect, ApprovalChoice, answer_event, effect_of
 from releve.domain.approval.approval import TELLING, Approval, ApprovalState
 from releve.domain.approval.events import ApprovalCodeIssued
 from releve.domain.approval.people import (
@@ -108,7 +108,7 @@ def look(settings: Settings, scenario: str, *, clock: Clock = now) -> ApprovalLo
 def answer(
     settings: Settings,
     scenario: str,
-    said: Answer,
+    said: ApprovalChoice,
     identify: Identify,
     *,
     comment: str = "",

@@ -22,7 +22,7 @@ _embedded_index = Lock()  # whoever closes the embedded form takes the file from
 
 
 @dataclass(frozen=True)
-class Turn:
+class ScenarioTurn:
     """What a turn did."""
 
     monitored: bool = False
@@ -30,12 +30,12 @@ class Turn:
     serves: str = ""  # the model that serves after it; "": none
 
 
-def take_deliveries(settings: Settings, scenario: str, deliveries: Path) -> Turn:
+def take_deliveries(settings: Settings, scenario: str, deliveries: Path) -> ScenarioTurn:
     """Let the files of a folder arrive in the order of their names, take a turn after each, and return the last one.
 
     A file leaves the folder once its turn has ended: whoever calls this again goes on there.
     """
-    turn = Turn()
+    turn = ScenarioTurn()
     incoming = ScenarioState(settings.home, scenario).incoming
     for file in waiting_deliveries(deliveries):
         incoming.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def waiting_deliveries(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.csv"))
 
 
-def take_turn(settings: Settings, scenario: str) -> Turn:
+def take_turn(settings: Settings, scenario: str) -> ScenarioTurn:
     """Ingest what waits, monitor what serves, and where a refresh is due make a challenger; release an accepted one.
 
     A turn that was killed is taken again from its beginning: what was ingested, judged or released stays so. Raises
@@ -67,13 +67,13 @@ def take_turn(settings: Settings, scenario: str) -> Turn:
             if not seen.decision.refresh:
                 challenger = _unreleased(registry, scenario, champion=serving.release.model)
                 if challenger is None:
-                    return Turn(monitored=True, serves=serving.release.model)
+                    return ScenarioTurn(monitored=True, serves=serving.release.model)
         challenger = challenger or retrain(settings, scenario, reason=REASON)
         if challenger.promote:
             with nullcontext() if "://" in settings.milvus_uri else _embedded_index:
                 release(settings, scenario, model=challenger.model)
         current = registry.current(scenario)
-        return Turn(serving is not None, challenger.model, current.release.model if current else "")
+        return ScenarioTurn(serving is not None, challenger.model, current.release.model if current else "")
 
 
 def _unreleased(registry: Registry, scenario: str, *, champion: str) -> Challenger | None:

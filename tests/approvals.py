@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from releve.domain.approval.answers import Answer, answer_event
+from releve.domain.approval.answers import ApprovalChoice, answer_event
 from releve.domain.approval.approval import Approval, newest_approval
 from releve.domain.approval.events import ApprovalRequested, ApprovalSubject, JudgedFigures
 from releve.domain.approval.people import Person, code_of, issue_code
@@ -48,7 +48,7 @@ class Story:
         assert found is not None
         return found
 
-    def say(self, said: Answer, person: Person, comment=""):
+    def say(self, said: ApprovalChoice, person: Person, comment=""):
         return self.add(answer_event(self.approval, said, person), reason=comment, actor=person.name)
 
     def issue(self, person: Person, *, now=NOW, chance=bytes(range(10))):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -195,28 +196,19 @@ def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
     write_bytes(path, frame.to_parquet(index=False))
 
 
-class ParquetAppender:
-    """One Parquet file, written a frame at a time; it has its name once it is moved to it, whole.
+class AppendedFile(ABC):
+    """One file, written a frame at a time; it has its name once it is moved to it, whole.
 
-    The first frame's types hold for all.
+    The first frame's columns and types hold for all.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer: Any = None
+        self._writer: Any = None  # has `close`; None without an append
 
+    @abstractmethod
     def append(self, frame: "pd.DataFrame") -> None:
-        """Add rows. Raise what pyarrow raises where they do not have the first frame's types."""
-        import pyarrow
-        import pyarrow.parquet
-
-        schema = self._writer.schema if self._writer else None
-        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        with explained_storage(self.path):
-            if self._writer is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
-            self._writer.write_table(table)
+        """Add rows."""
 
     def close(self) -> None:
         """End the file; without a single append there is none."""
@@ -240,6 +232,23 @@ class ParquetAppender:
                 self.close()
         finally:
             self.path.unlink(missing_ok=True)
+
+
+class ParquetAppender(AppendedFile):
+    """A Parquet file."""
+
+    def append(self, frame: "pd.DataFrame") -> None:
+        """Add rows. Raise what pyarrow raises where they do not have the first frame's types."""
+        import pyarrow
+        import pyarrow.parquet
+
+        schema = self._writer.schema if self._writer else None
+        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        with explained_storage(self.path):
+            if self._writer is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
+            self._writer.write_table(table)
 
 
 def file_digest(path: Path) -> str:

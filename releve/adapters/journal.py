@@ -17,7 +17,7 @@ class JournalBusy(Conflict):
     code = "journal_busy"
 
 
-class Journal:
+class LineJournal:
     """Use it in a `with` block. Raises JournalBusy where another process has it, DiskFull, StorageRefused."""
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Journal:
             os.close(self._fd)
             raise JournalBusy(f"another process is writing {path}") from None
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "LineJournal":
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from releve.adapters.git_dvc.stages import Stage
+from releve.adapters.git_dvc.stages import PlannedStage
 
 SCHEMA, SDK = "2.1.0", "kfp-2.17.3"  # of pipelines, and who checks that ours are: tests/compatibility/test_kubeflow.py
 SECRET = "releve"  # of Kubernetes, as in deploy/kubernetes; without it the remote is asked without credentials
@@ -26,7 +26,7 @@ exec "$@"
 """
 
 
-def write_pipeline(scenario: str, stages: Sequence[Stage], *, image: str) -> str:
+def write_pipeline(scenario: str, stages: Sequence[PlannedStage], *, image: str) -> str:
     """Write a pipeline with a step per stage. Each clones `repository` at `revision`, and runs its stage there.
 
     The files of a step travel to the next one by DVC's remote, which the scenario's settings name.
@@ -54,18 +54,18 @@ def write_pipeline(scenario: str, stages: Sequence[Stage], *, image: str) -> str
     return str(yaml.safe_dump_all([pipeline, platform], sort_keys=True, width=120))
 
 
-def _component(stage: Stage) -> dict[str, Any]:
+def _component(stage: PlannedStage) -> dict[str, Any]:
     parameters = {name: {"parameterType": "STRING"} for name in INPUTS}
     return {"executorLabel": f"exec-{stage.name}", "inputDefinitions": {"parameters": parameters}}
 
 
-def _container(scenario: str, stage: Stage, image: str) -> dict[str, Any]:
+def _container(scenario: str, stage: PlannedStage, image: str) -> dict[str, Any]:
     given = [f"{{{{$.inputs.parameters['{name}']}}}}" for name in INPUTS]
     command = ["python", "-m", "releve", "run-stage", "--", scenario, stage.name]
     return {"image": image, "command": ["sh", "-euc", SCRIPT, "sh"], "args": [*given, *command]}
 
 
-def _task(stage: Stage) -> dict[str, Any]:
+def _task(stage: PlannedStage) -> dict[str, Any]:
     """Kubeflow's own cache stays off: it knows the name of a branch, and not what stands on it today."""
     parameters = {name: {"componentInputParameter": name} for name in INPUTS}
     return {

@@ -24,7 +24,7 @@ def approve(
     if yes and code:
         raise BadInput("--yes approves here, and --code is for the form in Prefect: name one")
     settings = begin(scenario)
-    from releve.domain.approval.answers import Answer
+    from releve.domain.approval.answers import ApprovalChoice
     from releve.reporting.approval_form import approval_page
     from releve.reporting.approval_messages import describe_approval, describe_code
     from releve.reporting.markdown import render_markdown
@@ -39,7 +39,7 @@ def approve(
         print(f"To approve it: releve approve {scenario} --yes --model {asked.approval.request.subject.model}")
         return
     identify = approval_step.by_token(settings.approver_token)
-    said = approval_step.answer(settings, scenario, Answer.APPROVE, identify, comment=comment, model=model)
+    said = approval_step.answer(settings, scenario, ApprovalChoice.APPROVE, identify, comment=comment, model=model)
     print(describe_approval(said))
     look = approval_step.look(settings, scenario)
     if look.released:
@@ -57,12 +57,12 @@ def refuse(
     if not reason.strip():
         raise BadInput("--reason is empty; say why, for whoever reads the history")
     settings = begin(scenario)
-    from releve.domain.approval.answers import Answer
+    from releve.domain.approval.answers import ApprovalChoice
     from releve.reporting.approval_messages import describe_approval
     from tasks import approval as approval_step
 
     identify = approval_step.by_token(settings.approver_token)
-    said = approval_step.answer(settings, scenario, Answer.REFUSE, identify, comment=reason, model=model)
+    said = approval_step.answer(settings, scenario, ApprovalChoice.REFUSE, identify, comment=reason, model=model)
     print(describe_approval(said))
 
 

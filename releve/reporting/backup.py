@@ -1,12 +1,12 @@
 """Sentences about a backup and a restore."""
 
 from releve.core.formatting import counted, listed, plural
-from releve.domain.backup.manifest import Manifest, SavedScenario
+from releve.domain.backup.manifest import BackupManifest, SavedScenario
 
 MB = 1_000_000
 
 
-def describe_backup(name: str, manifest: Manifest, *, new_bytes: int, held_seconds: float) -> list[str]:
+def describe_backup(name: str, manifest: BackupManifest, *, new_bytes: int, held_seconds: float) -> list[str]:
     """Write what a backup has. `held_seconds`: how long runs had to wait for it."""
     return [
         f"backup {name}: {counted(len(manifest.files), 'file')}, {manifest.size / MB:,.1f} MB, of which "
@@ -16,7 +16,7 @@ def describe_backup(name: str, manifest: Manifest, *, new_bytes: int, held_secon
 
 
 def describe_restore(
-    name: str, manifest: Manifest, *, indexes: int, left_out: tuple[str, ...], behind: str, seconds: float
+    name: str, manifest: BackupManifest, *, indexes: int, left_out: tuple[str, ...], behind: str, seconds: float
 ) -> list[str]:
     """Write what came back, and what does not work yet. `behind`: a commit that this clone does not have."""
     lines = [

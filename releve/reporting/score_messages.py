@@ -1,7 +1,7 @@
 """Sentences about scored tables. Nothing reads them back."""
 
 from releve.core.formatting import counted, listed
-from releve.domain.scoring.manifest import START_OVER, Changed, Manifest
+from releve.domain.scoring.manifest import START_OVER, Changed, ScoringManifest
 
 CHANGES = {
     Changed.SCENARIO: "it is of another scenario",
@@ -17,7 +17,7 @@ def describe_changes(folder: str, changes: list[Changed]) -> str:
     return f"{folder} was begun otherwise: {listed((CHANGES[each] for each in changes), between='; ')}; {START_OVER}"
 
 
-def describe_scoring(folder: str, manifest: Manifest, *, resumed_rows: int, newer_model: str) -> list[str]:
+def describe_scoring(folder: str, manifest: ScoringManifest, *, resumed_rows: int, newer_model: str) -> list[str]:
     """Write what became of every row, and where the answers are."""
     begun = manifest.begun
     lines = [
@@ -40,7 +40,7 @@ def describe_scoring(folder: str, manifest: Manifest, *, resumed_rows: int, newe
     return lines
 
 
-def describe_unanswered(manifest: Manifest, folder: str) -> str:
+def describe_unanswered(manifest: ScoringManifest, folder: str) -> str:
     """Say that no row of an input fits."""
     worst = max(manifest.parts, key=lambda part: part.rejected)
     return (

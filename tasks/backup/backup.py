@@ -30,7 +30,7 @@ from releve.core.documents import parse_document
 from releve.core.errors import BadInput
 from releve.core.progress import Reminder
 from releve.core.settings import Settings
-from releve.domain.backup.manifest import DATA, EVENTS, HOME, Manifest, SavedFile, SavedScenario, newest_manifest
+from releve.domain.backup.manifest import DATA, EVENTS, HOME, BackupManifest, SavedFile, SavedScenario, newest_manifest
 from releve.domain.registry.chain import Event, canonical_json, serving_move
 from releve.domain.registry.events import release_of
 from tasks.backup.home import kept_files
@@ -46,7 +46,7 @@ class BackedUp:
     """A finished backup. `new_bytes`: what the place did not have yet; `held_seconds`: how long runs had to wait."""
 
     name: str
-    manifest: Manifest
+    manifest: BackupManifest
     new_bytes: int
     held_seconds: float
 
@@ -62,7 +62,7 @@ def backup(settings: Settings, to: str, *, progress: Progress = lambda line: Non
     registry.verify()  # a broken history would not be restored
     scenarios = sorted({*scenario_names(settings.project), *registry.scenarios()})
     names = place.names()
-    copies = _Copies(place, _read_newest(place, names), progress)
+    copies = _SavedFiles(place, _read_newest(place, names), progress)
     with tempfile.TemporaryDirectory(prefix="releve-") as scratch:
         copies.copy_all(settings, scenarios, Path(scratch))
         with scenario_locks(
@@ -72,7 +72,7 @@ def backup(settings: Settings, to: str, *, progress: Progress = lambda line: Non
             histories = {scenario: registry.events(scenario) for scenario in scenarios}
             path = Path(scratch) / "bundle"
             bundle.write_bundle(settings.project, path)
-            manifest = Manifest(
+            manifest = BackupManifest(
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 version=__version__,
                 head=bundle.head(settings.project),
@@ -91,10 +91,10 @@ def backup(settings: Settings, to: str, *, progress: Progress = lambda line: Non
     return BackedUp(name, manifest, copies.new_bytes, held)
 
 
-class _Copies:
+class _SavedFiles:
     """Files that were copied to one place, each once."""
 
-    def __init__(self, place: BackupPlace, before: Manifest | None, progress: Progress) -> None:
+    def __init__(self, place: BackupPlace, before: BackupManifest | None, progress: Progress) -> None:
         self.new_bytes = 0
         self._place, self._progress, self._reminder = place, progress, Reminder()
         self._there = set[str]()  # contents that this run knows to be in the place
@@ -185,17 +185,17 @@ def _amounts(settings: Settings, scenario: str, events: list[Event]) -> SavedSce
     )
 
 
-def _read_newest(place: BackupPlace, names: list[str]) -> Manifest | None:
+def _read_newest(place: BackupPlace, names: list[str]) -> BackupManifest | None:
     name = newest_manifest(names)
     with suppress(BadInput):  # a damaged one only saves no work
         return read_manifest(place, name) if name else None
     return None
 
 
-def read_manifest(place: BackupPlace, name: str) -> Manifest:
+def read_manifest(place: BackupPlace, name: str) -> BackupManifest:
     """Read the manifest of one backup. Raises NotFound, BadInput for one that is damaged."""
     return parse_document(
-        place.read(name), Manifest, source=f"{name} in {place.place}", remedy="take an older backup (--backup)"
+        place.read(name), BackupManifest, source=f"{name} in {place.place}", remedy="take an older backup (--backup)"
     )
 
 

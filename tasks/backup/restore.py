@@ -27,7 +27,7 @@ from releve.core.errors import Conflict, NotFound, explained_storage
 from releve.core.params import LEAST_RECALL
 from releve.core.progress import Reminder
 from releve.core.settings import Settings
-from releve.domain.backup.manifest import DATA, EVENTS, HOME, Manifest, SavedFile, SavedScenario, newest_manifest
+from releve.domain.backup.manifest import DATA, EVENTS, HOME, BackupManifest, SavedFile, SavedScenario, newest_manifest
 from releve.domain.registry.chain import Event
 from releve.domain.registry.release import Release
 from tasks.backup.backup import read_manifest
@@ -45,7 +45,7 @@ class Restored:
     commit of the backup, where this clone does not have it."""
 
     name: str
-    manifest: Manifest
+    manifest: BackupManifest
     indexes: int  # that were built
     left_out: tuple[str, ...]
     behind: str
@@ -85,7 +85,7 @@ def restore(settings: Settings, source: str, *, name: str = "", progress: Progre
         path = Path(scratch) / "bundle"
         place.fetch_named(name.removesuffix(".json") + ".bundle", path, manifest.bundle)
         bundle.fetch_bundle(settings.project, path, manifest.branches)
-        copies = _Copies(place, manifest, progress)
+        copies = _RestoredFiles(place, manifest, progress)
         copies.restore_rows(settings, Path(scratch))
         copies.restore_home(settings.home)
         for file in manifest.of(EVENTS):
@@ -103,10 +103,10 @@ def restore(settings: Settings, source: str, *, name: str = "", progress: Progre
     return Restored(name.removesuffix(".json"), manifest, indexes, left_out, behind, time.monotonic() - began)
 
 
-class _Copies:
+class _RestoredFiles:
     """Files that come back from one backup, each checked against its sha256."""
 
-    def __init__(self, place: BackupPlace, manifest: Manifest, progress: Progress) -> None:
+    def __init__(self, place: BackupPlace, manifest: BackupManifest, progress: Progress) -> None:
         self._place, self._manifest, self._progress = place, manifest, progress
         self._reminder, self._done = Reminder(), 0
 

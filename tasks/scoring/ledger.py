@@ -8,14 +8,16 @@ from releve.adapters.prediction_ledger.reader import numbered_requests
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.prediction_log.records import day_of
-from releve.domain.scoring.manifest import Manifest, ledger_writer
+from releve.domain.scoring.manifest import ScoringManifest, ledger_writer
 from tasks.scoring.answers import LedgerRequest
 
 
 class ScoringLedger:
     """Writes requests in their order, those of finished parts left out; close it."""
 
-    def __init__(self, folder: Path, manifest: Manifest, hidden: HiddenCells, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, folder: Path, manifest: ScoringManifest, hidden: HiddenCells, clock: Callable[[], datetime]
+    ) -> None:
         begun, runs = manifest.begun, manifest.resumed
         earlier = {ledger_writer(begun.output, run) for run in range(runs)}
         self._begun = begun

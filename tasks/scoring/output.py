@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from releve.adapters.journal import Journal, JournalBusy
+from releve.adapters.journal import JournalBusy, LineJournal
 from releve.adapters.remote_files import is_url
 from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, Conflict, explained_storage
-from releve.domain.scoring.manifest import START_OVER, Form, Line, Manifest, read_manifest
+from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, read_manifest
 
 MANIFEST, REJECTED, WORK = "_manifest.jsonl", "_rejected", "_work"
 FORMS = {".parquet": Form.PARQUET, ".csv": Form.CSV, ".jsonl": Form.JSONL, ".ndjson": Form.JSONL}
@@ -53,8 +53,8 @@ class ScoringOutput:
 
     folder: Path
     form: Form
-    manifest: Manifest | None
-    _journal: Journal
+    manifest: ScoringManifest | None
+    _journal: LineJournal
 
     @property
     def work(self) -> Path:
@@ -87,7 +87,7 @@ def open_output(output: str) -> Iterator[ScoringOutput]:
     with explained_storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        journal = Journal(folder / MANIFEST)
+        journal = LineJournal(folder / MANIFEST)
     except JournalBusy:
         raise Conflict(f"another scoring writes {output} now; wait for it, or name another folder") from None
     with journal:

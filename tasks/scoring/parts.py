@@ -19,7 +19,7 @@ from releve.core.errors import BadInput, Unavailable
 from releve.core.params import Params
 from releve.domain.schema.schema import Schema
 from releve.domain.scoring.columns import ANSWER, SOURCE
-from releve.domain.scoring.manifest import Manifest, PartScored, part_name
+from releve.domain.scoring.manifest import PartScored, ScoringManifest, part_name
 from tasks.ingestion.batches import as_text
 from tasks.ingestion.intake import csv_options
 from tasks.ingestion.quarantine import Quarantine
@@ -46,7 +46,7 @@ Progress = Callable[[ScoringProgress], None]
 
 def write_parts(
     out: ScoringOutput,
-    manifest: Manifest,
+    manifest: ScoringManifest,
     files: Sequence[InputFile],
     *,
     is_folder: bool,
@@ -55,7 +55,7 @@ def write_parts(
     scorer: Scorer,
     ledger: ScoringLedger | None,
     progress: Progress,
-) -> Manifest:
+) -> ScoringManifest:
     """Write the parts that the manifest does not have; return it with all of them.
 
     `is_folder`: whether rows name their file. Raise BadInput, Unavailable, DiskFull, StorageRefused.
@@ -85,7 +85,9 @@ def write_parts(
         raise
 
 
-def _pieces(files: Sequence[InputFile], manifest: Manifest, schema: Schema, params: Params) -> Iterator[PieceToScore]:
+def _pieces(
+    files: Sequence[InputFile], manifest: ScoringManifest, schema: Schema, params: Params
+) -> Iterator[PieceToScore]:
     """Yield the pieces of the inputs that are in no finished part. Raise BadInput for a file without rows, or one that
     changed meanwhile."""
     before = 0
@@ -133,7 +135,7 @@ class _Part:
     def __init__(
         self,
         out: ScoringOutput,
-        manifest: Manifest,
+        manifest: ScoringManifest,
         source: InputFile,
         *,
         is_folder: bool,
@@ -169,7 +171,7 @@ class _Part:
         self._file.discard()
         self._quarantine.discard()
 
-    def finish(self, manifest: Manifest) -> Manifest:
+    def finish(self, manifest: ScoringManifest) -> ScoringManifest:
         """Give it its name, and write it into the manifest."""
         if self._ledger is not None:
             self._ledger.sync()

@@ -18,7 +18,7 @@ from releve.adapters.tables import chunks
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
-from releve.domain.scoring.manifest import START_OVER, Manifest, ScoringBegun, ScoringEnded, ScoringResumed
+from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
 from releve.reporting.gate_messages import nothing_serves
 from releve.reporting.score_messages import describe_changes, describe_unanswered
 from releve.serving.scenario import NoRelease
@@ -31,11 +31,11 @@ from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoringResult:
     """An output that is complete."""
 
     folder: Path
-    manifest: Manifest
+    manifest: ScoringManifest
     resumed_rows: int  # that earlier runs had finished
     newer_model: str  # that serves by now; "" where the one that answered does
 
@@ -50,7 +50,7 @@ def score(
     again: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Progress = lambda reached: None,
-) -> Scoring:
+) -> ScoringResult:
     """Answer the rows of `source` into the folder `output`, or go on where an earlier run was ended.
 
     `ledger`: the service's ledger gets the answers, too. `again`: start over, by what serves now.
@@ -68,10 +68,10 @@ def score(
         wanted = _wanted(truth, scenario, _answering(current, out), files, at=clock(), form=form, ledger=ledger)
         before = _decide(out, wanted, current, again=again)
         if before is not None and before.ended is not None:
-            return Scoring(folder, before, before.rows, "")
+            return ScoringResult(folder, before, before.rows, "")
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
         out.check_parts()
-        begun = Manifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
+        begun = ScoringManifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
         out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
         state = ScenarioState(settings.home, scenario)
         with ExitStack() as stack:
@@ -100,10 +100,10 @@ def score(
         ended = ScoringEnded(at=clock().isoformat(), rows=done.rows, answered=done.answered, rejected=done.rejected)
         out.note(ended)
     newer = current.release.model if current and current.release.model != model.tag else ""
-    return Scoring(folder, replace(done, ended=ended), before.rows if before else 0, newer)
+    return ScoringResult(folder, replace(done, ended=ended), before.rows if before else 0, newer)
 
 
-def check_answered(done: Scoring) -> None:
+def check_answered(done: ScoringResult) -> None:
     """Raise BadInput where not a single row was answered."""
     if not done.manifest.answered:
         raise BadInput(describe_unanswered(done.manifest, str(done.folder)))
@@ -151,7 +151,9 @@ def _wanted(
     return ScoringBegun.model_validate({**vars(by), **described, **asked})
 
 
-def _decide(out: ScoringOutput, wanted: ScoringBegun, current: Current | None, *, again: bool) -> Manifest | None:
+def _decide(
+    out: ScoringOutput, wanted: ScoringBegun, current: Current | None, *, again: bool
+) -> ScoringManifest | None:
     """Say what is gone on with; None where the output is begun. Raise Conflict where that takes `--again`."""
     before = out.manifest
     if before is None:

@@ -150,15 +150,18 @@ def test_a_worker_of_the_service_that_was_killed_is_started_again_by_its_supervi
     assert local_stack.up(stack) == ()
 
 
+@pytest.mark.parametrize(
+    ("part", "what"), [(WORKER, "killed with its worker"), (PREFECT, "its server killed")], ids=[WORKER, PREFECT]
+)
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_a_scheduled_run_that_was_killed_with_its_worker_holds_up_no_later_run(
-    moment: int, stack: Settings, struck: Struck
+def test_a_scheduled_run_during_which_a_part_was_killed_holds_up_no_later_run(
+    moment: int, part: str, what: str, stack: Settings, struck: Struck
 ) -> None:
     first = start_run(stack, "ingest")
     wait_until(lambda: state_of_run(stack, first) == "RUNNING", seconds=LONGEST)
-    time.sleep(chance("run", moment).uniform(0, RUN_SECONDS))
-    struck("a run of Prefect", "killed with its worker", state_of_run(stack, first) == "RUNNING")
-    strike(stack, WORKER, children_too=True)
+    time.sleep(chance(f"run {part}", moment).uniform(0, RUN_SECONDS))
+    struck("a run of Prefect", what, state_of_run(stack, first) == "RUNNING")
+    strike(stack, part, children_too=True)
     local_stack.up(stack)
 
     second = start_run(stack, "ingest")
@@ -181,22 +184,6 @@ def prefect(settings: Settings, method: str, path: str, body: object = None) -> 
     answer = httpx.request(method, url, json=body, timeout=30, trust_env=False)
     found: dict[str, Any] = answer.raise_for_status().json()
     return found
-
-
-@pytest.mark.parametrize("moment", range(MOMENTS))
-def test_a_scheduled_run_whose_prefect_server_was_killed_holds_up_no_later_run(
-    moment: int, stack: Settings, struck: Struck
-) -> None:
-    first = start_run(stack, "ingest")
-    wait_until(lambda: state_of_run(stack, first) == "RUNNING", seconds=LONGEST)
-    time.sleep(chance("server of a run", moment).uniform(0, RUN_SECONDS))
-    struck("a run of Prefect", "its server killed", state_of_run(stack, first) == "RUNNING")
-    strike(stack, PREFECT, children_too=True)
-    local_stack.up(stack)
-
-    second = start_run(stack, "ingest")
-
-    wait_until(lambda: state_of_run(stack, second) == "COMPLETED", seconds=LONGEST)
 
 
 def test_a_rollback_and_the_way_forward_bring_model_and_index_together_and_lose_no_answer(

@@ -17,7 +17,7 @@ from flows.asking import close_runs, waiting_runs
 from flows.release import ReleaseOutcome
 from flows.retrain import final_state
 from releve.adapters.scenario_lock import scenario_lock
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.people import Person, token_hash, token_of
 from releve.domain.registry.chain import APPROVALS, APPROVED, RELEASED
 from tasks.approval import give_code
@@ -154,7 +154,7 @@ def test_the_run_of_a_request_that_was_answered_by_command_is_closed_without_a_p
     from flows.approval import approval
 
     story = Story(make_request("closed:v2"))
-    story.say(Answer.REFUSE, Person("ben"), "too few rows")
+    story.say(ApprovalChoice.REFUSE, Person("ben"), "too few rows")
     settled = replace(story.approval, scenario="closed")
     with get_client(sync_client=True) as client:
         runs = [

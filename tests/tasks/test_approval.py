@@ -8,7 +8,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.cli.app import main
 from releve.core.errors import NotFound
 from releve.core.params import GateOverride
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import ApprovalState
 from releve.domain.approval.people import NotAnApprover, token_hash, token_of
 from releve.domain.registry.chain import APPROVALS, RELEASED
@@ -45,11 +45,11 @@ def two_people(challenged):
 
 
 def approve(shop, token, **more):
-    return answer(shop.settings, SHOP, Answer.APPROVE, by_token(token), **more)
+    return answer(shop.settings, SHOP, ApprovalChoice.APPROVE, by_token(token), **more)
 
 
 def refuse(shop, token, **more):
-    return answer(shop.settings, SHOP, Answer.REFUSE, by_token(token), comment="no", **more)
+    return answer(shop.settings, SHOP, ApprovalChoice.REFUSE, by_token(token), comment="no", **more)
 
 
 def told(shop):
@@ -282,13 +282,13 @@ def test_a_code_answers_once_for_its_owner_and_is_kept_as_a_hash(required):
     code, _ = give_code(replace(required.settings, approver_token=BEN), SHOP)
 
     with pytest.raises(NotAnApprover):
-        answer(required.settings, SHOP, Answer.APPROVE, by_code("AAAA-BBBB-CCCC-DDDD"))
-    said = answer(required.settings, SHOP, Answer.APPROVE, by_code(code.lower()))
+        answer(required.settings, SHOP, ApprovalChoice.APPROVE, by_code("AAAA-BBBB-CCCC-DDDD"))
+    said = answer(required.settings, SHOP, ApprovalChoice.APPROVE, by_code(code.lower()))
 
     assert said.approved_by == ("ben",)
     assert code not in str(required.registry.events(SHOP))
     with pytest.raises(NotAnApprover, match="used already"):
-        answer(required.settings, SHOP, Answer.REFUSE, by_code(code))
+        answer(required.settings, SHOP, ApprovalChoice.REFUSE, by_code(code))
 
 
 def test_no_code_without_a_token(required):

@@ -7,14 +7,14 @@ from releve.core.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Stage:
+class PlannedStage:
     """A stage, and those that have to run before it. What runs at every `dvc repro` is left out of both."""
 
     name: str
     after: tuple[str, ...]
 
 
-def stages_up_to(checkout: Path, scenario: str, target: str) -> tuple[Stage, ...]:
+def stages_up_to(checkout: Path, scenario: str, target: str) -> tuple[PlannedStage, ...]:
     """List the stages that make `target`, itself the last one, in the order in which they can run.
 
     Raises BadInput where dvc.yaml has no such stage.
@@ -33,7 +33,7 @@ def stages_up_to(checkout: Path, scenario: str, target: str) -> tuple[Stage, ...
             each: each.name for each in plan_repro(graph, [last]) if hasattr(each, "name") and not each.always_changed
         }
         return tuple(
-            Stage(name, tuple(sorted(once[other] for other in graph[stage] if other in once)))
+            PlannedStage(name, tuple(sorted(once[other] for other in graph[stage] if other in once)))
             for stage, name in once.items()
         )
     finally:

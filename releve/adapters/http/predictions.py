@@ -14,14 +14,16 @@ LONGEST = 300  # letters of an error's text
 
 
 @dataclass(frozen=True)
-class Predictions:
+class ServicePredictions:
     """The labels, or numbers, that one model version answered."""
 
     model: str
     labels: tuple[Any, ...]
 
 
-def ask_predictions(address: str, scenario: str, rows: Sequence[Mapping[str, Any]], *, token: str = "") -> Predictions:
+def ask_predictions(
+    address: str, scenario: str, rows: Sequence[Mapping[str, Any]], *, token: str = ""
+) -> ServicePredictions:
     """Ask `/predict`. Raises BadInput for what is no address or is refused, TokenRefused, Unavailable."""
     import httpx
 
@@ -41,7 +43,7 @@ def ask_predictions(address: str, scenario: str, rows: Sequence[Mapping[str, Any
             wrong = f"{address} answered {answer.status_code}: {values['error']['message']}"
             raise (Unavailable if answer.is_server_error else BadInput)(wrong)
         labels = tuple(each["label"] if "label" in each else each["value"] for each in values["predictions"])
-        return Predictions(str(values["model_version"]), labels)
+        return ServicePredictions(str(values["model_version"]), labels)
     except (ValueError, KeyError, TypeError):
         text = shortened(answer.text, most=LONGEST)
         raise BadInput(f"{address} answered {answer.status_code}, and not as Relève's service does: {text}") from None

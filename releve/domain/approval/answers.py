@@ -14,7 +14,7 @@ from releve.domain.approval.events import (
 from releve.domain.approval.people import Person
 
 
-class Answer(StrEnum):
+class ApprovalChoice(StrEnum):
     """What a person may say."""
 
     APPROVE = "approve"
@@ -30,22 +30,22 @@ class AnswerEffect(StrEnum):
     LATE = "late"  # the request takes no answer any more
 
 
-def effect_of(approval: Approval, said: Answer, person: Person) -> AnswerEffect:
+def effect_of(approval: Approval, said: ApprovalChoice, person: Person) -> AnswerEffect:
     """Return what an answer does to a request as it stands."""
     if approval.state is not ApprovalState.WAITING:
         is_known = (
             approval.refused_by == person.name
-            if said is Answer.REFUSE
+            if said is ApprovalChoice.REFUSE
             else approval.state in (ApprovalState.APPROVED, ApprovalState.RELEASED)
             and person.name in approval.approved_by
         )
         return AnswerEffect.KNOWN if is_known else AnswerEffect.LATE
-    if said is Answer.APPROVE and person.name in approval.approved_by:
+    if said is ApprovalChoice.APPROVE and person.name in approval.approved_by:
         return AnswerEffect.UNCOUNTED
     return AnswerEffect.COUNTS
 
 
-def answer_event(approval: Approval, said: Answer, person: Person, *, listed_in: str = "") -> ApprovalAnswer:
+def answer_event(approval: Approval, said: ApprovalChoice, person: Person, *, listed_in: str = "") -> ApprovalAnswer:
     """Return the event of an answer that counts, or of one that is uncounted.
 
     `listed_in`: the commit of the list that names the person.
@@ -54,4 +54,4 @@ def answer_event(approval: Approval, said: Answer, person: Person, *, listed_in:
     who = {"by": person.name, "way": way, "code_hash": person.code_hash, "listed_in": listed_in}
     if effect_of(approval, said, person) is AnswerEffect.UNCOUNTED:
         return approval.event(ApprovalUncounted, **who, cause=UncountedCause.SAME_PERSON)
-    return approval.event(Approved if said is Answer.APPROVE else ApprovalRefused, **who)
+    return approval.event(Approved if said is ApprovalChoice.APPROVE else ApprovalRefused, **who)

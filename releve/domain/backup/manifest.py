@@ -62,7 +62,7 @@ class SavedScenario(DocumentPart):
     rows: int  # of all batches
 
 
-class Manifest(DocumentPart):
+class BackupManifest(DocumentPart):
     """One backup."""
 
     format: Literal[1] = 1

@@ -100,7 +100,7 @@ class Changed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ScoringManifest:
     """What a manifest's lines say together."""
 
     begun: ScoringBegun
@@ -146,7 +146,7 @@ class Manifest:
         return not (self.parts or self.ended or self.begun.ledger)
 
 
-def read_manifest(lines: Sequence[bytes], *, source: str) -> Manifest | None:
+def read_manifest(lines: Sequence[bytes], *, source: str) -> ScoringManifest | None:
     """Read a manifest's whole lines; None where there are none. Raise BadInput naming `source` where one is damaged."""
     read = list(_documents(lines, source))
     if not read:
@@ -154,7 +154,7 @@ def read_manifest(lines: Sequence[bytes], *, source: str) -> Manifest | None:
     first, *others = read
     if not isinstance(first, ScoringBegun):
         first = parse_document(lines[0], ScoringBegun, source=source, remedy=START_OVER)
-    return Manifest(
+    return ScoringManifest(
         first,
         sum(isinstance(line, ScoringResumed) for line in others),
         tuple(line for line in others if isinstance(line, PartScored)),

@@ -5,7 +5,7 @@ import pytest
 
 from releve.core.errors import Conflict
 from releve.core.params import GateOverride
-from releve.domain.approval.answers import Answer, AnswerEffect, answer_event, effect_of
+from releve.domain.approval.answers import AnswerEffect, ApprovalChoice, answer_event, effect_of
 from releve.domain.approval.approval import (
     TELLING,
     ApprovalState,
@@ -48,15 +48,15 @@ def waiting(people=1):
 
 
 def half_approved():
-    return waiting(people=2).say(Answer.APPROVE, ANNA)
+    return waiting(people=2).say(ApprovalChoice.APPROVE, ANNA)
 
 
 def approved():
-    return waiting().say(Answer.APPROVE, ANNA)
+    return waiting().say(ApprovalChoice.APPROVE, ANNA)
 
 
 def refused():
-    return waiting().say(Answer.REFUSE, ANNA, "not on a Friday")
+    return waiting().say(ApprovalChoice.REFUSE, ANNA, "not on a Friday")
 
 
 def voided():
@@ -113,7 +113,7 @@ def test_every_state_has_its_story_and_every_story_its_effects():
 def test_what_an_answer_does_follows_from_the_state_and_from_who_gave_it(tell):
     approval = tell().approval
 
-    found = tuple(effect_of(approval, said, person) for person, said in product((ANNA, BEN), Answer))
+    found = tuple(effect_of(approval, said, person) for person, said in product((ANNA, BEN), ApprovalChoice))
 
     assert found == EFFECTS[tell]
 
@@ -121,30 +121,30 @@ def test_what_an_answer_does_follows_from_the_state_and_from_who_gave_it(tell):
 def test_two_people_are_two_different_people():
     story = half_approved()
 
-    second = answer_event(story.approval, Answer.APPROVE, ANNA)
+    second = answer_event(story.approval, ApprovalChoice.APPROVE, ANNA)
     story.add(second)
 
     assert isinstance(second, ApprovalUncounted)
     assert second.cause is UncountedCause.SAME_PERSON
     assert (story.approval.state, story.approval.missing) == (ApprovalState.WAITING, 1)
-    assert story.say(Answer.APPROVE, BEN).approval.state is ApprovalState.APPROVED
+    assert story.say(ApprovalChoice.APPROVE, BEN).approval.state is ApprovalState.APPROVED
     assert story.approval.approved_by == ("anna", "ben")
 
 
 def test_one_of_two_may_still_refuse_what_the_other_approved():
-    story = half_approved().say(Answer.REFUSE, BEN)
+    story = half_approved().say(ApprovalChoice.REFUSE, BEN)
 
     assert (story.approval.state, story.approval.refused_by) == (ApprovalState.REFUSED, "ben")
 
 
 def test_who_approved_may_refuse_while_another_person_is_waited_for():
-    assert half_approved().say(Answer.REFUSE, ANNA).approval.state is ApprovalState.REFUSED
+    assert half_approved().say(ApprovalChoice.REFUSE, ANNA).approval.state is ApprovalState.REFUSED
 
 
 def test_an_answer_is_bound_to_the_digests_of_its_request():
     story = waiting()
 
-    given = answer_event(story.approval, Answer.APPROVE, ANNA, listed_in="ef" * 20)
+    given = answer_event(story.approval, ApprovalChoice.APPROVE, ANNA, listed_in="ef" * 20)
 
     assert given.subject == story.approval.request.subject == ApprovalSubject.of(make_any_release("shop:v2"))
     assert (given.request, given.way, given.by, given.listed_in) == (1, AnswerWay.TOKEN, "anna", "ef" * 20)
@@ -275,12 +275,12 @@ def test_a_model_that_waits_is_a_challenger_and_serves_once_it_is_released():
     story = challenged()
 
     assert states_of(story)["shop:v2"] == CHALLENGER
-    story.say(Answer.APPROVE, ANNA).add(ModelReleased(release=make_any_release("shop:v2")))
+    story.say(ApprovalChoice.APPROVE, ANNA).add(ModelReleased(release=make_any_release("shop:v2")))
     assert states_of(story)["shop:v2"] == CHAMPION
 
 
 def test_a_model_that_people_refused_is_refused_and_says_by_whom():
-    status = model_version_statuses(challenged().say(Answer.REFUSE, BEN, "too few rows").events)["shop:v2"]
+    status = model_version_statuses(challenged().say(ApprovalChoice.REFUSE, BEN, "too few rows").events)["shop:v2"]
 
     assert (status.state, status_reason(status)) == (REFUSED, "refused by ben: too few rows")
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import newest_approval
 from releve.domain.approval.people import (
     CODE_BYTES,
@@ -101,7 +101,7 @@ def test_a_code_is_spent_with_the_answer_even_with_one_that_does_not_count():
     story = Story(make_request(people=2))
     first, second = story.issue(ANNA), story.issue(ANNA, chance=bytes(CODE_BYTES))
     for code in (first, second):
-        story.say(Answer.APPROVE, owner_of(code, story.approval, APPROVERS, now=NOW))
+        story.say(ApprovalChoice.APPROVE, owner_of(code, story.approval, APPROVERS, now=NOW))
 
     assert story.approval.approved_by == ("anna",)
     for code in (first, second):

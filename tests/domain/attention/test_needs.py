@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from releve.domain.alerting.alert_state import AlertState, SubjectState
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.attention.needs import (
     MOST_RUNS,
     Need,
@@ -323,7 +323,7 @@ def test_a_release_that_waits_for_people_needs_them_from_the_first_hour_on():
 
 
 @pytest.mark.parametrize(
-    ("said", "is_waited_for"), [([(Answer.APPROVE, ANNA)], True), ([(Answer.REFUSE, ANNA)], False)]
+    ("said", "is_waited_for"), [([(ApprovalChoice.APPROVE, ANNA)], True), ([(ApprovalChoice.REFUSE, ANNA)], False)]
 )
 def test_who_was_waited_for_and_has_answered_is_waited_for_no_more(said, is_waited_for):
     known = facts(*FIRST, monitored_event(day=1), day=1.1, approval=asked(*said, people=2))
@@ -335,8 +335,8 @@ def test_who_was_waited_for_and_has_answered_is_waited_for_no_more(said, is_wait
     ("said", "kinds"),
     [
         ([], [NeedKind.WAITING_APPROVAL]),
-        ([(Answer.REFUSE, ANNA)], []),
-        ([(Answer.APPROVE, ANNA)], [NeedKind.UNRELEASED]),
+        ([(ApprovalChoice.REFUSE, ANNA)], []),
+        ([(ApprovalChoice.APPROVE, ANNA)], [NeedKind.UNRELEASED]),
     ],
 )
 def test_an_accepted_challenger_is_unreleased_unless_it_waits_for_people_or_one_of_them_refused_it(said, kinds):

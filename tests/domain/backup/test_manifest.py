@@ -2,7 +2,7 @@ import pytest
 
 from releve.core.documents import parse_document
 from releve.core.errors import BadInput
-from releve.domain.backup.manifest import Manifest, SavedFile, newest_manifest
+from releve.domain.backup.manifest import BackupManifest, SavedFile, newest_manifest
 
 DIGEST = "ab" * 32
 
@@ -11,7 +11,7 @@ def make_file(path: str = "home/ledger/shop/a.jsonl", **changes: object) -> dict
     return {"path": path, "sha256": DIGEST, "size": 3, "mode": 0o644, "modified": 0, **changes}
 
 
-def make_manifest(*files: dict[str, object]) -> Manifest:
+def make_manifest(*files: dict[str, object]) -> BackupManifest:
     values = {
         "format": 1,
         "made_at": "2026-01-31T02:00:00+00:00",
@@ -22,7 +22,7 @@ def make_manifest(*files: dict[str, object]) -> Manifest:
         "scenarios": {},
         "files": files,
     }
-    return Manifest.model_validate(values)
+    return BackupManifest.model_validate(values)
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_a_manifest_of_another_format_is_refused() -> None:
     text = make_manifest().model_dump_json().replace('"format":1', '"format":2')
 
     with pytest.raises(BadInput, match="a backup is not as this version of Relève writes it: its 'format' is wrong"):
-        parse_document(text, Manifest, source="a backup")
+        parse_document(text, BackupManifest, source="a backup")

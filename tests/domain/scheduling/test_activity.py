@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, INGESTED, SILENT, WITHDRAWN
 from releve.domain.scheduling.activity import KINDS, RELEASE_GRACE, read_activity
 from releve.domain.scheduling.due import ScenarioEvents
@@ -96,7 +96,7 @@ def test_a_request_for_approval_is_seen_to_when_its_time_is_over():
 
 
 def test_an_approval_is_seen_to_where_its_release_does_not_follow_at_once():
-    approved = people(Answer.APPROVE)
+    approved = people(ApprovalChoice.APPROVE)
     found = activity(challenge_event(day=1, promote=True), *approved)
 
     assert (found.approval, found.approval_due) == (2, datetime.fromisoformat(approved[-1].at) + RELEASE_GRACE)
@@ -104,7 +104,7 @@ def test_an_approval_is_seen_to_where_its_release_does_not_follow_at_once():
 
 
 def test_what_a_person_refused_or_a_newer_challenger_has_replaced_is_not_seen_to():
-    refused = activity(challenge_event(day=1, promote=True), *people(Answer.REFUSE))
+    refused = activity(challenge_event(day=1, promote=True), *people(ApprovalChoice.REFUSE))
     replaced = activity(challenge_event(day=1, promote=True), *people(), challenge_event(day=3, promote=True))
 
     assert refused.approval == replaced.approval == 0

@@ -6,11 +6,11 @@ from releve.core.errors import BadInput
 from releve.domain.scoring.manifest import (
     Changed,
     Form,
-    Manifest,
     PartScored,
     ScoredInput,
     ScoringBegun,
     ScoringEnded,
+    ScoringManifest,
     ScoringResumed,
     ledger_writer,
     part_name,
@@ -51,7 +51,7 @@ def test_what_was_written_is_counted() -> None:
 
     found = read_manifest(lines(BEGUN, part(0), resumed, part(1, source="b.csv"), ended), source="m")
 
-    assert found == Manifest(BEGUN, 1, (part(0), part(1, source="b.csv")), ended)
+    assert found == ScoringManifest(BEGUN, 1, (part(0), part(1, source="b.csv")), ended)
     assert (found.rows, found.answered, found.rejected, found.requests) == (20, 18, 2, 6)
     assert (found.pieces_of("a.csv"), found.pieces_of("b.csv"), found.pieces_of("c.csv")) == (2, 2, 0)
 
@@ -74,19 +74,21 @@ def test_a_damaged_manifest_is_named_with_what_to_do(damaged: list[bytes]) -> No
     ],
 )
 def test_only_what_decides_the_output_may_not_change(changes: dict[str, object], expected: list[Changed]) -> None:
-    assert Manifest(BEGUN).changes(BEGUN.model_copy(update=changes)) == expected
+    assert ScoringManifest(BEGUN).changes(BEGUN.model_copy(update=changes)) == expected
 
 
 @pytest.mark.parametrize(
     ("manifest", "is_nothing_lost"),
     [
-        (Manifest(BEGUN), True),
-        (Manifest(BEGUN, 1), True),
-        (Manifest(BEGUN, 0, (part(0),)), False),
-        (Manifest(BEGUN.model_copy(update={"ledger": True})), False),
+        (ScoringManifest(BEGUN), True),
+        (ScoringManifest(BEGUN, 1), True),
+        (ScoringManifest(BEGUN, 0, (part(0),)), False),
+        (ScoringManifest(BEGUN.model_copy(update={"ledger": True})), False),
     ],
 )
-def test_an_output_without_a_part_or_the_ledger_can_begin_anew(manifest: Manifest, is_nothing_lost: bool) -> None:
+def test_an_output_without_a_part_or_the_ledger_can_begin_anew(
+    manifest: ScoringManifest, is_nothing_lost: bool
+) -> None:
     assert manifest.is_nothing_lost is is_nothing_lost
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import ApprovalState
 from releve.domain.approval.people import token_hash, token_of
 from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
@@ -224,7 +224,7 @@ def test_where_people_have_to_approve_a_release_live_labels_ask_them_and_the_arm
     assert waiting[0] == waiting[1]
     assert (waiting[0].state, waiting[0].request.shown_live) == (ApprovalState.WAITING, True)
     assert registry.arms(SHOP) is not None
-    say(replaced.settings, SHOP, Answer.APPROVE, by_token(token))
+    say(replaced.settings, SHOP, ApprovalChoice.APPROVE, by_token(token))
     done = look_at_approval(replaced.settings, SHOP)
     assert done.released.release.model == registry.current(SHOP).release.model == current.release.model
     assert registry.arms(SHOP) is None

@@ -11,7 +11,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.core.errors import NotFound
-from releve.domain.approval.answers import Answer
+from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import ApprovalState
 from releve.domain.approval.people import token_hash, token_of
 from releve.domain.evaluation.evaluation import Opponent
@@ -126,7 +126,7 @@ def test_where_prod_asks_people_a_promotion_waits_for_them_there(released):
     before = registry.events(SHOP)
     assert (to_prod(released, prod).number, registry.events(SHOP)) == (waiting.number, before)
 
-    answer(prod, SHOP, Answer.APPROVE, by_token(anna))
+    answer(prod, SHOP, ApprovalChoice.APPROVE, by_token(anna))
     look(prod, SHOP)
     last = registry.events(SHOP, kinds=[RELEASED])[-1].read(ModelReleased)
     assert (last.approved_by, last.origin.environment, last.origin.basis) == (("anna",), "staging", Basis.GATE)

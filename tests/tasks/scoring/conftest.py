@@ -18,7 +18,7 @@ from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.places import ScenarioState
-from tasks.scoring.score import Scoring, score
+from tasks.scoring.score import ScoringResult, score
 from tests.factories import make_release
 from tests.once import made_once
 from tests.repositories import commit
@@ -93,7 +93,7 @@ class Scored:
             frame.to_csv(path, index=False)
         return path
 
-    def score(self, source: object, output: object = "", **asked: Any) -> Scoring:
+    def score(self, source: object, output: object = "", **asked: Any) -> ScoringResult:
         return score(self.settings, self.name, source=str(source), output=str(output or self.out), **asked)
 
     def release(self, version: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.adapters.journal import Journal
+from releve.adapters.journal import LineJournal
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
@@ -263,7 +263,10 @@ def test_two_scorings_of_one_output_are_refused(shop: Scored) -> None:
     path = shop.put("orders.csv", order_rows(3))
     shop.out.mkdir()
 
-    with Journal(shop.out / "_manifest.jsonl"), pytest.raises(Conflict, match=r"another scoring writes .*scored now"):
+    with (
+        LineJournal(shop.out / "_manifest.jsonl"),
+        pytest.raises(Conflict, match=r"another scoring writes .*scored now"),
+    ):
         shop.score(path)
 
     assert shop.score(path).manifest.answered == 3
