@@ -16,10 +16,11 @@ import pytest
 
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
-from releve.adapters.local_stack.parts import NAMES, PREFECT, SERVICE, WORKER
+from releve.adapters.local_stack.parts import NAMES, PREFECT, SERVICE, WORKER, prefect_api_url
 from releve.adapters.local_stack.ports import PortTaken
 from releve.adapters.models.model_runtime import check_golden
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prefect_api import PrefectApi
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.registry.release import Release
@@ -180,9 +181,9 @@ def state_of_run(settings: Settings, run: str) -> str:
 
 
 def prefect(settings: Settings, method: str, path: str, body: object = None) -> dict[str, Any]:
-    url = f"http://{LOOPBACK}:{settings.prefect_port}/api{path}"
-    answer = httpx.request(method, url, json=body, timeout=30, trust_env=False)
-    found: dict[str, Any] = answer.raise_for_status().json()
+    """As our own programs ask it: a server whose database is busy, as after a kill, is asked again."""
+    api = PrefectApi(prefect_api_url(settings))
+    found: dict[str, Any] = api.ask(method, path, body, until=time.monotonic() + 30).json()
     return found
 
 
