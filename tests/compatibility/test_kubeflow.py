@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from releve.adapters.git_dvc.stages import Stage
+from releve.adapters.git_dvc.stages import PlannedStage
 from releve.adapters.kubeflow import SECRET_KEYS, write_pipeline
 from tests.compatibility.environments import environment
 
@@ -21,7 +21,9 @@ STAGES = {"seed": (), "train": ("seed",), "package": ("seed", "train")}
 def test_kubeflows_compiler_reads_our_pipeline_and_writes_the_same_from_its_own_words(tmp_path: Path):
     python = environment("kubeflow", *REQUIREMENTS)
     ours = tmp_path / "ours.yaml"
-    ours.write_text(write_pipeline("my_digits", [Stage(*each) for each in STAGES.items()], image="releve-worker:1"))
+    ours.write_text(
+        write_pipeline("my_digits", [PlannedStage(*each) for each in STAGES.items()], image="releve-worker:1")
+    )
 
     script = Path(__file__).with_name("compile_by_kubeflow.py")
     command = [python, script, ours, tmp_path, json.dumps([STAGES, SECRET_KEYS])]
