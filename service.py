@@ -12,7 +12,7 @@ from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
 from releve.adapters import telemetry
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native

@@ -31,7 +31,7 @@ from benchmarks.own_tables import Wanted, run, scaffold
 from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.core.settings import Settings
 from tasks.places import ScenarioState
 from tests.projects import SETTINGS, Project, fresh_project

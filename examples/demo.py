@@ -206,7 +206,7 @@ def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story,
 
 def result_of(state: Any) -> Any:
     """What a run ended with, also where it says that a person has to look: here nobody does."""
-    from flows.states import NeedsAttention
+    from flows.shared.states import NeedsAttention
 
     try:
         return state.result()

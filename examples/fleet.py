@@ -77,7 +77,7 @@ def run(own: Settings, number: int, at_once: int) -> int:
     with show_progress() as tell:
         make_fleet(own.project, folder, number, tell)
     with local_stack.used_by_demo(settings), prefect_server(settings):
-        from flows.states import ATTENTION
+        from flows.shared.states import ATTENTION
         from flows.turns import run_turns
 
         began, cpu = time.monotonic(), cpu_seconds()

@@ -13,18 +13,18 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.asking import FLOW
-from flows.context import Scenario, artifact_key, begin, helped, step
-from flows.publish import publish
 from flows.release import settle_approval
-from flows.scenario_run import scenario_run
-from flows.states import completed, refused
+from flows.shared.asking import FLOW
+from flows.shared.context import Scenario, artifact_key, begin, helped, step
+from flows.shared.publish import publish
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, refused
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.approval.people import NotAnApprover
-from releve.reporting.approval_messages import describe_approval
+from releve.reporting.messages.approval import describe_approval
 from tasks import approval as approval_step
 from tasks.approval import by_code
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from prefect.events import emit_event
 
-from flows.context import Reason, Scenario, begin, helped, resource_of, show, step
-from flows.scenario_run import scenario_run
-from flows.states import completed
+from flows.shared.context import Reason, Scenario, begin, helped, resource_of, show, step
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed
 from releve.domain.experiment.arms import ArmMode
-from releve.reporting.arms_messages import describe_arms
+from releve.reporting.messages.arms import describe_arms
 from tasks.experiment import arms as arms_step
 
 run_start = step(arms_step.start_arms)

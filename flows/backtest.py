@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
-from flows.context import Scenario, artifact_key, begin, helped, step
-from flows.scenario_run import scenario_run
-from flows.states import completed
+from flows.shared.context import Scenario, artifact_key, begin, helped, step
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed
 from releve.reporting.backtest import advice
 from tasks import backtest as backtest_step
 from tasks.backtest import BacktestRun

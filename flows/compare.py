@@ -5,18 +5,18 @@ from typing import Any
 from prefect import flow
 from prefect.events import emit_event
 
-from flows.asking import ask_in_prefect
-from flows.context import Scenario, begin, resource_of, show, step
-from flows.publish import publish
 from flows.release import announce
-from flows.scenario_run import scenario_run
-from flows.states import completed
+from flows.shared.asking import ask_in_prefect
+from flows.shared.context import Scenario, begin, resource_of, show, step
+from flows.shared.publish import publish
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
 from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
-from releve.reporting.arms_messages import describe_arms
 from releve.reporting.live_comparison import describe_decision, describe_missing
+from releve.reporting.messages.arms import describe_arms
 from tasks.experiment import compare as compare_step
 from tasks.experiment.compare import ArmsLook, arms_run
 from tasks.release.release import ReleaseResult

@@ -7,15 +7,15 @@ from typing import Any
 
 from prefect import flow
 
-from flows.context import read_settings, step
-from flows.publish import send_alerts, update_start_page
-from flows.states import completed, unless_attention
-from releve.adapters.prefect_api import PrefectApi, PrefectRuns, authorization_of
-from releve.adapters.prefect_deployments import follow_scenarios
-from releve.adapters.prefect_open_runs import end_lost, open_runs
+from flows.shared.context import read_settings, step
+from flows.shared.publish import send_alerts, update_start_page
+from flows.shared.states import completed, unless_attention
+from releve.adapters.prefect.api import PrefectApi, PrefectRuns, authorization_of
+from releve.adapters.prefect.deployments import follow_scenarios
+from releve.adapters.prefect.open_runs import end_lost, open_runs
 from releve.core.errors import BadInput, ReleveError
 from releve.domain.scheduling.due import PATIENCE_HOURS, DueRun, silent_hours
-from releve.reporting.fleet_messages import describe_look, describe_unreadable
+from releve.reporting.messages.fleet import describe_look, describe_unreadable
 from tasks import fleet as fleet_step
 from tasks.fleet import FleetLook
 

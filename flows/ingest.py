@@ -5,9 +5,9 @@ from typing import Any
 
 from prefect import flow
 
-from flows.context import Scenario, begin, show, step
-from flows.scenario_run import scenario_run
-from flows.states import completed, unless_attention
+from flows.shared.context import Scenario, begin, show, step
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, unless_attention
 from releve.core.errors import ReleveError
 from releve.core.formatting import counted, plural
 from releve.core.settings import Settings

@@ -6,21 +6,21 @@ from typing import Any
 from prefect import flow
 
 from flows.compare import compare_arms, try_aside
-from flows.context import Scenario, begin
 from flows.ingest import follow_index, ingest_files, refused_files
 from flows.monitor import monitor_champion
-from flows.publish import publish, update_page
 from flows.release import ReleaseOutcome, release_or_ask, settle_approval
 from flows.retrain import challenge, final_state, harvest_and_ingest
 from flows.rollback import roll_back_harm
-from flows.scenario_run import scenario_run
-from flows.states import completed, ending, kept_champion
-from flows.tidy import keep_ledger, tidy_up
+from flows.shared.context import Scenario, begin
+from flows.shared.publish import publish, update_page
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, ending, kept_champion
+from flows.shared.tidy import keep_ledger, tidy_up
 from releve.core.errors import ReleveError
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting import gate_messages
-from releve.reporting.messages import describe_cause, describe_decision
+from releve.reporting.messages import gate as gate_messages
+from releve.reporting.messages.monitoring import describe_cause, describe_decision
 from tasks.release.release import ReleaseResult
 
 

@@ -7,16 +7,16 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
 
-from flows.context import Scenario, artifact_key, begin, resource_of, show, step
-from flows.publish import send_alerts, update_page
 from flows.rollback import roll_back_harm
-from flows.scenario_run import scenario_run
-from flows.states import completed, ending
+from flows.shared.context import Scenario, artifact_key, begin, resource_of, show, step
+from flows.shared.publish import send_alerts, update_page
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, ending
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting.messages import describe_decision, describe_due
+from releve.reporting.messages.monitoring import describe_decision, describe_due
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import drift_page
 

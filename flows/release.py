@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.events import emit_event
 
-from flows.asking import ask_in_prefect, close_runs
-from flows.context import Scenario, begin, helped, resource_of, show, step
-from flows.publish import publish
-from flows.scenario_run import scenario_run
-from flows.states import completed, ending, refused
-from flows.tidy import tidy_up
+from flows.shared.asking import ask_in_prefect, close_runs
+from flows.shared.context import Scenario, begin, helped, resource_of, show, step
+from flows.shared.publish import publish
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, ending, refused
+from flows.shared.tidy import tidy_up
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval, ApprovalState
-from releve.reporting import gate_messages
+from releve.reporting.messages import gate as gate_messages
 from tasks import approval as approval_step
 from tasks.approval import ApprovalLook
 from tasks.release import acceptance
@@ -110,7 +110,7 @@ def put_into_service(settings: Settings, scenario: str, *, model: str | None = N
 def announce(scenario: str, done: ReleaseResult) -> None:
     """Show what serves now, and tell the rest of Prefect."""
     from releve.reporting.blocks import FactList
-    from releve.reporting.index_messages import describe_index
+    from releve.reporting.messages.index import describe_index
 
     answers = f"answers with it at {done.answers_at}" if done.answers_at else gate_messages.NOT_SERVED
     told = done.release.model_dump(mode="json", exclude={"index_rows", "index_update", "index_design", "index_check"})

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from prefect import flow
 
 from flows.compare import try_aside
-from flows.context import Reason, Scenario, begin, helped, show, show_page, step
 from flows.ingest import follow_index, ingest_files, refused_files
-from flows.publish import publish
 from flows.release import ReleaseOutcome, release_or_ask
-from flows.scenario_run import scenario_run
-from flows.states import completed, ending, refused
-from flows.tidy import tidy_up
+from flows.shared.context import Reason, Scenario, begin, helped, show, show_page, step
+from flows.shared.publish import publish
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed, ending, refused
+from flows.shared.tidy import tidy_up
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.formatting import counted
 from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
-from releve.reporting import gate_messages
+from releve.reporting.messages import gate as gate_messages
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion
 from tasks.release import retrain as retrain_step

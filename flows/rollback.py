@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from prefect import flow
 
-from flows.context import Reason, Scenario, begin, helped, step
-from flows.publish import publish, send_alerts
 from flows.release import announce
-from flows.scenario_run import scenario_run
-from flows.states import completed
+from flows.shared.context import Reason, Scenario, begin, helped, step
+from flows.shared.publish import publish, send_alerts
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed
 from releve.adapters.models.model_runtime import GoldenMismatch, ModelAltered
 from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.core.errors import NotFound
@@ -16,8 +16,8 @@ from releve.core.settings import Settings
 from releve.domain.registry.events import ShownHarm
 from releve.domain.registry.release import Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting import gate_messages
-from releve.reporting.messages import describe_harm
+from releve.reporting.messages import gate as gate_messages
+from releve.reporting.messages.monitoring import describe_harm
 from tasks.release import rollback as rollback_step
 from tasks.release.index_refresh import roll_back_index
 from tasks.release.release import ReleaseResult

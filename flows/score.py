@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.context import Scenario, artifact_key, begin, helped, show, step
-from flows.scenario_run import scenario_run
-from flows.states import completed
-from releve.reporting.score_messages import describe_scoring
+from flows.shared.context import Scenario, artifact_key, begin, helped, show, step
+from flows.shared.scenario_run import scenario_run
+from flows.shared.states import completed
+from releve.reporting.messages.scoring import describe_scoring
 from tasks.scoring.parts import ScoringProgress
 from tasks.scoring.score import ScoringResult, check_answered
 from tasks.scoring.score import score as score_table

@@ -15,14 +15,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.context import RETRY_SECONDS, helped, may_succeed, read_settings
-from flows.publish import update_start_page
-from flows.states import completed, unless_attention
+from flows.shared.context import RETRY_SECONDS, helped, may_succeed, read_settings
+from flows.shared.publish import update_start_page
+from flows.shared.states import completed, unless_attention
 from releve.adapters.git_dvc.committed import head_of
 from releve.core.errors import ReleveError, explained_storage
 from releve.core.progress import show_progress
 from releve.core.settings import Settings
-from releve.reporting.fleet_messages import describe_turn, describe_turns
+from releve.reporting.messages.fleet import describe_turn, describe_turns
 from tasks.turn import ScenarioTurn, take_deliveries, waiting_deliveries
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from releve.adapters.prefect_api import PrefectApi
+from releve.adapters.prefect.api import PrefectApi
 from releve.core.settings import LOOPBACK
 from releve.domain.scheduling.deployments import TAG, with_choices
 from tests.serving.process import free_port, running_process, wait_until

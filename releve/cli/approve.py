@@ -26,8 +26,8 @@ def approve(
     settings = begin(scenario)
     from releve.domain.approval.answers import ApprovalChoice
     from releve.reporting.approval_form import approval_page
-    from releve.reporting.approval_messages import describe_approval, describe_code
     from releve.reporting.markdown import render_markdown
+    from releve.reporting.messages.approval import describe_approval, describe_code
     from tasks import approval as approval_step
 
     if code:
@@ -43,7 +43,7 @@ def approve(
     print(describe_approval(said))
     look = approval_step.look(settings, scenario)
     if look.released:
-        from releve.reporting.gate_messages import served
+        from releve.reporting.messages.gate import served
 
         print(served(scenario, look.released.release.model, at=look.released.answers_at, note=look.released.note))
 
@@ -58,7 +58,7 @@ def refuse(
         raise BadInput("--reason is empty; say why, for whoever reads the history")
     settings = begin(scenario)
     from releve.domain.approval.answers import ApprovalChoice
-    from releve.reporting.approval_messages import describe_approval
+    from releve.reporting.messages.approval import describe_approval
     from tasks import approval as approval_step
 
     identify = approval_step.by_token(settings.approver_token)
@@ -72,7 +72,7 @@ def approver(
     """Make a personal token for somebody who may approve releases, and the line of params.yaml that knows it."""
     read_settings()
     from releve.core.params import PERSON_NAME
-    from releve.reporting.approval_messages import describe_token
+    from releve.reporting.messages.approval import describe_token
     from tasks.approval import make_token
 
     if not PERSON_NAME.fullmatch(name):

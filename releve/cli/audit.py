@@ -20,7 +20,7 @@ def reproduce(
     json: AsJson = False,
 ) -> None:
     """Give answers again, from the data remote alone: does the same come out?"""
-    from releve.reporting.ledger import describe_reproduction, reproduction_as_json
+    from releve.reporting.messages.ledger import describe_reproduction, reproduction_as_json
     from tasks.audit import reproduce as reproduce_step
 
     with show_progress(at_once=False) as progress:
@@ -43,7 +43,7 @@ def decisions(
 ) -> None:
     """Send what was answered through any model version: which answers change?"""
     from releve.domain.prediction_log.decisions import DecisionCounts
-    from releve.reporting.ledger import describe_change, describe_decisions
+    from releve.reporting.messages.ledger import describe_change, describe_decisions
     from tasks.audit import decisions as decisions_step
 
     settings, counts = begin(model.partition(":")[0]), DecisionCounts()

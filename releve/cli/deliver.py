@@ -76,8 +76,8 @@ def promote(
 
     settings = begin_run(read_settings(environment=target), scenario, tell=tell)
     from releve.domain.approval.approval import Approval
-    from releve.reporting.approval_messages import describe_approval
-    from releve.reporting.gate_messages import served
+    from releve.reporting.messages.approval import describe_approval
+    from releve.reporting.messages.gate import served
     from tasks.release.promote import promote as promote_it
 
     with break_silence("promote", tell) as progress:

@@ -17,7 +17,7 @@ def label_queue(
     most: Annotated[int | None, typer.Option(min=1, help="Rows at most, the oldest; all if left out.")] = None,
 ) -> None:
     """Write the answers whose label decides between champion and challenger to a file, to fill in."""
-    from releve.reporting.ledger import describe_queue
+    from releve.reporting.messages.ledger import describe_queue
     from tasks.experiment import label_queue as queue_step
 
     path = out.resolve() if out else None
@@ -30,7 +30,7 @@ def labels(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="As `releve label-queue` wrote it, filled in.")],
 ) -> None:
     """Take in a label queue that was filled in."""
-    from releve.reporting.ledger import describe_returned
+    from releve.reporting.messages.ledger import describe_returned
     from tasks.experiment import returned_labels as returned_step
 
     returned = returned_step.read_labels(begin(scenario), scenario, file)

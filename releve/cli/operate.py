@@ -68,7 +68,7 @@ def rebuild(
 ) -> None:
     """Build a model again from data, code and params: do the same bytes come out? They are put back if they left."""
     settings = begin(model.partition(":")[0])
-    from releve.reporting.gate_messages import describe_rebuild
+    from releve.reporting.messages.gate import describe_rebuild
     from tasks.release import rebuild as rebuild_step
 
     with break_silence("rebuild", print) as progress:
@@ -84,8 +84,8 @@ def rebuild(
 def tidy(scenario: ScenarioName) -> None:
     """Compact the ledger's finished days, and remove files of old models, each once it was built again."""
     settings = begin(scenario)
-    from releve.reporting.gate_messages import describe_tidying
-    from releve.reporting.messages import describe_ledger
+    from releve.reporting.messages.gate import describe_tidying
+    from releve.reporting.messages.monitoring import describe_ledger
     from tasks.ledger import tidy_ledger
     from tasks.release import tidy as tidy_step
 
@@ -106,7 +106,7 @@ def erase(
 ) -> None:
     """Erase rows from batches, ledger and index, and say what is out of reach."""
     settings = begin(scenario)
-    from releve.reporting.erasure import describe_erasure
+    from releve.reporting.messages.erasure import describe_erasure
     from tasks import erasure as erasure_step
 
     with break_silence("erase", print) as progress:
@@ -120,7 +120,7 @@ def backup(
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="A folder, or a URL such as s3://bucket/backups.")],
 ) -> None:
     """Back up registry, rows, models, ledger and branches, while everything runs on."""
-    from releve.reporting.backup import describe_backup
+    from releve.reporting.messages.backup import describe_backup
     from tasks.backup import backup as backup_step
 
     with break_silence("backup", tell) as progress:
@@ -135,7 +135,7 @@ def restore(
     home: Annotated[str, typer.Option("--home", help="Where to, in the place of RELEVE_HOME.")] = "",
 ) -> None:
     """Restore a backup in a fresh clone, into an empty home and an empty registry."""
-    from releve.reporting.backup import describe_restore
+    from releve.reporting.messages.backup import describe_restore
     from tasks.backup import restore as restore_step
 
     with break_silence("restore", tell) as progress:

@@ -77,7 +77,7 @@ def arms(
         run_flow("arms", scenario, mode=mode, share=share, model=model, reason=reason)
         return
     settings = begin(scenario)
-    from releve.reporting.arms_messages import describe_status
+    from releve.reporting.messages.arms import describe_status
     from tasks.experiment.arms import arms_status
 
     print(describe_status(scenario, arms_status(settings, scenario)))
@@ -120,7 +120,7 @@ def score(
 ) -> None:
     """Answer every row of a table by the model that serves; the same command goes on where a run was killed."""
     settings = begin(scenario)
-    from releve.reporting.score_messages import describe_scoring
+    from releve.reporting.messages.scoring import describe_scoring
     from tasks.scoring.score import check_answered
     from tasks.scoring.score import score as score_table
 
@@ -158,7 +158,7 @@ def run_flow(name: str, scenario: str, **parameters: object) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(_not_an_error_of_a_run)
         state = flow(scenario, **parameters, return_state=True)
-        if state.name == importlib.import_module("flows.states").ATTENTION:
+        if state.name == importlib.import_module("flows.shared.states").ATTENTION:
             print(f"needs attention: {printable(state.message)}", file=sys.stderr)
             raise typer.Exit(NEEDS_ATTENTION)
         state.result()

@@ -79,7 +79,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
     from releve.reporting.comparison import describe_score
-    from releve.reporting.gate_messages import full_status_reason, gate_reasons, status_reason
+    from releve.reporting.messages.gate import full_status_reason, gate_reasons, status_reason
 
     with _registry(scenario) as registry:
         events = registry.events(scenario)
@@ -178,7 +178,7 @@ def page(
 def serving_model(scenario: str, settings: Settings) -> str:
     """Say which model serves, or why none does and what to do."""
     from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
-    from releve.reporting.gate_messages import nothing_serves
+    from releve.reporting.messages.gate import nothing_serves
 
     with _registry(None, settings) as registry:
         if serving := registry.current(scenario):
@@ -227,9 +227,9 @@ def _what_happened(event: "Event") -> str:
     """Return the reason; for a challenge the gate's verdict and reasons too."""
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
-    from releve.reporting.approval_messages import history_reason
     from releve.reporting.comparison import describe_score
-    from releve.reporting.gate_messages import outcome
+    from releve.reporting.messages.approval import history_reason
+    from releve.reporting.messages.gate import outcome
 
     if event.kind != CHALLENGED:
         return history_reason(event)

@@ -6,10 +6,10 @@ from textwrap import wrap
 from releve.domain.approval.approval import Approval
 from releve.domain.approval.people import CODE_LIFETIME
 from releve.domain.registry.events import Challenger
-from releve.reporting.approval_messages import describe_approval
 from releve.reporting.blocks import Block, CommandBlock, LinkList, ReportPage, ReportSection, TextBlock
 from releve.reporting.comparison import describe_score
-from releve.reporting.gate_messages import describe_judged_rows
+from releve.reporting.messages.approval import describe_approval
+from releve.reporting.messages.gate import describe_judged_rows
 
 DIGEST_GROUP = 16  # letters between spaces, where the line may be broken
 

@@ -24,7 +24,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.ensemble import describe_outcome
+from releve.reporting.model_card.ensemble import describe_outcome
 
 FAR = 2.0  # times the range of the policies' scores: a baseline beyond would flatten them, and is in the table alone
 ALONE = "alone: "  # before the name of a member, refitted before every window

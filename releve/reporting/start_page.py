@@ -27,7 +27,7 @@ from releve.reporting.blocks import (
     Tone,
     VerdictBlock,
 )
-from releve.reporting.needs import ago, describe_need
+from releve.reporting.messages.needs import ago, describe_need
 
 GRAVE = (NeedKind.UNREADABLE, NeedKind.NOTHING_SERVES, NeedKind.HARMFUL, NeedKind.DEGRADED, NeedKind.BROKEN_DATA)
 WAITING = {NeedKind.UNRELEASED: "for its release"}  # a model, and for what

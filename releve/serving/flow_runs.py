@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from releve.adapters.prefect_api import FlowRun, PrefectRuns
+from releve.adapters.prefect.api import FlowRun, PrefectRuns
 from releve.core.errors import BadInput, NotFound
 from releve.serving.edge.access import Access
 from releve.serving.requests import Flow, WantedRun

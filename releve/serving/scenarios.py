@@ -24,7 +24,7 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.events import ModelRolledBack
 from releve.domain.registry.release import Release
-from releve.reporting import gate_messages
+from releve.reporting.messages import gate as gate_messages
 from releve.serving.arms.ending import end_by_guard
 from releve.serving.arms.trial import Trial
 from releve.serving.edge.metrics import Metrics

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve import __version__
-from releve.adapters.backup_place import BackupPlace
 from releve.adapters.files import file_digest, scenario_names
 from releve.adapters.git_dvc import bundle
 from releve.adapters.git_dvc.data_cache import md5
@@ -24,6 +23,7 @@ from releve.adapters.git_dvc.remakable import in_use
 from releve.adapters.git_dvc.remote_files import RemoteFiles
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
+from releve.adapters.remote.backup_place import BackupPlace
 from releve.adapters.restore_marker import check_whole
 from releve.adapters.scenario_lock import scenario_locks
 from releve.core.documents import parse_document

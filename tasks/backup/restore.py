@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from releve.adapters.backup_place import BackupDamaged, BackupPlace
 from releve.adapters.files import file_digest, scenario_names
 from releve.adapters.git_dvc import bundle
 from releve.adapters.git_dvc.remote_files import RemoteFiles
@@ -21,6 +20,7 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.models.model_runtime import check_golden
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
+from releve.adapters.remote.backup_place import BackupDamaged, BackupPlace
 from releve.adapters.restore_marker import Restoring, begin_restoring, end_restoring, restoring
 from releve.adapters.scenario_lock import scenario_locks
 from releve.core.errors import Conflict, NotFound, explained_storage

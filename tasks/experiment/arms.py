@@ -14,7 +14,7 @@ from releve.core.settings import Settings
 from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
 from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
-from releve.reporting.arms_messages import describe_arms
+from releve.reporting.messages.arms import describe_arms
 from tasks.monitoring.champion import check_released
 from tasks.release.acceptance import NotAccepted
 from tasks.release.index import tidy_indexes

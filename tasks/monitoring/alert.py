@@ -12,7 +12,7 @@ from releve.core.settings import Settings
 from releve.domain.alerting.alert_state import AlertState, advance, first_state
 from releve.domain.alerting.signals import KINDS
 from releve.domain.registry.chain import ALERTED
-from releve.reporting.alert_messages import AlertMessage, write_message
+from releve.reporting.messages.alerts import AlertMessage, write_message
 
 Post = Callable[[AlertMessage], None]
 

@@ -16,7 +16,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.trigger import rollback, trigger
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Evidence
-from releve.reporting.messages import describe_decision, describe_drift, describe_due
+from releve.reporting.messages.monitoring import describe_decision, describe_drift, describe_due
 from tasks.monitoring.challenge_history import gather_past
 from tasks.monitoring.evidence import (
     estimate_quality,

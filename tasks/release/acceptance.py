@@ -32,7 +32,7 @@ from releve.domain.approval.events import (
 from releve.domain.registry.chain import APPROVAL_REFUSED, APPROVAL_REQUESTED, CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release
-from releve.reporting.approval_messages import describe_end, describe_late, describe_refusal, describe_request
+from releve.reporting.messages.approval import describe_end, describe_late, describe_refusal, describe_request
 from tasks.history import events_of, newest_of
 from tasks.release.prepare import planned_release
 from tasks.release.retrain import last_challenger

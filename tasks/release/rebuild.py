@@ -21,7 +21,7 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import CHALLENGED, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.retention import last_rebuilds
-from releve.reporting.gate_messages import describe_rebuild
+from releve.reporting.messages.gate import describe_rebuild
 from tasks.places import ScenarioFiles, ScenarioState
 
 

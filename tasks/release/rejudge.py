@@ -24,7 +24,7 @@ from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, ROW
 from releve.domain.schema.target import Target
-from releve.reporting.gate_messages import explain
+from releve.reporting.messages.gate import explain
 from tasks.monitoring.champion import read_holdout, read_reference
 from tasks.pipeline.evaluate import all_rounded
 

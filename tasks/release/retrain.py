@@ -36,8 +36,8 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import SEED_VERSION, Release
-from releve.reporting.ensemble import describe_outcome
-from releve.reporting.gate_messages import explain
+from releve.reporting.messages.gate import explain
+from releve.reporting.model_card.ensemble import describe_outcome
 from tasks.history import events_of, newest_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds

@@ -22,7 +22,7 @@ from releve.domain.registry.chain import ERASED, MODEL_CHANGES, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.retention import last_rebuilds, may_leave, proof_for
-from releve.reporting.gate_messages import describe_rebuild
+from releve.reporting.messages.gate import describe_rebuild
 from tasks.places import ScenarioState
 from tasks.release.rebuild import as_proven, build_again, made_by
 

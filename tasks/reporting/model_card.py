@@ -24,8 +24,8 @@ from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import ReportPage
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
-from releve.reporting.model_card import build_model_card
-from releve.reporting.model_record import ModelRecord
+from releve.reporting.model_card.card import build_model_card
+from releve.reporting.model_card.record import ModelRecord
 from tasks.places import ScenarioState
 
 FORMS = {".md": render_markdown, ".html": render_html}  # of a card, by the end of its file's name

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters.files import file_digest
-from releve.adapters.remote_files import RemoteFile, is_url, list_files
+from releve.adapters.remote.files import RemoteFile, is_url, list_files
 from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, NotFound, explained_storage
 from releve.core.formatting import listed

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters.journal import JournalBusy, LineJournal
-from releve.adapters.remote_files import is_url
+from releve.adapters.remote.files import is_url
 from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, Conflict, explained_storage
 from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, read_manifest

@@ -19,8 +19,8 @@ from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
-from releve.reporting.gate_messages import nothing_serves
-from releve.reporting.score_messages import describe_changes, describe_unanswered
+from releve.reporting.messages.gate import nothing_serves
+from releve.reporting.messages.scoring import describe_changes, describe_unanswered
 from releve.serving.scenario import NoRelease
 from tasks.places import ScenarioState
 from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer

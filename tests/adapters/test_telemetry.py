@@ -85,7 +85,7 @@ def test_nothing_of_opentelemetry_is_imported_where_nothing_asks_for_it() -> Non
 def test_the_flows_load_no_more_than_what_prefect_loads_where_nothing_asks_for_it() -> None:
     loaded = "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
 
-    assert run(f"import sys, prefect, flows.context\n{loaded}") == "[]\n"
+    assert run(f"import sys, prefect, flows.shared.context\n{loaded}") == "[]\n"
 
 
 def test_spans_belong_to_each_other_and_to_who_started_the_program(collector: Collector) -> None:

@@ -20,7 +20,7 @@ from releve.adapters.local_stack.parts import NAMES, PREFECT, SERVICE, WORKER, p
 from releve.adapters.local_stack.ports import PortTaken
 from releve.adapters.models.model_runtime import check_golden
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prefect_api import PrefectApi
+from releve.adapters.prefect.api import PrefectApi
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.registry.release import Release

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import pytest
 
-from flows.asking import close_runs, waiting_runs
 from flows.release import ReleaseOutcome
 from flows.retrain import final_state
+from flows.shared.asking import close_runs, waiting_runs
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.people import Person, token_hash, token_of

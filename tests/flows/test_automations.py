@@ -9,7 +9,7 @@ import yaml
 
 from releve.core.settings import Settings
 from releve.domain.scheduling.deployments import TAG
-from releve.reporting.alert_messages import AlertMessage
+from releve.reporting.messages.alerts import AlertMessage
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 
@@ -68,7 +68,7 @@ def test_who_says_that_rows_are_there_has_them_ingested_for_that_scenario_by_the
 ) -> None:
     from prefect.events import emit_event
 
-    from flows.context import resource_of
+    from flows.shared.context import resource_of
 
     emit_event(event="releve.rows.arrived", resource={"prefect.resource.id": "somebody.else"})
     deadline = time.monotonic() + SECONDS
@@ -100,7 +100,7 @@ def notify_by(block: Any) -> None:
 def test_the_automations_of_the_example_notify_people_of_an_alert() -> None:
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
-    from flows.publish import emit
+    from flows.shared.publish import emit
 
     with receiving(Receiver()) as receiver:
         said = {"title": "{{subject}}", "text": "{{body}}"}
@@ -149,7 +149,7 @@ def test_alerts_that_cannot_be_made_are_told_and_fail_nothing(
 ) -> None:
     from prefect import flow
 
-    from flows.publish import send_alerts
+    from flows.shared.publish import send_alerts
 
     done = flow(send_alerts)(Settings.from_environ({}, cwd=tmp_path), QUIET, return_state=True)
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from flows.scenario_run import hold
-from releve.adapters.prefect_api import PrefectApi, PrefectRuns
-from releve.adapters.prefect_deployments import follow_scenarios
-from releve.adapters.prefect_open_runs import LEASE_ENDS, PAGE, end_lost, open_runs
+from flows.shared.scenario_run import hold
+from releve.adapters.prefect.api import PrefectApi, PrefectRuns
+from releve.adapters.prefect.deployments import follow_scenarios
+from releve.adapters.prefect.open_runs import LEASE_ENDS, PAGE, end_lost, open_runs
 from releve.adapters.registry.registry import Registry
 from releve.domain.registry.chain import ALERTED, SILENT
 from releve.domain.registry.events import ModelReleased

@@ -15,7 +15,7 @@ import pytest
 
 from flows import lifecycle as lifecycle_flow
 from flows import rollback as rollback_flow
-from flows.states import NeedsAttention
+from flows.shared.states import NeedsAttention
 from releve.adapters.files import write_bytes
 from releve.adapters.http.service import SwapTimeout
 from releve.adapters.models.model_store import ModelStore
@@ -245,7 +245,7 @@ def test_a_page_that_cannot_be_written_is_reported_and_fails_nothing(
     work_in(fresh)
     write_bytes(fresh.state.backtest / "backtest.json", b"[")
 
-    done = flow(import_module("flows.publish").update_page)(fresh.settings, SCENARIO, return_state=True)
+    done = flow(import_module("flows.shared.publish").update_page)(fresh.settings, SCENARIO, return_state=True)
 
     assert done.is_completed()
     assert f"the page of {SCENARIO} was not written: " in capsys.readouterr().out
@@ -467,7 +467,7 @@ class Attempts:
         """The step as flows have it, without the time between the attempts."""
         from prefect import flow
 
-        from flows.context import step
+        from flows.shared.context import step
 
         def attempt() -> str:
             self.tried += 1

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 HOLD = """
 import sys, time
 from pathlib import Path
-from flows.scenario_run import hold
+from flows.shared.scenario_run import hold
 from releve.core.settings import Settings
 with hold(Settings.from_environ({"RELEVE_HOME": sys.argv[1]}, cwd=Path.cwd()), sys.argv[2], holder="retrain"):
     print("held", flush=True)
@@ -49,7 +49,7 @@ def holding(settings: Settings, scenario: str) -> Iterator["subprocess.Popen[str
 
 
 def hold(settings: Settings, scenario: str) -> None:
-    from flows import scenario_run
+    from flows.shared import scenario_run
 
     with scenario_run.hold(settings, scenario, holder="monitor"):
         pass
@@ -59,7 +59,7 @@ def places(scenario: str) -> int:
     """How many are taken."""
     from prefect.client.orchestration import get_client
 
-    from flows.scenario_run import limit_name
+    from flows.shared.scenario_run import limit_name
 
     with get_client(sync_client=True) as client:
         return client.read_global_concurrency_limit_by_name(limit_name(scenario)).active_slots

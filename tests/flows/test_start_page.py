@@ -21,7 +21,7 @@ def settings(tmp_path: Path) -> Settings:
 def update(settings: Settings) -> Any:
     from prefect import flow
 
-    return flow(import_module("flows.publish").update_start_page)(settings, return_state=True)
+    return flow(import_module("flows.shared.publish").update_start_page)(settings, return_state=True)
 
 
 def versions() -> list[Any]:

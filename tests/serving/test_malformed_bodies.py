@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from releve.adapters.models import model_runtime
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.schema.schema import BATCH, ROW

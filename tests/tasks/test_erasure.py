@@ -25,8 +25,8 @@ from releve.domain.erasure.erasure import Place, RowsErased
 from releve.domain.neighbours import row_changes
 from releve.domain.prediction_log.reproduction import Obstacle
 from releve.domain.registry.chain import ERASED
-from releve.reporting.erasure import describe_erasure
-from releve.reporting.ledger import describe_reproduction
+from releve.reporting.messages.erasure import describe_erasure
+from releve.reporting.messages.ledger import describe_reproduction
 from tasks import erasure
 from tasks.audit.reproduce import reproduce
 from tasks.erasure import erase

@@ -9,8 +9,8 @@ import yaml
 from releve.adapters.files import scenario_names, write_bytes
 from releve.adapters.git_dvc.committed import read_committed_settings
 from releve.adapters.local_stack.parts import flow_command, prefect_api_url
-from releve.adapters.prefect_api import PrefectApi, authorization_of
-from releve.adapters.prefect_deployments import delete_removed, follow_scenarios
+from releve.adapters.prefect.api import PrefectApi, authorization_of
+from releve.adapters.prefect.deployments import delete_removed, follow_scenarios
 from releve.core.errors import ReleveError
 from releve.core.params import Params
 from releve.core.settings import Settings

@@ -30,7 +30,7 @@ from releve.adapters.local_stack.parts import (
     shared_environ,
 )
 from releve.adapters.local_stack.prefect_database import check_database
-from releve.adapters.prefect_api import PrefectApi, authorization_of
+from releve.adapters.prefect.api import PrefectApi, authorization_of
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.progress import ShowLine
 from releve.core.settings import LOOPBACK, Settings

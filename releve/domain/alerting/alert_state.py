@@ -3,7 +3,7 @@
 Alerts follow from the registry's events alone. The alert state says up to which event that was done, how every subject
 was then, and which alerts were not delivered yet; it is itself an event, written after the sending. A process that is
 killed before that has its alerts made again from the same events, with the same ids: each is delivered at least once.
-See docs/decisions/0021-alerts.md. The messages are written by `releve.reporting.alert_messages`.
+See docs/decisions/0021-alerts.md. The messages are written by `releve.reporting.messages.alerts`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 A need follows from events and a few facts, and is gone once they are: nobody has to tick it off. It says no more than
 the alerts do (`releve.domain.alerting.signals`), but for as long as it lasts, muted or not. A new reason to call
-a person is one more kind here, one function in `NEEDS` and one text in `releve.reporting.needs`.
+a person is one more kind here, one function in `NEEDS` and one text in `releve.reporting.messages.needs`.
 See docs/decisions/0056-what-needs-a-person.md.
 """
 
@@ -65,7 +65,7 @@ class NeedKind(StrEnum):
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that a person should see to; `releve.reporting.needs` writes its sentence and its advice."""
+    """One thing that a person should see to; `releve.reporting.messages.needs` writes its sentence and its advice."""
 
     scenario: str
     kind: NeedKind

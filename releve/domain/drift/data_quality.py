@@ -28,7 +28,10 @@ MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where bei
 
 
 class DataIssueKind(StrEnum):
-    """What a person should know of the compared rows. `releve.reporting.messages` writes the sentence of each."""
+    """What a person should know of the compared rows.
+
+    `releve.reporting.messages.monitoring` writes the sentence of each.
+    """
 
     # nothing was compared
     FEW_ANSWERS = "few answers"

@@ -24,7 +24,7 @@ class AnsweredWindow:
 
 
 class MonitoringRun(EventPayload):
-    """monitoring_run.json. `releve.reporting.messages` writes its sentences."""
+    """monitoring_run.json. `releve.reporting.messages.monitoring` writes its sentences."""
 
     kind = MONITORED
 

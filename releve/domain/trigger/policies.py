@@ -19,7 +19,7 @@ REFRESH, SCHEDULE, STATIC = "refresh", "schedule", "static"
 
 
 class CauseKind(StrEnum):
-    """Why it refreshes, searches or waits. `releve.reporting.messages` writes the sentence of each."""
+    """Why it refreshes, searches or waits. `releve.reporting.messages.monitoring` writes the sentence of each."""
 
     # what makes a refresh due
     NEW_ROWS = "new rows"

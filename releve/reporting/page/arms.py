@@ -6,7 +6,6 @@ from releve.domain.experiment.arms import RunningArms, running_arms
 from releve.domain.experiment.comparison import LiveComparison
 from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, ARMS_ENDED, ARMS_STARTED, MOVES
-from releve.reporting.arms_messages import describe_arms
 from releve.reporting.blocks import (
     Block,
     ChartPoint,
@@ -19,6 +18,7 @@ from releve.reporting.blocks import (
     TimelineChart,
 )
 from releve.reporting.live_comparison import describe_decision, describe_missing, describe_needless
+from releve.reporting.messages.arms import describe_arms
 from releve.reporting.page.evidence import PageEvidence
 
 ARM_HEADS = ("arm", "model", "rows answered", "requests failed", "rows labelled", "score")

@@ -25,10 +25,10 @@ from releve.domain.registry.chain import (
 )
 from releve.domain.registry.events import Challenger, ModelRolledBack, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting.approval_messages import history_reason
-from releve.reporting.arms_messages import describe_arms
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
-from releve.reporting.messages import describe_cause, describe_due, describe_payoff
+from releve.reporting.messages.approval import history_reason
+from releve.reporting.messages.arms import describe_arms
+from releve.reporting.messages.monitoring import describe_cause, describe_due, describe_payoff
 from releve.reporting.page.evidence import PageEvidence
 
 LISTED = 120  # entries of the journal

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from releve.core.formatting import counted, listed, to_the_minute
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FoldedBlock, HeatCell, HeatMapChart, HeatRow, TableBlock, TextBlock
-from releve.reporting.messages import describe_drift
+from releve.reporting.messages.monitoring import describe_drift
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.quality import whose
 

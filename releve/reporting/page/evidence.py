@@ -13,7 +13,7 @@ from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MOVES, RELEASED, Event
 from releve.domain.registry.events import Challenger, release_of
 from releve.reporting.blocks import ChartMark, MarkKind
-from releve.reporting.gate_messages import event_reason
+from releve.reporting.messages.gate import event_reason
 
 
 @dataclass(frozen=True)

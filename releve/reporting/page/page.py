@@ -10,10 +10,10 @@ from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
 from releve.reporting.comparison import describe_score
-from releve.reporting.ensemble import ensemble_blocks
-from releve.reporting.gate_messages import describe_judged_rows
-from releve.reporting.index_messages import describe_index
-from releve.reporting.messages import describe_staleness
+from releve.reporting.messages.gate import describe_judged_rows
+from releve.reporting.messages.index import describe_index
+from releve.reporting.messages.monitoring import describe_staleness
+from releve.reporting.model_card.ensemble import ensemble_blocks
 from releve.reporting.page.arms import arms
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift

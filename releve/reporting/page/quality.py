@@ -19,7 +19,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.messages import describe_estimate
+from releve.reporting.messages.monitoring import describe_estimate
 from releve.reporting.page.evidence import PageEvidence, marks_of, place, version_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels

@@ -13,7 +13,7 @@ from releve.domain.health.health import (
 from releve.domain.health.history import RealisedQuality, health_evidence
 from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
-from releve.reporting.messages import describe_drift, describe_late, describe_quality, describe_staleness
+from releve.reporting.messages.monitoring import describe_drift, describe_late, describe_quality, describe_staleness
 from releve.reporting.page.evidence import PageEvidence, version_of
 
 TONES = {

@@ -4,7 +4,7 @@ import logging
 
 from releve.adapters.registry.registry import Registry, StaleArms
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, FiredGuard, RunningArms
-from releve.reporting.arms_messages import describe_guard
+from releve.reporting.messages.arms import describe_guard
 
 ACTOR = "guard"
 log = logging.getLogger("releve.serving")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from releve.adapters.prefect_api import FlowRun
+from releve.adapters.prefect.api import FlowRun
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.prediction import DIGITS

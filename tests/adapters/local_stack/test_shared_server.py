@@ -14,7 +14,7 @@ import pytest
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import FORKS, PREFECT, WORKER, prefect_api_url
 from releve.adapters.local_stack.prefect_database import PrefectDatabaseUnavailable, check_database
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK, PREFECT_DATABASE, Settings

@@ -21,7 +21,7 @@ from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVICE, WORKER
 from releve.adapters.local_stack.ports import PortTaken
 from releve.adapters.local_stack.stack import StartFailed
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.core.errors import BadInput, Conflict
 from releve.core.settings import LOOPBACK, Settings
 from tests.adapters.local_stack.small import (

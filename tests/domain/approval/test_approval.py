@@ -34,7 +34,7 @@ from releve.domain.registry.events import (
 )
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import CHALLENGER, CHAMPION, REFUSED
-from releve.reporting.gate_messages import status_reason
+from releve.reporting.messages.gate import status_reason
 from tests.approvals import ANNA, BEN, EXPIRES, NOW, Story, make_request
 from tests.events import make_any_release, make_challenger
 

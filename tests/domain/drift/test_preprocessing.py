@@ -9,7 +9,7 @@ import pytest
 
 from releve.domain.drift.verdict import ALARMS, DriftState, compare
 from releve.domain.schema.schema import Schema
-from releve.reporting.messages import describe_drift
+from releve.reporting.messages.monitoring import describe_drift
 from tests.tables import make_params
 
 INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState

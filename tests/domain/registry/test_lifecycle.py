@@ -15,7 +15,7 @@ from releve.domain.registry.chain import (
 from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
 from releve.domain.registry.lifecycle import MOVES_OF, model_version_statuses, taken_back
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
-from releve.reporting.gate_messages import STATUS_CHANGES, full_status_reason, gate_reasons, status_reason
+from releve.reporting.messages.gate import STATUS_CHANGES, full_status_reason, gate_reasons, status_reason
 from tests.events import make_any_release, make_challenger
 
 PAYLOADS = {

@@ -19,7 +19,7 @@ from releve.domain.registry.chain import INGESTED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
-from releve.reporting.messages import describe_harm
+from releve.reporting.messages.monitoring import describe_harm
 from releve.reporting.page.decisions import LISTED, entries_of
 from releve.reporting.page.drift import SHOWN_COLUMNS
 from releve.reporting.page.evidence import PageEvidence

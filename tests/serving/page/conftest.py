@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.registry.events import ModelReleased

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from releve.adapters.prefect_api import PrefectRuns
+from releve.adapters.prefect.api import PrefectRuns
 from releve.core.settings import LOOPBACK
 from releve.serving import application
 from releve.serving.pools import Pool, make_pools

@@ -11,13 +11,13 @@ import pytest
 
 from releve import data
 from releve.adapters import restore_marker
-from releve.adapters.backup_place import BackupDamaged
 from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.remote_files import RemoteFiles
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import ChainBroken
+from releve.adapters.remote.backup_place import BackupDamaged
 from releve.adapters.restore_marker import HalfRestored
 from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.vectors.milvus_connection import IndexUnavailable

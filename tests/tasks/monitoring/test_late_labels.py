@@ -4,7 +4,7 @@ import pytest
 
 from releve.domain.quality.realised import QualityState
 from releve.domain.trigger.policies import CauseKind
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages.monitoring import describe_decision
 from releve.reporting.page.evidence import version_of
 from tasks.monitoring.alert import alert
 from tasks.monitoring.monitor import monitor

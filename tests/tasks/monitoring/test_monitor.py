@@ -15,7 +15,7 @@ from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages.monitoring import describe_decision
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
 from tasks.monitoring.evidence import gather

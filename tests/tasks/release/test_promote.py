@@ -19,7 +19,7 @@ from releve.domain.promotion.promotion import NotPromotable
 from releve.domain.registry.chain import CHALLENGED, MOVES, RELEASED
 from releve.domain.registry.events import Challenger, ModelReleased
 from releve.domain.registry.origin import Basis
-from releve.reporting.gate_messages import event_reason
+from releve.reporting.messages.gate import event_reason
 from tasks.approval import answer, by_token, look
 from tasks.release.promote import promote
 from tasks.release.rejudge import NotComparable, rejudge

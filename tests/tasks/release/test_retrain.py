@@ -10,7 +10,7 @@ from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.trigger.policies import Cause, CauseKind
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages.monitoring import describe_decision
 from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import count_rows

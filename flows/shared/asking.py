@@ -1,0 +1,62 @@
+"""How people hear in Prefect that a release waits for them: a run of the flow `approval` that suspends with a form."""
+
+from collections.abc import Sequence
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Completed
+
+from releve.domain.approval.approval import Approval
+from releve.domain.scheduling.deployments import reason_tag, scenario_tag
+from releve.reporting.messages.approval import describe_approval
+
+FLOW = "approval"
+
+
+def ask_in_prefect(approval: Approval) -> None:
+    """Start the run that waits for people, once per request. Without it they answer by command."""
+    scenario = approval.scenario
+    try:
+        run: FlowRun = run_deployment(
+            f"{FLOW}/{FLOW}",
+            parameters={"scenario": scenario, "request": approval.number},
+            tags=[scenario_tag(scenario), reason_tag("release")],
+            idempotency_key=f"{scenario}/{approval.number}",
+            flow_run_name=f"{FLOW} {scenario}",
+            timeout=0,
+            as_subflow=False,  # it lives on when this run has ended
+        )
+    except (ObjectNotFound, PrefectHTTPStatusError) as error:
+        print(f"no form in Prefect asks for the approval, as there is no deployment {FLOW} for {scenario} ({error})")
+    else:
+        print(f"the run {run.name} ({run.id}) waits for people in Prefect")
+    print(f"{describe_approval(approval)}: `releve approve {scenario}` shows what they are asked")
+
+
+def close_runs(approval: Approval) -> None:
+    """End the suspended runs of a request that takes no answer any more: no process is needed to do so."""
+    with get_client(sync_client=True) as client:
+        for run in waiting_runs(approval.scenario):
+            message = describe_approval(approval)
+            client.set_flow_run_state(run.id, Completed(message=message), force=True)
+            print(f"the suspended run {run.name} ({run.id}) has ended: {message}")
+
+
+def waiting_runs(scenario: str) -> Sequence[FlowRun]:
+    """The runs that wait for people to answer for a scenario."""
+    paused = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
+    ours = FlowRunFilter(state=paused, tags=FlowRunFilterTags(all_=[scenario_tag(scenario)]))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])), flow_run_filter=ours, limit=200
+        )

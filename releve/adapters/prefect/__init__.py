@@ -1,0 +1,1 @@
+"""Prefect, by its HTTP interface."""

@@ -1,0 +1,1 @@
+"""What fsspec reaches: backups and tables behind a URL."""

@@ -1,0 +1,80 @@
+"""Files behind a URL, by fsspec: file://, memory://, s3:// and what else is installed."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.remote.backup_place import SECRET_IN_URL
+from releve.core.errors import BadInput, NotFound, Unavailable, explained_storage, storage_error
+
+BLOCK = 2**22  # bytes that are copied at a time
+EXTRAS = {"s3": "releve[s3]", "s3a": "releve[s3]"}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that can be fetched."""
+
+    name: str
+    path: str  # in its file system
+    system: Any
+
+    def fetch(self, folder: Path) -> Path:
+        """Copy it into a folder. Raise Unavailable, DiskFull, StorageRefused."""
+        place = folder / self.name
+        with explained_storage(place):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with self.system.open(self.path, "rb") as remote, place.open("wb") as file:
+                    shutil.copyfileobj(remote, file, BLOCK)
+            except Exception as error:
+                if storage_error(error):
+                    raise
+                raise Unavailable(f"{self.path} cannot be fetched: {_why(error)}") from error
+        return place
+
+
+def is_url(text: str) -> bool:
+    """Whether it names no path of this machine by itself."""
+    return "://" in text
+
+
+def list_files(url: str) -> list[RemoteFile]:
+    """List the file of a URL, or those of its folder, by name. Raise BadInput, NotFound, Unavailable."""
+    from fsspec.core import url_to_fs
+
+    scheme = url.partition("://")[0]
+    if SECRET_IN_URL.search(url):
+        raise BadInput("the URL of an input holds a password; give it by the environment, where fsspec reads it")
+    try:
+        system, path = url_to_fs(url)
+    except ImportError as error:
+        extra = EXTRAS.get(scheme)
+        what = f"install {extra}" if extra else f"{error}"
+        raise BadInput(f"{scheme}:// cannot be read here: {what}, or copy the files to this machine") from None
+    except ValueError:
+        raise BadInput(
+            f"{url} has the unknown scheme '{scheme}'; expected a path, or a URL that begins with file:// or s3://"
+        ) from None
+    try:
+        if not system.exists(path):
+            raise NotFound(f"there is nothing at {url}; check the URL")
+        if not system.isdir(path):
+            return [RemoteFile(path.rstrip("/").rpartition("/")[2], path, system)]
+        found = system.ls(path, detail=True)
+    except (NotFound, BadInput):
+        raise
+    except Exception as error:
+        why = f"{_why(error)}; check the address, and your right to it"
+        raise Unavailable(f"{url} cannot be read: {why}") from error
+    names = {each["name"].rstrip("/").rpartition("/")[2]: each for each in found}
+    return [
+        RemoteFile(name, each["name"], system)
+        for name, each in sorted(names.items())
+        if each["type"] == "file" and not name.startswith((".", "_"))
+    ]
+
+
+def _why(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
