@@ -19,6 +19,7 @@ from releve.domain.erasure.erasure import ErasedIds
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.schema.cells import is_missing, names_of
 from releve.domain.schema.validation import Problem
+from tasks.ingestion.batches import as_text
 
 REJECTION_COLUMNS = ("_line", "_column", "_value", "_reason")  # beside rejected rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
@@ -62,7 +63,7 @@ class Quarantine:
             RejectedCell(
                 row=int(chunk.rows[each.row]),
                 column=each.column or LINE,
-                value="" if is_missing(each.value) else str(each.value)[:LONGEST_VALUE],
+                value="" if is_missing(each.value) else as_text(str(each.value)[:LONGEST_VALUE]),
                 reason=each.reason,
                 cells=rows[each.row],
             )

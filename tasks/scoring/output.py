@@ -37,14 +37,28 @@ def form_of(output: str) -> Form:
 
 def folder_of(output: str) -> Path:
     """Return the folder that `--out` names. Raise BadInput, and Conflict where something else is there already."""
-    if is_url(output) or not output:
+    if is_url(output) or not output or "\0" in output:
         raise BadInput("--out names a folder of this machine; copy it elsewhere once it is complete")
+    if output.startswith("~"):
+        raise BadInput(f"--out {output}: a shell would have replaced the ~; write the whole path")
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise Conflict(f"{output} is a file; --out names a folder, which gets the answers in parts: name another one")
     if folder.is_dir() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
         raise Conflict(f"{output} exists and is no output of `releve score`; name another folder, or remove it")
     return folder
+
+
+def check_apart(source: str, folder: Path) -> None:
+    """Raise BadInput where input and output lie in each other: another run would take answers for rows."""
+    there, here = Path(source).resolve(), folder.resolve()
+    if not is_url(source) and (there.is_relative_to(here) or here.is_relative_to(there)):
+        raise BadInput(f"--in {source} and --out {folder} lie in each other; name an output elsewhere")
+
+
+def rejected_name(part: str) -> str:
+    """Name the file of a part's rejected rows, below the output."""
+    return f"{REJECTED}/{Path(part).stem}.parquet"
 
 
 @dataclass
@@ -76,25 +90,32 @@ class ScoringOutput:
     def check_parts(self) -> None:
         """Raise Conflict where a part is gone that the manifest has."""
         for part in self.manifest.parts if self.manifest else ():
-            if part.answered and not (self.folder / part.name).is_file():
-                raise Conflict(f"{part.name} is gone from {self.folder}, whose manifest has it; {START_OVER}")
+            for rows, name in ((part.answered, part.name), (part.rejected, rejected_name(part.name))):
+                if rows and not (self.folder / name).is_file():
+                    raise Conflict(f"{name} is gone from {self.folder}, whose manifest has it; {START_OVER}")
 
 
 @contextmanager
-def open_output(output: str) -> Iterator[ScoringOutput]:
-    """Hold the output against every other scoring. Raise Conflict, BadInput, DiskFull, StorageRefused."""
+def open_output(output: str, *, again: bool) -> Iterator[ScoringOutput]:
+    """Hold the output against every other scoring; `again`: whatever its manifest says.
+
+    Raise Conflict, BadInput, DiskFull, StorageRefused.
+    """
     form, folder = form_of(output), folder_of(output)
-    with explained_storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with explained_storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # such as below /proc
+        raise BadInput(f"--out {output}: such a folder cannot be made ({error.strerror}); name another one") from None
     try:
         journal = LineJournal(folder / MANIFEST)
     except JournalBusy:
         raise Conflict(f"another scoring writes {output} now; wait for it, or name another folder") from None
     with journal:
-        manifest = read_manifest(journal.lines(), source=f"{output}/{MANIFEST}")
+        manifest = None if again else read_manifest(journal.lines(), source=f"{output}/{MANIFEST}")
         opened = ScoringOutput(folder, form, manifest, journal)
         shutil.rmtree(opened.work, ignore_errors=True)  # of a killed run
-        if manifest is None:
+        if manifest is None and not again:
             opened.clear()
         try:
             yield opened

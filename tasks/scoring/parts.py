@@ -20,13 +20,12 @@ from releve.core.params import Params
 from releve.domain.schema.schema import Schema
 from releve.domain.scoring.columns import ANSWER, SOURCE
 from releve.domain.scoring.manifest import PartScored, ScoringManifest, part_name
-from tasks.ingestion.batches import as_text
 from tasks.ingestion.intake import csv_options
 from tasks.ingestion.quarantine import Quarantine
 from tasks.scoring.answers import PieceToScore, ScoredPiece, Scorer, score_piece
 from tasks.scoring.inputs import InputFile
 from tasks.scoring.ledger import ScoringLedger
-from tasks.scoring.output import REJECTED, ScoringOutput
+from tasks.scoring.output import ScoringOutput, rejected_name
 
 ROWS_PER_PART = 50_000  # at least, but for the last of a file: what a kill costs
 ALONE_SECONDS = 3.0  # before other processes are started, which takes about as long
@@ -92,17 +91,17 @@ def _pieces(
     changed meanwhile."""
     before = 0
     for number, file in enumerate(files):
-        stamp, done, found = file.stamp, manifest.pieces_of(file.name), 0
+        done, found = manifest.pieces_of(file.name), 0
         table = open_table(file.path, names=schema.names, options=csv_options(params.ingest))
         pieces: Iterator[Piece] = table.chunks if table.pieces is None else table.pieces
         with closing(pieces):  # type: ignore[type-var]  # all of them are generators
             for found, piece in enumerate(pieces, start=1):
                 if found > done:
                     place = before + min(table.place(), file.described.bytes)
-                    yield PieceToScore(number, as_text(file.name), piece, table.is_text, place)
+                    yield PieceToScore(number, file.name, piece, table.is_text, place)
         if not found:
             raise BadInput(f"{file.name} has no rows; put a file with at least one row in its place")
-        if file.stamp != stamp:
+        if file.is_changed:
             raise BadInput(f"{file.name} changed while it was read; leave it as it is, and give --again to start over")
         before += file.described.bytes
 
@@ -156,7 +155,7 @@ class _Part:
         """Write the rows of a piece."""
         frame = scored.answers
         if self._is_folder:
-            frame.insert(0, SOURCE, as_text(self.source.name))
+            frame.insert(0, SOURCE, self.source.name)
         if self._ledger is not None:
             frame[ANSWER] = self._ledger.write(scored.requests)
         if len(frame):
@@ -176,7 +175,7 @@ class _Part:
         if self._ledger is not None:
             self._ledger.sync()
         self._file.close()
-        self._quarantine.keep((self._out.folder / REJECTED / self._name).with_suffix(".parquet"))
+        self._quarantine.keep(self._out.folder / rejected_name(self._name))
         self._file.move(self._out.folder / self._name)
         part = PartScored(
             name=self._name,

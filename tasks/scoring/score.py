@@ -26,7 +26,7 @@ from tasks.places import ScenarioState
 from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer
 from tasks.scoring.inputs import InputFile, find_inputs
 from tasks.scoring.ledger import ScoringLedger
-from tasks.scoring.output import MANIFEST, ScoringOutput, folder_of, form_of, open_output
+from tasks.scoring.output import MANIFEST, ScoringOutput, check_apart, folder_of, form_of, open_output
 from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
 
 
@@ -59,18 +59,19 @@ def score(
     """
     truth = read_committed(settings, scenario)
     inputs, form, folder = find_inputs(source), form_of(output), folder_of(output)
+    check_apart(source, folder)
     registry = Registry(settings.registry_url)
     current = registry.current(scenario)
     if current is None and (again or not (folder / MANIFEST).exists()):
         raise NoRelease(nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN))))
-    with open_output(output) as out:
+    with open_output(output, again=again) as out:
         files = inputs.fetch(out.work / "input")
         wanted = _wanted(truth, scenario, _answering(current, out), files, at=clock(), form=form, ledger=ledger)
         before = _decide(out, wanted, current, again=again)
+        out.check_parts()
         if before is not None and before.ended is not None:
             return ScoringResult(folder, before, before.rows, "")
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
-        out.check_parts()
         begun = ScoringManifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
         out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
         state = ScenarioState(settings.home, scenario)
@@ -155,12 +156,14 @@ def _decide(
     out: ScoringOutput, wanted: ScoringBegun, current: Current | None, *, again: bool
 ) -> ScoringManifest | None:
     """Say what is gone on with; None where the output is begun. Raise Conflict where that takes `--again`."""
+    if again:
+        out.clear()
     before = out.manifest
     if before is None:
         return None
     changes = before.changes(wanted)
     is_other = wanted.model != before.begun.model
-    if again or (before.is_nothing_lost and (changes or is_other)):
+    if before.is_nothing_lost and (changes or is_other):
         out.clear()
         return None
     if changes:

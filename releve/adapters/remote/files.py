@@ -40,8 +40,19 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
-def list_files(url: str) -> list[RemoteFile]:
-    """List the file of a URL, or those of its folder, by name. Raise BadInput, NotFound, Unavailable."""
+@dataclass(frozen=True)
+class RemoteListing:
+    """What a URL names."""
+
+    files: list[RemoteFile]  # by name
+    folders: list[str]  # beside them
+    is_folder: bool
+
+
+def list_files(url: str) -> RemoteListing:
+    """List the file of a URL, or what its folder holds, but for names with . or _. Raise BadInput, NotFound,
+    Unavailable."""
+    from fsspec import available_protocols
     from fsspec.core import url_to_fs
 
     scheme = url.partition("://")[0]
@@ -53,27 +64,32 @@ def list_files(url: str) -> list[RemoteFile]:
         extra = EXTRAS.get(scheme)
         what = f"install {extra}" if extra else f"{error}"
         raise BadInput(f"{scheme}:// cannot be read here: {what}, or copy the files to this machine") from None
-    except ValueError:
-        raise BadInput(
-            f"{url} has the unknown scheme '{scheme}'; expected a path, or a URL that begins with file:// or s3://"
-        ) from None
+    except Exception as error:  # some connect at once, and each has errors of its own
+        if isinstance(error, ValueError) and scheme.rpartition("::")[2] not in available_protocols():
+            raise BadInput(
+                f"{url} has the unknown scheme '{scheme}'; expected a path, or a URL that begins with file:// or s3://"
+            ) from None
+        raise _unavailable(url, error) from error
     try:
         if not system.exists(path):
             raise NotFound(f"there is nothing at {url}; check the URL")
         if not system.isdir(path):
-            return [RemoteFile(path.rstrip("/").rpartition("/")[2], path, system)]
+            return RemoteListing([RemoteFile(path.rstrip("/").rpartition("/")[2], path, system)], [], is_folder=False)
         found = system.ls(path, detail=True)
     except (NotFound, BadInput):
         raise
     except Exception as error:
-        why = f"{_why(error)}; check the address, and your right to it"
-        raise Unavailable(f"{url} cannot be read: {why}") from error
-    names = {each["name"].rstrip("/").rpartition("/")[2]: each for each in found}
-    return [
-        RemoteFile(name, each["name"], system)
-        for name, each in sorted(names.items())
-        if each["type"] == "file" and not name.startswith((".", "_"))
-    ]
+        raise _unavailable(url, error) from error
+    # a store of objects may list the folder itself
+    paths = {each["name"].rstrip("/"): each for each in found if each["name"].rstrip("/") != path.rstrip("/")}
+    named = {each.rpartition("/")[2]: paths[each] for each in sorted(paths)}
+    held = {name: each for name, each in named.items() if not name.startswith((".", "_"))}
+    files = [RemoteFile(name, each["name"], system) for name, each in held.items() if each["type"] == "file"]
+    return RemoteListing(files, [name for name, each in held.items() if each["type"] != "file"], is_folder=True)
+
+
+def _unavailable(url: str, error: Exception) -> Unavailable:
+    return Unavailable(f"{url} cannot be read: {_why(error)}; check the address, and your right to it")
 
 
 def _why(error: Exception) -> str:

@@ -47,6 +47,7 @@ class _ParquetReader:
             for batch in self._file.iter_batches(batch_size=most):
                 # The unnamed index of a pandas frame is left out; pandas would hide a named one, a column like any.
                 kept = [at for at, name in enumerate(batch.schema.names) if not UNNAMED_INDEX.fullmatch(name)]
+                batch.validate(full=True)  # texts that are not UTF-8 would fail later, where a cell is read
                 frame = _as_frame(batch.select(kept))
                 frame.columns = [*map(trimmed, frame.columns)]
                 yield Chunk(frame, row_numbers(range(self._read + 1, self._read + len(frame) + 1)))

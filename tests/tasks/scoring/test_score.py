@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from releve.adapters.journal import LineJournal
@@ -15,7 +18,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
-from releve.core.errors import BadInput, Conflict, NotFound
+from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
 from releve.domain.experiment.arms import Arm
 from releve.domain.registry.events import ModelWithdrawn
 from releve.domain.schema.arrays import arrays_of_rows
@@ -200,19 +203,34 @@ def test_a_url_is_fetched_first(shop: Scored, scheme: str) -> None:
         ("empty", BadInput, "empty is an empty folder; expected files ending in .csv"),
         ("mixed", BadInput, "mixed holds what is no table: notes.txt; expected files ending in"),
         ("nested", BadInput, "nested holds the folder inner; name that one"),
+        ("linked", BadInput, "linked holds lost.csv, a link to nothing, a pipe or a device"),
+        ("piped", BadInput, "piped holds a.csv, a link to nothing, a pipe or a device"),
+        ("named", BadInput, "the name of \ufffd.csv in .*named is not UTF-8; rename the file"),
         ("none.csv", BadInput, "none.csv has no rows"),
         ("void.csv", BadInput, "void.csv is empty; expected a header line and rows"),
         ("broken.parquet", BadInput, "broken.parquet cannot be read as PARQUET"),
+        ("text.parquet", BadInput, "text.parquet cannot be read as PARQUET: .*Invalid UTF8 sequence"),
         ("other.csv", BadInput, "other.csv is missing 'price' and has the unknown 'cost'; expected the columns of"),
         ("nowhere://there/a.csv", BadInput, "has the unknown scheme 'nowhere'; expected a path, or a URL"),
         ("s3://me:secret@there/a.csv", BadInput, "the URL of an input holds a password; give it by the environment"),
         ("memory://gone/a.csv", NotFound, "there is nothing at memory://gone/a.csv"),
         ("file:///gone/a.csv", NotFound, "there is nothing at file:///gone/a.csv"),
+        ("memory://nested", BadInput, "memory://nested holds the folder inner; name that one"),
+        ("ftp://127.0.0.1:1/a.csv", Unavailable, "cannot be read: .*refused; check the address, and your right to it"),
     ],
 )
 def test_an_input_that_cannot_be_scored_is_told_in_one_sentence(shop: Scored, source, error, message) -> None:
-    for folder in ("empty", "mixed", "nested/inner"):
+    for folder in ("empty", "mixed", "nested/inner", "linked", "piped", "named"):
         (shop.root / folder).mkdir(parents=True)
+    (shop.root / "linked" / "lost.csv").symlink_to("gone.csv")
+    os.mkfifo(shop.root / "piped" / "a.csv")
+    (shop.root / "named" / os.fsdecode(b"\xff.csv")).write_text("kind")
+    for path in ("a.csv", "inner/b.csv"):
+        fsspec.filesystem("memory").pipe(f"/nested/{path}", b"kind")
+    not_text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(bytes(4) + b"\1\0\0\0"), pa.py_buffer(b"\xff")]
+    )
+    pq.write_table(pa.table({"kind": not_text, "price": [1.0], "weight": [1.0]}), shop.root / "text.parquet")
     (shop.root / "mixed" / "notes.txt").write_text("see below")
     shop.put("mixed/a.csv", order_rows(3))
     shop.put("none.csv", order_rows(0))
@@ -232,6 +250,8 @@ def test_an_input_that_cannot_be_scored_is_told_in_one_sentence(shop: Scored, so
         ("there.csv", Conflict, "there.csv is a file; --out names a folder"),
         ("full", Conflict, "full exists and is no output of `releve score`; name another folder"),
         ("s3://bucket/scored", BadInput, "--out names a folder of this machine"),
+        ("~/scored", BadInput, "--out ~/scored: a shell would have replaced the ~; write the whole path"),
+        ("/proc/scored", BadInput, "--out /proc/scored: such a folder cannot be made"),
         ("scored.xlsx", BadInput, "such parts cannot be written; name a folder, or one that ends in .parquet, .csv"),
     ],
 )
@@ -241,7 +261,7 @@ def test_an_output_that_is_something_else_is_left_as_it_is(shop: Scored, output,
     (shop.root / "full" / "mine").touch()
 
     with pytest.raises(error, match=message):
-        shop.score(path, output if "://" in output else shop.root / output)
+        shop.score(path, output if output[0] in "~/" or "://" in output else shop.root / output)
 
     assert (shop.root / "full" / "mine").exists()
     assert path.is_file()
@@ -342,6 +362,59 @@ def test_a_part_that_was_taken_away_is_missed(shop: Scored, small_parts: None) -
 
     with pytest.raises(Conflict, match=r"part-000000.parquet is gone from .*; give --again"):
         shop.score(path)
+
+
+def test_a_part_that_is_gone_from_a_complete_output_is_missed(shop: Scored) -> None:
+    path = shop.put("orders.csv", order_rows(20).assign(price=[-1, *range(19)]))
+    shop.score(path)
+    (shop.out / "_rejected" / "part-000000.parquet").unlink()
+
+    with pytest.raises(Conflict, match=r"_rejected/part-000000.parquet is gone from .*; give --again"):
+        shop.score(path)
+
+
+def test_an_output_whose_manifest_is_damaged_can_be_started_over(shop: Scored) -> None:
+    path = shop.put("orders.csv", order_rows(20))
+    shop.score(path)
+    (shop.out / "_manifest.jsonl").write_bytes(b"\0\0\n")
+
+    with pytest.raises(BadInput, match=r"_manifest.jsonl is .*; give --again to start over"):
+        shop.score(path)
+
+    assert shop.score(path, again=True).manifest.answered == 20
+
+
+@pytest.mark.parametrize(
+    ("source", "output"), [("in", "in"), ("in", "in/scored"), ("scored/part-000000.csv", "scored")]
+)
+def test_answers_do_not_get_among_the_rows(shop: Scored, source: str, output: str) -> None:
+    shop.put("in/orders.csv", order_rows(3))
+    shop.score(shop.root / "in" / "orders.csv", shop.root / "scored")
+    kept = shop.put("scored/part-000000.csv", order_rows(3))
+
+    with pytest.raises((BadInput, Conflict), match=r"lie in each other|is no output of"):
+        shop.score(shop.root / source, shop.root / output, again=True)
+
+    assert kept.exists()
+
+
+def test_half_a_character_is_a_reason_to_reject_a_row(shop: Scored) -> None:
+    path = shop.put("orders.jsonl", order_rows(5))
+    path.write_text(path.read_text().replace('"o2"', r'"\ud800"'))
+
+    assert shop.score(path).manifest.answered == 4
+
+    rejected = pd.read_parquet(shop.out / "_rejected")
+    assert rejected["reason"].tolist() == ["holds half a character (a lone surrogate), which no file can hold"]
+    assert json.loads(rejected["cells"][0])["order"] == "\ud800"
+
+
+def test_a_file_that_changes_before_it_is_read_is_no_basis(shop: Scored) -> None:
+    shop.put("in/a.csv", order_rows(30))
+    shop.put("in/b.csv", order_rows(30))
+
+    with pytest.raises(BadInput, match=r"b.csv changed while it was read"):
+        shop.score(shop.root / "in", progress=lambda reached: shop.put("in/b.csv", order_rows(40)))
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_basis(shop: Scored, small_parts: None) -> None:
