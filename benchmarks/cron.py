@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import cron_results
 from benchmarks.cron_results import HEAD, RULE, Beside, Way, by_holm, line, page
-from benchmarks.cron_rivals import BLIND, Answered, Detector, detectors, drive, play_blind, play_detector
+from benchmarks.cron_rivals import BLIND, Detector, RivalAnswers, detectors, drive, play_blind, play_detector
 from benchmarks.tables import BUNDLED, FIRST_SHARE, FORMS, REAL, STREAMS, Table, shuffle, spoil, tables, window_edges
 from releve.adapters.compute import open_workers
 from releve.core.errors import ReleveError
@@ -76,7 +76,7 @@ def beside(
             return [each.value or JobResult(None, 0.0, each.problem) for each in workers.run(jobs)]
 
         loop, cron = play_all([LOOP, CRON], plan, run, ledger=ledger)
-        others = {CRON.name: Answered(cron.answers, cron.fit_seconds, len(plan.windows))}
+        others = {CRON.name: RivalAnswers(cron.answers, cron.fit_seconds, len(plan.windows))}
         if way == Way.SHUFFLED:
             others[BLIND] = drive(play_blind(plan), run, ledger)
         for detector in rivals:

@@ -24,7 +24,7 @@ BLIND = "ensemble blind to time"
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class RivalAnswers:
     """What a rival answered to all windows; CPU seconds and number of its fits, as if it had been played alone."""
 
     answers: Floats
@@ -32,7 +32,7 @@ class Answered:
     fits: int
 
 
-def drive(steps: Steps[Floats], run: RunJobs, ledger: dict[Job, JobResult]) -> Answered:
+def drive(steps: Steps[Floats], run: RunJobs, ledger: dict[Job, JobResult]) -> RivalAnswers:
     """Play a rival to its end. `ledger`: what was done before, which grows."""
     used: set[FitMember] = set()
     jobs = next(steps)
@@ -43,7 +43,7 @@ def drive(steps: Steps[Floats], run: RunJobs, ledger: dict[Job, JobResult]) -> A
         try:
             jobs = steps.send([ledger[job] for job in jobs])
         except StopIteration as end:
-            return Answered(end.value, sum(ledger[job].seconds for job in used), len(used))
+            return RivalAnswers(end.value, sum(ledger[job].seconds for job in used), len(used))
 
 
 def play_blind(plan: WalkForward) -> Steps[Floats]:

@@ -23,7 +23,7 @@ from releve.domain.evaluation.metrics import METRICS, compute_score, default_met
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality import estimate as estimates
-from releve.domain.quality.realised import Answered
+from releve.domain.quality.realised import ScoredAnswers
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
@@ -33,7 +33,7 @@ from tests.domain.quality.test_estimate import HARD, SCHEMAS, answered, task_of
 
 HOLDOUT, WINDOW, TRIES = 300, 300, 200
 LEARNED, KEPT = 0.1, 0.05  # shares of a table: the oldest rows, and the holdout after them
-Pairs = Iterator[tuple[Answered, Answered]]  # holdout and window
+Pairs = Iterator[tuple[ScoredAnswers, ScoredAnswers]]  # holdout and window
 
 
 def main() -> None:
@@ -77,11 +77,11 @@ def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Pairs:
     first, kept = int(LEARNED * len(rows)), int(KEPT * len(rows))
     model = learn(rows.iloc[:first], schema, Candidate("hist_gradient_boosting", "none", {}), seed=7)
 
-    def asked(start: int, end: int) -> Answered:
+    def asked(start: int, end: int) -> ScoredAnswers:
         some = rows.iloc[start:end]
         given = answer(model, some, schema).to_numpy()
         given = given[:, 0] if schema.target.task == REGRESSION else given
-        return Answered(ScoredPredictions.of(given, some[schema.target.name].tolist(), schema.target), some)
+        return ScoredAnswers(ScoredPredictions.of(given, some[schema.target.name].tolist(), schema.target), some)
 
     holdout = asked(first, first + kept)
     for start in range(first + kept, len(rows) - window + 1, window):
@@ -104,11 +104,11 @@ def print_coverage(name: str, metric: str, schema: Schema, pairs: Pairs) -> None
     print(f"| {name} | {metric} | {len(inside)} | {_share(inside)} | {_share(failed)} |", flush=True)
 
 
-def _remembered(metric: str, schema: Schema) -> Callable[[Answered, BootstrapConfig], estimates.Estimator]:
+def _remembered(metric: str, schema: Schema) -> Callable[[ScoredAnswers, BootstrapConfig], estimates.Estimator]:
     """Fits a holdout once, however many windows it is asked for."""
-    known: dict[int, tuple[Answered, estimates.Estimator]] = {}
+    known: dict[int, tuple[ScoredAnswers, estimates.Estimator]] = {}
 
-    def fit(holdout: Answered, bootstrap: BootstrapConfig) -> estimates.Estimator:
+    def fit(holdout: ScoredAnswers, bootstrap: BootstrapConfig) -> estimates.Estimator:
         if id(holdout) not in known:
             known.clear()
             known[id(holdout)] = holdout, estimates.fit(metric, holdout, schema, bootstrap)

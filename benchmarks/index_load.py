@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 
-from benchmarks.swap_load import HEADERS, Answer, Result, Turn, asking
+from benchmarks.swap_load import HEADERS, Answer, Result, Swap, asking
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving.native import MAX_NEIGHBOURS
@@ -73,7 +73,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Search(Answer):
+class SearchAnswer(Answer):
     """One search; `release` is the index that it names."""
 
     rows: Rows = ()
@@ -86,25 +86,25 @@ class IndexResult(Result):
     versions: dict[tuple[str, ...], Rows]
 
     @property
-    def wrong(self) -> list[Search]:
+    def wrong(self) -> list[SearchAnswer]:
         """Searches that found other rows than their version has."""
-        found = [each for each in self.answers if isinstance(each, Search) and each.release]
+        found = [each for each in self.answers if isinstance(each, SearchAnswer) and each.release]
         return [each for each in found if each.rows != self.versions.get(each.release or ())]
 
 
-def search(client: httpx.Client, known: dict[Rows, Rows]) -> Search:
+def search(client: httpx.Client, known: dict[Rows, Rows]) -> SearchAnswer:
     """Ask for all rows of the lane. `known`: answers that came before, kept once."""
     start = time.monotonic()
     try:
         response = client.post("/search", content=BODY, headers=HEADERS)
         answer = response.json()
     except (httpx.HTTPError, ValueError) as error:
-        return Search(start, time.monotonic(), None, repr(error))
+        return SearchAnswer(start, time.monotonic(), None, repr(error))
     end = time.monotonic()
     if response.status_code != 200:
-        return Search(start, end, None, f"{response.status_code} {answer}")
+        return SearchAnswer(start, end, None, f"{response.status_code} {answer}")
     rows = tuple(sorted((each["row_id"], each["label"]) for each in answer["neighbours"]))
-    return Search(start, end, (answer["index_version"],), rows=known.setdefault(rows, rows))
+    return SearchAnswer(start, end, (answer["index_version"],), rows=known.setdefault(rows, rows))
 
 
 def run(folder: Path, *, updates: int, clients: int) -> IndexResult:
@@ -144,7 +144,7 @@ def run(folder: Path, *, updates: int, clients: int) -> IndexResult:
     ends = [*seen, float("inf")]
     return IndexResult(
         answers,
-        [Turn(key, moved, replaced) for (key, moved), replaced in zip(turns, ends, strict=True)],
+        [Swap(key, moved, replaced) for (key, moved), replaced in zip(turns, ends, strict=True)],
         versions,
     )
 

@@ -76,7 +76,7 @@ class Done:
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class PlayedBatch:
     """One batch: what champion and defaults answered to it, and what the gate then decided on the challenger."""
 
     ours: Any  # (rows, classes) or (rows, 1)
@@ -136,7 +136,7 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
     git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")
 
 
-def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> Turn:
+def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> PlayedBatch:
     """Champion and defaults answer rows [start, end); then these come in, and a challenger is made."""
     reading = CellFormats.of(read_params(project.root, name).ingest)
     known, new = (typed(schema, reading, cells) for cells in (table.iloc[:start], table.iloc[start:end]))
@@ -149,7 +149,9 @@ def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, s
     incoming.mkdir(parents=True, exist_ok=True)
     table.iloc[start:end].to_csv(incoming / f"{end:08d}.csv", index=False)
     verdict, seconds = learn(project, name)
-    turn = Turn(as_outputs(schema, answers), by_default, new[schema.target.name].tolist(), verdict, seconds, spent)
+    turn = PlayedBatch(
+        as_outputs(schema, answers), by_default, new[schema.target.name].tolist(), verdict, seconds, spent
+    )
     ours, defaults = scores([turn], schema, default_metric(schema.target.task))
     print(
         f"| {len(turn.labels)} | {ours:.4f} | {defaults:.4f} | {turn.verdict} | {turn.retrain_seconds:.1f} | "
@@ -186,14 +188,14 @@ def as_outputs(schema: Schema, answers: Any) -> Any:
     return found[:, :1] if schema.target.task == REGRESSION else found
 
 
-def predictions(turns: list[Turn], schema: Schema) -> tuple[ScoredPredictions, ScoredPredictions]:
+def predictions(turns: list[PlayedBatch], schema: Schema) -> tuple[ScoredPredictions, ScoredPredictions]:
     """Champion's and defaults' answers to all batches, beside the labels."""
     labels = [label for turn in turns for label in turn.labels]
     ours, defaults = (np.concatenate([getattr(turn, side) for turn in turns]) for side in ("ours", "defaults"))
     return ScoredPredictions.of(ours, labels, schema.target), ScoredPredictions.of(defaults, labels, schema.target)
 
 
-def scores(turns: list[Turn], schema: Schema, metric: str) -> tuple[float, float]:
+def scores(turns: list[PlayedBatch], schema: Schema, metric: str) -> tuple[float, float]:
     """Champion's and defaults' score of all rows."""
     ours, defaults = predictions(turns, schema)
     return compute_score(metric, ours), compute_score(metric, defaults)
@@ -253,7 +255,7 @@ def run(project: Project, arguments: list[str], environ: Mapping[str, str] | Non
     return Done(done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def summary(turns: list[Turn], schema: Schema, metric: str) -> str:
+def summary(turns: list[PlayedBatch], schema: Schema, metric: str) -> str:
     """Scores over all rows and their ratio: above 1 the loop is the better one, whatever the metric's direction."""
     ours, defaults = predictions(turns, schema)
     found = compare(metric, ours, defaults, BootstrapConfig.of(read_params(PROJECT).statistics))

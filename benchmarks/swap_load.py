@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Swap:
     """One release: when it was moved in, and when all workers were seen to answer with the next."""
 
     release: tuple[str, ...]
@@ -58,7 +58,7 @@ class Result:
     """What one run found."""
 
     answers: list[Answer]
-    turns: list[Turn]
+    turns: list[Swap]
 
     @property
     def failures(self) -> list[Answer]:
@@ -99,7 +99,7 @@ def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> Result:
     registry.close()
     return Result(
         answers,
-        [Turn(key, moved, replaced) for (key, moved), replaced in zip(turns, [*seen, float("inf")], strict=True)],
+        [Swap(key, moved, replaced) for (key, moved), replaced in zip(turns, [*seen, float("inf")], strict=True)],
     )
 
 
@@ -174,7 +174,7 @@ def _key(release: Release) -> tuple[str, str]:
     return release.model, release.index
 
 
-def was_current(answer: Answer, turns: list[Turn]) -> bool:
+def was_current(answer: Answer, turns: list[Swap]) -> bool:
     """Whether its release was in service at some moment of its request."""
     return any(
         turn.release == answer.release and turn.moved <= answer.end and answer.start <= turn.replaced for turn in turns

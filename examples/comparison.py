@@ -15,7 +15,7 @@ CRON = "cron", Candidate("hist_gradient_boosting", "none", {"early_stopping": "a
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PolicyAccuracies:
     """The accuracy on all rows of the windows after the first, and per window, by policy."""
 
     never: float
@@ -26,7 +26,7 @@ class Comparison:
 
 def compare(
     tables: list[pd.DataFrame], schema: Schema, candidate: Candidate, seed_windows: int, *, seed: int
-) -> Comparison:
+) -> PolicyAccuracies:
     """Fit on all earlier windows, score the next one; all policies see the same rows in the same order.
 
     The cron job is boosting with scikit-learn's defaults, refitted on all rows before each window.
@@ -37,7 +37,7 @@ def compare(
         refitted = {name: _fit(tables[:number], schema, each, seed) for name, each in (("every", candidate), CRON)}
         for name, model in {"never": first, **refitted}.items():
             right[name].append(_right(model, tables[number], schema))
-    return Comparison(
+    return PolicyAccuracies(
         **{name: float(np.concatenate(flags).mean()) for name, flags in right.items()},
         by_window={name: tuple(float(one.mean()) for one in flags) for name, flags in right.items()},
     )

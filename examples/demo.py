@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from examples.comparison import Comparison, compare
+from examples.comparison import PolicyAccuracies, compare
 from examples.service_calls import ServiceCalls
 from releve.adapters.compute import single_thread
 from releve.adapters.files import write_parquet
@@ -48,7 +48,7 @@ STACK = (stack_parts.MILVUS, stack_parts.PREFECT, stack_parts.SERVICE)
 
 
 @dataclass(frozen=True)
-class Turn:
+class DemoWindow:
     """One window: what was asked and answered, and what the loop made of it."""
 
     number: int  # of the window, from 1
@@ -71,7 +71,7 @@ class Turn:
 class Story:
     """What the demo saw, for the report."""
 
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[DemoWindow] = field(default_factory=list)
     champions: list[str] = field(default_factory=list)
     refreshes: int = 0
     searches: int = 0  # that drift opened
@@ -79,7 +79,7 @@ class Story:
     query: "np.ndarray[Any, Any] | None" = None
     neighbours: list[tuple[str, float, "np.ndarray[Any, Any]"]] = field(default_factory=list)
     rollbacks: list[str] = field(default_factory=list)
-    comparison: Comparison | None = None
+    comparison: PolicyAccuracies | None = None
     seconds: float = 0.0
 
     @property
@@ -234,7 +234,7 @@ def live_table(
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> Turn:
+def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> DemoWindow:
     """Ask, wait for the labels, let the loop look at it."""
     from flows.lifecycle import lifecycle
     from tasks.monitoring.monitor import drift_page
@@ -258,7 +258,7 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
         decision = f"{decision}, refused" if done.challenger else "wait"
     verdict = done.seen.drift
     drift = counted(len(verdict.drifted), "column") if verdict.columns else "too few rows"
-    return Turn(number, len(labels), right, drift, decision, story.champions[-1])
+    return DemoWindow(number, len(labels), right, drift, decision, story.champions[-1])
 
 
 def search_example(settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story) -> None:

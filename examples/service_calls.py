@@ -10,7 +10,7 @@ ROWS_PER_REQUEST = 30
 
 
 @dataclass(frozen=True)
-class Answered:
+class RowAnswer:
     """One row's answer: the id that feedback names, the class or number, and which model gave it."""
 
     id: str
@@ -28,18 +28,18 @@ class ServiceCalls:
         """Whether it has a release to answer with."""
         return self._client.get("/readyz").status_code == 200
 
-    def predict(self, rows: Sequence[dict[str, Any]]) -> list[Answered]:
+    def predict(self, rows: Sequence[dict[str, Any]]) -> list[RowAnswer]:
         """Answers in the order of `rows`, asked a few rows at a time."""
         answers = []
         for start in range(0, len(rows), ROWS_PER_REQUEST):
             found = self._post("/predict", {"rows": list(rows[start : start + ROWS_PER_REQUEST])})
             answers += [
-                Answered(each["id"], each.get("label", each.get("value")), found["model_version"])
+                RowAnswer(each["id"], each.get("label", each.get("value")), found["model_version"])
                 for each in found["predictions"]
             ]
         return answers
 
-    def feedback(self, answers: Sequence[Answered], labels: Sequence[Any]) -> None:
+    def feedback(self, answers: Sequence[RowAnswer], labels: Sequence[Any]) -> None:
         """Tell what was right."""
         told = [{"id": answer.id, "label": label} for answer, label in zip(answers, labels, strict=True)]
         self._post("/feedback", {"labels": told})

@@ -14,7 +14,7 @@ from releve.domain.ensemble.description import EnsembleDescription, MemberDescri
 from releve.domain.ensemble.fitting import LearningData
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.memory import Memory, WindowRecord
-from releve.domain.ensemble.pool import DEFAULT, Member, Pool
+from releve.domain.ensemble.pool import DEFAULT, Member, MemberPool
 from releve.domain.ensemble.weights import LOG_LOSS, Serves
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.rolling_origin import Fold
@@ -58,7 +58,7 @@ def write_refresh(
         learned=len(rows),
         refresh=1,
         champion="" if served is None else "shop:before",
-        pool=Pool(members=(plain,)),
+        pool=MemberPool(members=(plain,)),
         files={name: name for name in pipelines},
         kept=(),
         plain=plain.name,

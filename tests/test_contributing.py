@@ -1,6 +1,7 @@
 """CONTRIBUTING.md lists every place that a change of its kind has to touch."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,14 @@ def test_a_recipe_misses_no_file_that_knows_the_one_to_compare_with(recipe):
 
     assert knowing
     assert knowing - {path for path, _ in places(recipe)} == set()
+
+
+def test_one_class_has_one_name():
+    named = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in PRODUCT
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.M)
+    ]
+    by_name = Counter(each.split(": ")[1] for each in named)
+
+    assert [each for each in named if by_name[each.split(": ")[1]] > 1] == []

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from examples import demo
-from examples.comparison import Comparison
+from examples.comparison import PolicyAccuracies
 from examples.service_calls import ServiceCalls
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK
@@ -17,10 +17,10 @@ from tests.serving.process import free_port
 def story_of(*, right: int = 97, refreshes: int = 2, searches: int = 1, windows: int = 4) -> demo.Story:
     """Windows of 100 rows: `right` of the loop's answers are right in each."""
     return demo.Story(
-        turns=[demo.Turn(number, 100, right, "", "wait", "digits:v1") for number in range(1, windows + 1)],
+        turns=[demo.DemoWindow(number, 100, right, "", "wait", "digits:v1") for number in range(1, windows + 1)],
         refreshes=refreshes,
         searches=searches,
-        comparison=Comparison(0.8, 0.97, 0.9, {}),
+        comparison=PolicyAccuracies(0.8, 0.97, 0.9, {}),
     )
 
 

@@ -24,7 +24,7 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class Answered:
+class InferenceAnswer:
     """A successful inference response."""
 
     values: dict[str, Any]  # the JSON object
@@ -129,13 +129,13 @@ class Server:
         headers = {"content-type": "application/octet-stream", LENGTH: str(len(head))}
         return self.send(path or f"{self.path}/infer", b"".join([head, *tails]), headers)
 
-    def infer(self, request: Mapping[str, Any], *, version: str | None = None) -> Answered:
+    def infer(self, request: Mapping[str, Any], *, version: str | None = None) -> InferenceAnswer:
         """Send a JSON request that must be answered. Raises Departure when it is not."""
         path = self.path if version is None else f"{self.path}/versions/{quote(version, safe='')}"
         return answered(self.post(f"{path}/infer", request))
 
     @cached_property
-    def plain(self) -> Answered:
+    def plain(self) -> InferenceAnswer:
         """The answer to the first row, with everything that is optional left out."""
         return self.infer(self.request())
 
@@ -152,7 +152,7 @@ def object_of(response: httpx.Response, what: str) -> dict[str, Any]:
     return _json_object(response, what)
 
 
-def answered(response: httpx.Response) -> Answered:
+def answered(response: httpx.Response) -> InferenceAnswer:
     """Take a successful inference response apart. Raises Departure for anything else."""
     expect(response.status_code == 200, f"the inference was answered with {shown(response)}")
     length = response.headers.get(LENGTH)
@@ -177,7 +177,7 @@ def answered(response: httpx.Response) -> Answered:
             at += binary
         outputs[each["name"]] = Tensor(each["name"], each["datatype"], tuple(each["shape"]), tuple(found))
     expect(at == len(rest), f"the body has {len(rest) - at} bytes more than its outputs say")
-    return Answered(values, outputs, rest, response)
+    return InferenceAnswer(values, outputs, rest, response)
 
 
 def refused(response: httpx.Response, what: str) -> str:

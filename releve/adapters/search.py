@@ -14,7 +14,7 @@ RECIPE = "recipe"
 STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked
 
 
-class Search:
+class CandidateSearch:
     """A search over the spaces of some recipes; higher scores are better when `sign` is 1, lower when it is -1."""
 
     def __init__(self, spaces: Mapping[str, Space], *, sign: int, seed: int):

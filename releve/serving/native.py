@@ -7,9 +7,9 @@ from releve.core.errors import ReleveError
 from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType, native_error, new_request_id
 from releve.serving.flow_runs import FlowRuns, new_key
-from releve.serving.pools import Pool
+from releve.serving.pools import CallPool
 from releve.serving.routes import ARM_KEY, Headers, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Answered, Found, Scenario
+from releve.serving.scenario import Found, Scenario, ScenarioAnswers
 from releve.serving.scenarios import Scenarios
 from releve.serving.search_questions import arrays_near, search_of
 
@@ -22,7 +22,7 @@ SENT_BY_CURL = "application/x-www-form-urlencoded"  # for -d, whatever the data 
 ScenarioOf = Callable[[Request], Scenario]
 
 
-def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], flow_runs: FlowRuns) -> list[Route]:
+def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], flow_runs: FlowRuns) -> list[Route]:
     """The routes of all scenarios. `pools`: where /status asks whether Milvus and the ledger's disk are there."""
 
     def named(request: Request) -> Scenario:
@@ -93,7 +93,7 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
     return predict
 
 
-def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Request], Awaitable[Reply]]:
+def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, CallPool]) -> Callable[[Request], Awaitable[Reply]]:
     def search(request: Request) -> Awaitable[Reply]:
         """Find the training rows nearest to a row, a text or a vector."""
         body, scenario = _json_body(request), scenario_of(request)
@@ -185,7 +185,7 @@ def _ready(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
 
 
 def _status(
-    scenario_of: ScenarioOf, scenarios: Scenarios, pools: Mapping[Runs, Pool]
+    scenario_of: ScenarioOf, scenarios: Scenarios, pools: Mapping[Runs, CallPool]
 ) -> Callable[[Request], Awaitable[Reply]]:
     async def status(request: Request) -> Reply:
         """Say what serves, and what can be reached."""
@@ -243,7 +243,7 @@ def _since(scenario: Scenario) -> str | None:
     return found.since if found else None
 
 
-def _predictions(answered: Answered) -> list[dict[str, object]]:
+def _predictions(answered: ScenarioAnswers) -> list[dict[str, object]]:
     """Per row its value and interval, or its class with the probability of every class."""
     if answered.probabilities is None:
         values = answered.sent

@@ -12,7 +12,7 @@ from releve.serving.routes import Runs
 R = TypeVar("R")
 
 
-class Pool:
+class CallPool:
     """At most `threads` calls at once and `waiting` more behind them; each has `seconds`, its waiting included."""
 
     def __init__(self, what: str, *, threads: int, waiting: int, seconds: float) -> None:
@@ -65,13 +65,13 @@ class Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def make_pools() -> Mapping[Runs, Pool]:
+def make_pools() -> Mapping[Runs, CallPool]:
     """The pools of one worker process, which is one core: more threads only wait for each other."""
     return {
-        Runs.COMPUTE: Pool("the model", threads=2, waiting=128, seconds=10.0),
-        Runs.INDEX: Pool("Milvus", threads=4, waiting=64, seconds=6.0),  # Milvus itself gets 5 seconds
-        Runs.DISK: Pool("the ledger's disk", threads=2, waiting=64, seconds=10.0),
-        Runs.REGISTRY: Pool("the registry", threads=2, waiting=16, seconds=3.0),
-        Runs.ROLLBACK: Pool("the rollback", threads=1, waiting=4, seconds=7.0),
-        Runs.PREFECT: Pool("Prefect", threads=2, waiting=8, seconds=6.0),  # Prefect itself gets 5 seconds
+        Runs.COMPUTE: CallPool("the model", threads=2, waiting=128, seconds=10.0),
+        Runs.INDEX: CallPool("Milvus", threads=4, waiting=64, seconds=6.0),  # Milvus itself gets 5 seconds
+        Runs.DISK: CallPool("the ledger's disk", threads=2, waiting=64, seconds=10.0),
+        Runs.REGISTRY: CallPool("the registry", threads=2, waiting=16, seconds=3.0),
+        Runs.ROLLBACK: CallPool("the rollback", threads=1, waiting=4, seconds=7.0),
+        Runs.PREFECT: CallPool("Prefect", threads=2, waiting=8, seconds=6.0),  # Prefect itself gets 5 seconds
     }

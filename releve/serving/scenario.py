@@ -19,7 +19,7 @@ from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.filters import Condition
-from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.neighbours.vectors import BATCH, Neighbour
 from releve.domain.prediction_log.records import Row
 from releve.domain.registry.release import Release
@@ -27,10 +27,10 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
-from releve.serving.arms.trial import Trial
+from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.feedback import write_labels
-from releve.serving.pools import Pool
+from releve.serving.pools import CallPool
 from releve.serving.prediction import predict, sent_numbers
 from releve.serving.routes import Runs
 from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
@@ -78,9 +78,9 @@ class Served:
         return self.release.index_design.filters if self.release else ()
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> DistanceMetric:
         """How near neighbours are is measured so."""
-        return self.release.index_design.metric if self.release else Metric.L2
+        return self.release.index_design.metric if self.release else DistanceMetric.L2
 
     @property
     def is_naive(self) -> bool:
@@ -90,7 +90,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ScenarioAnswers:
     """One prediction per row, as the ledger holds it."""
 
     id: str  # of the ledger's line; row n is f"{id}.{n}"
@@ -133,7 +133,7 @@ class Found:
     model: str
     index: str
     arm: str
-    metric: Metric  # of the distances
+    metric: DistanceMetric  # of the distances
     neighbours: Sequence[dict[str, object]]
     collection: str  # of Milvus
     ids: Sequence[int]  # of the neighbours, in it
@@ -155,7 +155,7 @@ class Scenario:
         self._metrics = metrics
         self.current: Current | None = None  # what the registry says
         self.served: Served | None = None  # what answers: it may be older while the newest cannot be loaded
-        self.trial: Trial | None = None  # the challenger that takes part beside it
+        self.trial: LiveTrial | None = None  # the challenger that takes part beside it
         self.ledger = ledger
         self.index = index
         self.rows_answered = 0  # by this worker since it started, or since a release was withdrawn
@@ -208,7 +208,7 @@ class Scenario:
 
     def predict(
         self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None, *, key: str | None = None
-    ) -> Answered:
+    ) -> ScenarioAnswers:
         """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError.
 
         `arrays`: what `check_rows` made of them; made again where left out. `key`: by which a challenger may answer in
@@ -238,13 +238,13 @@ class Scenario:
             trial.seen.note_champion(seconds * 1000)
         self.rows_answered += len(rows)
         self._metrics.predicted(self.name, len(rows), seconds)
-        return Answered(line, by, found.labels, found.probabilities, found.intervals)
+        return ScenarioAnswers(line, by, found.labels, found.probabilities, found.intervals)
 
     async def search(
         self,
         served: Served,
         question: SearchQuestion,
-        pools: Mapping[Runs, Pool],
+        pools: Mapping[Runs, CallPool],
         arrays: Arrays | None = None,
         *,
         key: str | None = None,
@@ -269,7 +269,7 @@ class Scenario:
         return found
 
     async def _search(
-        self, served: Served, question: SearchQuestion, pools: Mapping[Runs, Pool], arrays: Arrays | None = None
+        self, served: Served, question: SearchQuestion, pools: Mapping[Runs, CallPool], arrays: Arrays | None = None
     ) -> Found:
         model, release = served.model, served.release
         if self.index is None or release is None:
@@ -327,7 +327,7 @@ class Scenario:
             return neighbours
         return [{**neighbour, "row_id": None} for neighbour in neighbours]
 
-    def _trial_of(self, champion: Served) -> Trial | None:
+    def _trial_of(self, champion: Served) -> LiveTrial | None:
         """The challenger beside this champion: for a moment the registry may speak of another one."""
         trial = self.trial
         return trial if trial is not None and trial.running.started.champion == champion.model.tag else None

@@ -26,7 +26,7 @@ from releve.domain.registry.events import ModelRolledBack
 from releve.domain.registry.release import Release
 from releve.reporting.messages import gate as gate_messages
 from releve.serving.arms.ending import end_by_guard
-from releve.serving.arms.trial import Trial
+from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import Loader
@@ -278,7 +278,9 @@ class Scenarios:
         if running is None:  # ended meanwhile
             scenario.trial = None
         else:
-            scenario.trial = scenario.trial.goes_on_as(running, params) if scenario.trial else Trial(running, params)
+            scenario.trial = (
+                scenario.trial.goes_on_as(running, params) if scenario.trial else LiveTrial(running, params)
+            )
 
     def _find_sole(self) -> Scenario | None:
         if self._only:

@@ -7,7 +7,7 @@ from releve.adapters.registry.registry import Current
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.quality.realised import Answered
+from releve.domain.quality.realised import ScoredAnswers
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import answers_of, truth_of
@@ -31,7 +31,7 @@ def read_reference(settings: Settings, tag: str) -> "pd.DataFrame":
     return pd.read_parquet(ModelStore(settings.home).get(tag).path / REFERENCE)
 
 
-def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: float) -> Answered | None:
+def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: float) -> ScoredAnswers | None:
     """What a model answered out of sample, as it travels with it; None with a model that was packaged without, or
     whose classes are no longer the target's."""
     import pandas as pd
@@ -45,4 +45,4 @@ def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: floa
         return None
     truth = truth_of(kept)
     labels = truth.tolist() if target.task == REGRESSION else [target.classes[place] for place in truth]
-    return Answered(ScoredPredictions.of(answers, labels, target, quantile=quantile), kept)
+    return ScoredAnswers(ScoredPredictions.of(answers, labels, target, quantile=quantile), kept)

@@ -22,7 +22,7 @@ from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, joi
 from releve.domain.quality import realised, staleness
 from releve.domain.quality.estimate import Estimate, estimate
 from releve.domain.quality.late import LateQuality, assess_late
-from releve.domain.quality.realised import Answered, Quality
+from releve.domain.quality.realised import Quality, ScoredAnswers
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import release_of
@@ -61,7 +61,7 @@ class Gathered:
     recent: AnsweredRows
     recent_labelled: frozenset[int]  # positions in `recent` whose label has come
     reference: "pd.DataFrame"  # that the champion learned from
-    holdout: Answered | None
+    holdout: ScoredAnswers | None
 
     @property
     def most_rows(self) -> int:

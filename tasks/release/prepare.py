@@ -11,7 +11,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.names import ModelTag
 from releve.core.params import Index
 from releve.core.settings import Settings
-from releve.domain.neighbours.index_design import IndexCheck, IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexCheck, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release, expected_performance
@@ -54,7 +54,7 @@ def planned_release(settings: Settings, challenger: Challenger, index: Index) ->
 
 
 def _design(index: Index) -> IndexDesign:
-    return IndexDesign(IndexType(index.type), Metric(index.metric), index.filters)
+    return IndexDesign(IndexType(index.type), DistanceMetric(index.metric), index.filters)
 
 
 def _sound_model(settings: Settings, challenger: Challenger) -> Model:

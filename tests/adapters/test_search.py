@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from releve.adapters.search import STARTUP_TRIALS, Search
+from releve.adapters.search import STARTUP_TRIALS, CandidateSearch
 from releve.domain.training.recipes import RECIPES as KNOWN
 from releve.domain.training.recipes import Candidate, default_candidate, parameters_of
 
@@ -18,7 +18,7 @@ def worth(candidate: Candidate) -> float:
 
 
 def searched(*, rounds: int = 6, together: int = 4, seed: int = 7, sign: int = 1) -> list[Candidate]:
-    search, asked = Search(SPACES, sign=sign, seed=seed), []
+    search, asked = CandidateSearch(SPACES, sign=sign, seed=seed), []
     for _ in range(rounds):
         batch = [search.ask() for _ in range(together)]
         for candidate in batch:
@@ -49,7 +49,7 @@ def test_what_scores_well_is_asked_for_more(sign: int) -> None:
 
 
 def test_a_candidate_brought_along_is_learned_from() -> None:
-    first, second = Search(SPACES, sign=1, seed=7), Search(SPACES, sign=1, seed=7)
+    first, second = CandidateSearch(SPACES, sign=1, seed=7), CandidateSearch(SPACES, sign=1, seed=7)
     for recipe in RECIPES * 4:
         second.tell(default_candidate(recipe, SPACES[recipe]), float(recipe == "svm"))
 
@@ -60,7 +60,7 @@ def test_a_candidate_brought_along_is_learned_from() -> None:
 
 @pytest.mark.parametrize("stranger", [Candidate("svm", "none", {"kernel": "poly"}), Candidate("k_neighbors", "none")])
 def test_a_candidate_from_outside_of_the_spaces_does_no_harm(stranger: Candidate) -> None:
-    search = Search(SPACES, sign=1, seed=7)
+    search = CandidateSearch(SPACES, sign=1, seed=7)
 
     search.tell(stranger, 0.9)
 
@@ -68,7 +68,7 @@ def test_a_candidate_from_outside_of_the_spaces_does_no_harm(stranger: Candidate
 
 
 def test_failed_candidates_are_asked_for_less() -> None:
-    search, asked = Search(SPACES, sign=1, seed=7), []
+    search, asked = CandidateSearch(SPACES, sign=1, seed=7), []
     for _ in range(60):
         candidate = search.ask()
         search.tell(candidate, None if candidate.recipe == "svm" else 0.5)
@@ -78,7 +78,7 @@ def test_failed_candidates_are_asked_for_less() -> None:
 
 
 def test_a_search_where_all_have_failed_so_far_goes_on() -> None:
-    search = Search(SPACES, sign=-1, seed=7)
+    search = CandidateSearch(SPACES, sign=-1, seed=7)
 
     for _ in range(STARTUP_TRIALS + 2):
         search.tell(search.ask(), None)

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from releve.serving.faults import Overloaded
-from releve.serving.pools import Pool
+from releve.serving.pools import CallPool
 
 
 def test_what_waits_on_the_event_loop_takes_a_place_and_no_thread():
-    pool = Pool("Milvus", threads=1, waiting=1, seconds=5.0)
+    pool = CallPool("Milvus", threads=1, waiting=1, seconds=5.0)
 
     async def story() -> tuple[str, str]:
         answered = asyncio.Event()
@@ -30,7 +30,7 @@ def test_what_waits_on_the_event_loop_takes_a_place_and_no_thread():
 
 
 def test_a_place_is_free_again_after_a_failure_on_the_event_loop():
-    pool = Pool("Milvus", threads=1, waiting=0, seconds=5.0)
+    pool = CallPool("Milvus", threads=1, waiting=0, seconds=5.0)
 
     async def fail(what: str, *, how: str) -> None:
         raise ValueError(f"{what} {how}")

@@ -13,7 +13,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.domain.registry.chain import RELEASED
 from releve.domain.registry.events import ModelReleased
 from releve.serving.edge.metrics import Metrics
-from releve.serving.pools import Pool
+from releve.serving.pools import CallPool
 from releve.serving.routes import Runs
 from releve.serving.scenario import Scenario, Served
 from releve.serving.search_questions import SearchQuestion
@@ -40,5 +40,5 @@ def served_by(shop: Shop) -> list[Served]:
 
 
 def search(scenario: Scenario, served: Served, row: dict[str, Any], *, label: str | None) -> str:
-    pools = {runs: Pool(str(runs), threads=1, waiting=1, seconds=10) for runs in (Runs.COMPUTE, Runs.INDEX)}
+    pools = {runs: CallPool(str(runs), threads=1, waiting=1, seconds=10) for runs in (Runs.COMPUTE, Runs.INDEX)}
     return asyncio.run(scenario.search(served, SearchQuestion(row, None, 10, label), pools)).id

@@ -19,20 +19,20 @@ from conformance.oip.extensions import (
     BINARY_SIZE,
     BINARY_SIZES,
 )
-from conformance.oip.server import BINARY_EXTENSION, LENGTH, Answered, Server, answered, refused
+from conformance.oip.server import BINARY_EXTENSION, LENGTH, InferenceAnswer, Server, answered, refused
 from conformance.oip.specification import (
     INFERENCE_ERROR,
 )
 from conformance.oip.tensors import same
 
 
-def _same_outputs(found: Answered, expected: Answered, when: str) -> None:
+def _same_outputs(found: InferenceAnswer, expected: InferenceAnswer, when: str) -> None:
     for name, tensor in expected.outputs.items():
         expect(name in found.outputs, f"'{name}' is missing {when}")
         expect(same(found.outputs[name].values, tensor.values), f"'{name}' differs {when}")
 
 
-def _all_binary(server: Server, names: list[str] | None = None) -> Answered:
+def _all_binary(server: Server, names: list[str] | None = None) -> InferenceAnswer:
     names = list(server.plain.outputs) if names is None else names
     return server.infer(server.request(outputs=[{"name": name, "parameters": {"binary_data": True}} for name in names]))
 

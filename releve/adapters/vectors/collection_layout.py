@@ -11,7 +11,7 @@ import numpy as np
 
 from releve.core.errors import BadInput
 from releve.domain.neighbours.filters import Filter
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.neighbours.vectors import BATCH, LABEL, MAX_TEXT_BYTES, Entries, Neighbour
 
@@ -67,10 +67,10 @@ class CollectionLayout:
         return {}
 
     def distances(self, scores: Sequence[float]) -> Sequence[float]:
-        """What Milvus says of found rows, as `Metric` does: it gives similarities where the metric is none."""
-        if self.design.metric is Metric.L2:
+        """What Milvus says of found rows, as `DistanceMetric` does: it gives similarities where the metric is none."""
+        if self.design.metric is DistanceMetric.L2:
             return scores
-        return [1.0 - score if self.design.metric is Metric.COSINE else -score for score in scores]
+        return [1.0 - score if self.design.metric is DistanceMetric.COSINE else -score for score in scores]
 
     def neighbours(self, hits: Sequence[Any]) -> list[Neighbour]:
         """What `MilvusClient.search` found for one vector."""
@@ -149,7 +149,7 @@ def read_layout(client: Any, collection: str, *, timeout: float) -> CollectionLa
         fields=tuple(name for name in ANSWERED if name in fields),
         design=IndexDesign(
             type=IndexType(index.get("index_type", IndexType.FLAT)),
-            metric=Metric(index.get("metric_type", Metric.L2)),
+            metric=DistanceMetric(index.get("metric_type", DistanceMetric.L2)),
             filters=tuple(json.loads(_properties(described).get(FILTERS, "[]"))),
         ),
         lists=int(index.get("nlist", 0)),

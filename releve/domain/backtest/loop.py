@@ -26,14 +26,14 @@ from releve.domain.trigger.trigger import TriggerDecision
 
 
 @dataclass(frozen=True, eq=False)
-class Release:
+class PlayedRelease:
     """A model that serves from a window on."""
 
     made: Refreshed
     window: int  # number of the first window that it answers
     since: int  # first row of that window
     expected: ExpectedPerformance
-    previous: "Release | None"  # None of the first, and of one that came back
+    previous: "PlayedRelease | None"  # None of the first, and of one that came back
 
 
 def play_loop(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
@@ -58,7 +58,7 @@ class _Loop:
         self.params = policy.params(plan.context.params)
         self.served: Floats = np.empty((plan.rows - plan.start, plan.context.outputs))
         self.alone: list[dict[str, Floats]] = []  # answers of each member, by window
-        self.releases: list[Release] = []
+        self.releases: list[PlayedRelease] = []
         self.challenges = [Challenged("", True, plan.start)]
         self.counted_from = plan.start  # labelled rows that are not new
         self.runs: list[tuple[int, DriftState]] = []  # the row that the window of a run ended before, and its state
@@ -69,7 +69,7 @@ class _Loop:
         """Make the first model, then answer window after window."""
         plan, windows = self.plan, self.plan.windows
         made = yield from first_model(plan, self.params)
-        self.releases = [Release(made, 1, plan.start, (yield from self.expected(made)), None)]
+        self.releases = [PlayedRelease(made, 1, plan.start, (yield from self.expected(made)), None)]
         champion = self.releases[0]
         for window in windows:
             before, champion = champion, self.serving(window)
@@ -87,10 +87,12 @@ class _Loop:
         names = set.intersection(*({*each} for each in self.alone))
         self.played.members = {name: np.concatenate([each[name] for each in self.alone]) for name in sorted(names)}
 
-    def serving(self, window: BacktestWindow) -> Release:
+    def serving(self, window: BacktestWindow) -> PlayedRelease:
         return next(each for each in reversed(self.releases) if each.window <= window.number)
 
-    def answer(self, window: BacktestWindow, champion: Release, before: Release, made: Refreshed) -> Steps[None]:
+    def answer(
+        self, window: BacktestWindow, champion: PlayedRelease, before: PlayedRelease, made: Refreshed
+    ) -> Steps[None]:
         """Record what serves, what each member of the newest refresh would say, and what the release changed."""
         rows, offset = Fold(window.start, window.end), self.plan.start
         answers = yield from served_answers(self.plan, champion.made, rows)
@@ -101,7 +103,7 @@ class _Loop:
             self.played.churn.append(changed_answers(old, answers))
         self.played.window = window.number
 
-    def monitor(self, window: BacktestWindow, champion: Release) -> Steps[tuple[Evidence, Payoff | None]]:
+    def monitor(self, window: BacktestWindow, champion: PlayedRelease) -> Steps[tuple[Evidence, Payoff | None]]:
         """Judge drift of the newest answered rows, quality of the newest labelled ones, payoff of the last release."""
         plan, known, newest = self.plan, self.plan.known(window), self.params.monitor.window_rows
         # Drift is of rows, whatever release answered them, beside rows that were learned and came before these.
@@ -129,7 +131,7 @@ class _Loop:
         )
         return evidence, payoff
 
-    def payoff(self, window: BacktestWindow, champion: Release) -> Steps[Payoff | None]:
+    def payoff(self, window: BacktestWindow, champion: PlayedRelease) -> Steps[Payoff | None]:
         """None before the second release, after a rollback, with few labels, and while a newer release is on its way.
 
         The registry names that one then, and who still serves is taken back no more.
@@ -148,7 +150,7 @@ class _Loop:
         payoff: Payoff | None = done.value
         return payoff
 
-    def is_rolled_back(self, payoff: Payoff | None, champion: Release, window: BacktestWindow) -> bool:
+    def is_rolled_back(self, payoff: Payoff | None, champion: PlayedRelease, window: BacktestWindow) -> bool:
         """Go back where labels show harm: a rollback takes no deployment. A refresh learns from these labels then."""
         if payoff is not None:
             self.payoffs.setdefault(champion.window, []).append(payoff)
@@ -158,13 +160,13 @@ class _Loop:
         decision = rollback.decide(own, earlier, min_rows=self.params.statistics.min_rows)
         if back is None or not decision.roll_back:
             return False
-        self.releases.append(Release(back.made, window.number + 1, window.end, back.expected, None))
+        self.releases.append(PlayedRelease(back.made, window.number + 1, window.end, back.expected, None))
         self.payoffs = {}
         self.played.decisions.append(WindowDecision(window.number, None, rolled_back=True))
         return True
 
     def challenge(
-        self, window: BacktestWindow, champion: Release, before: Refreshed, decision: TriggerDecision
+        self, window: BacktestWindow, champion: PlayedRelease, before: Refreshed, decision: TriggerDecision
     ) -> Steps[Refreshed]:
         """Refresh, judge, and release where the gate lets it."""
         plan, known = self.plan, self.plan.known(window)
@@ -193,7 +195,7 @@ class _Loop:
         first = window.number + 1 + self.policy.deploy_delay
         if verdict.promote and first <= len(plan.windows):
             start, expected = plan.windows[first - 1].start, expected_performance(evaluation)
-            self.releases.append(Release(made, first, start, expected, self.releases[-1]))
+            self.releases.append(PlayedRelease(made, first, start, expected, self.releases[-1]))
         return made
 
     def evaluate(self, made: Refreshed, *, has_champion: bool) -> Steps[Evaluation]:

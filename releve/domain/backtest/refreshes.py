@@ -24,7 +24,7 @@ from releve.domain.ensemble.forward import (
 )
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept, untouched
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.ensemble.pool import CONSTANT, SEARCH, Member, Pool, pool_of
+from releve.domain.ensemble.pool import CONSTANT, SEARCH, Member, MemberPool, pool_of
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
@@ -190,7 +190,7 @@ def refresh(
     windows = on_trial(windows, folds, left_out)
     pool, found, outcome = _pool(plan, params, known, before.found), before.found, None
     if decision.search and params.train.ensemble:
-        search = Search(name, number, folds, windows, pool, left_out)
+        search = RefreshSearch(name, number, folds, windows, pool, left_out)
         member, windows, outcome = yield from _search(plan, params, search)
         if member:
             found, pool = (*found, member), pool.extended(member)
@@ -221,24 +221,24 @@ def _kept(before: Refreshed) -> dict[str, Refreshed]:
     return {name: kept[name] for name in still_kept([*kept])}
 
 
-def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> Pool:
+def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> MemberPool:
     return pool_of(params.train, plan.context.schema, rows=known, found=found)
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class RefreshSearch:
     """What a search of a policy's refresh starts from."""
 
     policy: str
     refresh: int
     folds: tuple[Fold, ...]
     windows: tuple[ForwardWindow, ...]
-    pool: Pool
+    pool: MemberPool
     left_out: tuple[LeftOut, ...]
 
 
 def _search(
-    plan: WalkForward, params: Params, search: Search
+    plan: WalkForward, params: Params, search: RefreshSearch
 ) -> Steps[tuple[Member | None, tuple[ForwardWindow, ...], SearchOutcome]]:
     """Try the defaults of the other recipes on rows before the windows, and the best of them on the windows.
 
@@ -282,7 +282,7 @@ def _replayed(windows: Sequence[ForwardWindow], *, plain: str, loss: str) -> Flo
     return np.concatenate([each.refreshed for each in weighed])
 
 
-def searched(params: Params, pool: Pool, context: JobContext, *, rows: int) -> list[Member]:
+def searched(params: Params, pool: MemberPool, context: JobContext, *, rows: int) -> list[Member]:
     """List what a search tries: the defaults of each recipe that params.yaml allows and the pool has not."""
     has = {member.recipe for member in pool.members}
     allowed = [name for name in params.train.recipe if name in SEARCHED_RECIPES and name not in has]

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from releve.core.documents import DocumentPart
-from releve.domain.ensemble.pool import Pool
+from releve.domain.ensemble.pool import MemberPool
 from releve.domain.ensemble.weights import Serves, Weighing
 from releve.domain.ensemble.wrong_labels import LeftOut
 from releve.domain.evaluation.rolling_origin import Fold
@@ -37,7 +37,7 @@ class Memory(DocumentPart):
     learned: int  # of these, the oldest, that members learned; fewer where members were only weighed anew since
     refresh: int  # its number; 1: a first model
     champion: str  # what served the newest window, "" for nothing
-    pool: Pool
+    pool: MemberPool
     files: dict[str, str]  # by fitted member; equal fits share one
     kept: tuple[KeptEnsemble, ...]  # oldest first
     plain: str

@@ -60,7 +60,7 @@ class Member(DocumentPart):
         return Candidate(self.recipe, self.scale, self.options)
 
 
-class Pool(DocumentPart):
+class MemberPool(DocumentPart):
     """The members of a refresh. The first is the plain refit, which serves where the ensemble is not better."""
 
     format: Literal[1] = 1
@@ -74,14 +74,14 @@ class Pool(DocumentPart):
     def plain(self) -> str:
         return self.members[0].name
 
-    def extended(self, *members: Member) -> "Pool":
+    def extended(self, *members: Member) -> "MemberPool":
         """Return the pool with more members; one whose candidate and window are there already is left out."""
         known = [(each.candidate, each.last_batches) for each in self.members]
         new = [each for each in members if (each.candidate, each.last_batches) not in known]
         return self.model_copy(update={"members": (*self.members, *new)})
 
 
-def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] = ()) -> Pool:
+def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] = ()) -> MemberPool:
     """Return the members that params.yaml asks for, where there are so many rows to learn from, and those `found`.
 
     A named recipe stands for itself on every window; a list of recipes for each one's defaults. Without an ensemble the
@@ -111,9 +111,9 @@ def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] 
             others = [Member.of(each, origin=origin) for each in defaults.values()]
     plain = Member.of(first, origin=origin, last_batches=train.last_batches)
     if not train.ensemble:
-        return Pool(members=(plain,))
+        return MemberPool(members=(plain,))
     windows = () if train.last_batches else LAST_BATCHES_OF_FIRST
     if first.recipe != CONSTANT:
         others.append(Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT))
     of_first = (Member.of(first, origin=origin, last_batches=last) for last in windows)
-    return Pool(members=(plain, *of_first, *others)).extended(*found)
+    return MemberPool(members=(plain, *of_first, *others)).extended(*found)

@@ -16,7 +16,7 @@ QUERIES = 25  # per search: of 100 at once, Milvus Lite holds every difference t
 REBUILD = "drop it and build the index again from its data version"
 EXACT = "set index.type to FLAT, which compares with every row"
 
-Search = Callable[[NDArray[np.float32], int, Filter], Sequence[Sequence[Neighbour]]]  # (queries, limit, filter)
+SearchCall = Callable[[NDArray[np.float32], int, Filter], Sequence[Sequence[Neighbour]]]  # (queries, limit, filter)
 
 
 class IndexMismatch(Conflict):
@@ -26,7 +26,7 @@ class IndexMismatch(Conflict):
 
 
 def check_recall(
-    search: Search, entries: Entries, design: IndexDesign, *, name: str, min_recall: float, sample: int, seed: int
+    search: SearchCall, entries: Entries, design: IndexDesign, *, name: str, min_recall: float, sample: int, seed: int
 ) -> IndexCheck:
     """Compare a sample of searches with exact ones, ties by distance; a third as many under each drawn filter.
 

@@ -12,7 +12,7 @@ class IndexType(StrEnum):
     IVF_FLAT = "IVF_FLAT"
 
 
-class Metric(StrEnum):
+class DistanceMetric(StrEnum):
     """What the distance of two vectors is; of each a smaller one is nearer."""
 
     L2 = "L2"  # squared Euclidean distance
@@ -25,7 +25,7 @@ class IndexDesign:
     """What a collection was built as, whatever rows are in it."""
 
     type: IndexType = IndexType.FLAT
-    metric: Metric = Metric.L2
+    metric: DistanceMetric = DistanceMetric.L2
     filters: tuple[str, ...] = ()  # category columns that are kept beside the vectors
 
 

@@ -1,9 +1,9 @@
-"""How much of the true neighbourhood a search finds. A smaller distance is nearer, by each `Metric`."""
+"""How much of the true neighbourhood a search finds. A smaller distance is nearer, by each `DistanceMetric`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.index_design import DistanceMetric
 
 BLOCK = 64  # queries at a time: 64 x 100,000 float64 distances are 51 MB
 TOLERANCE = 1e-5  # relative; an index computes in float32, which tells no two neighbours apart below this
@@ -11,7 +11,7 @@ COSINE_STEP = 1e-6  # absolute: 1 - cosine is rounded as 1 is, however small it 
 
 
 def exact_neighbours(
-    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, *, metric: Metric = Metric.L2
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, *, metric: DistanceMetric = DistanceMetric.L2
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Positions in `vectors` and distances of the k nearest, each (queries, min(k, rows)), nearest first.
 
@@ -26,13 +26,13 @@ def exact_neighbours(
 
 
 def distances_between(
-    queries: NDArray[np.float64], rows: NDArray[np.float64], metric: Metric = Metric.L2
+    queries: NDArray[np.float64], rows: NDArray[np.float64], metric: DistanceMetric = DistanceMetric.L2
 ) -> NDArray[np.float64]:
     """The distance of every query to every row: (queries, rows)."""
     products: NDArray[np.float64] = queries @ rows.T
-    if metric is Metric.IP:
+    if metric is DistanceMetric.IP:
         return np.asarray(-products)
-    if metric is Metric.COSINE:
+    if metric is DistanceMetric.COSINE:
         lengths = np.outer(np.linalg.norm(queries, axis=1), np.linalg.norm(rows, axis=1))
         return np.asarray(1.0 - products / lengths)
     squared = (queries**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1)[None, :]
@@ -43,7 +43,7 @@ def recall_at_k(
     found_distances: NDArray[np.float64],
     exact_distances: NDArray[np.float64],
     *,
-    metric: Metric = Metric.L2,
+    metric: DistanceMetric = DistanceMetric.L2,
     tolerance: float = TOLERANCE,
 ) -> float:
     """Share (0-1) of the k places filled by a row as near as the true k-th neighbour; both arrays (queries, k).
@@ -53,7 +53,7 @@ def recall_at_k(
     if found_distances.shape != exact_distances.shape:
         raise ValueError(f"found distances are {found_distances.shape}, exact ones {exact_distances.shape}")
     step = tolerance * float(np.abs(exact_distances).max(initial=0.0))
-    farthest = exact_distances[:, -1:] + (max(step, COSINE_STEP) if metric is Metric.COSINE else step)
+    farthest = exact_distances[:, -1:] + (max(step, COSINE_STEP) if metric is DistanceMetric.COSINE else step)
     return float((found_distances <= farthest).mean())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
-from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.index_design import DistanceMetric
 
 LABEL, BATCH = "label", "batch"  # what every index can be filtered by
 MAX_LIMIT = 1000  # results per query; an unbounded limit kept one server busy for half a minute
@@ -28,7 +28,7 @@ class Neighbour:
     label: str
     batch: str  # the incoming file the row came with
     row: int  # its position in that batch
-    distance: float  # as `Metric` says: a smaller one is nearer
+    distance: float  # as `DistanceMetric` says: a smaller one is nearer
     row_id: str = ""  # what the table itself calls the row; "" where it does not
 
 
@@ -95,15 +95,15 @@ class Entries:
             corrections=texts(self.corrections),
         )
 
-    def check_metric(self, metric: Metric) -> None:
+    def check_metric(self, metric: DistanceMetric) -> None:
         """Raises BadInput where the distance to a row is not defined."""
-        if metric is Metric.COSINE and (without := int((~self.vectors.any(axis=1)).sum())):
+        if metric is DistanceMetric.COSINE and (without := int((~self.vectors.any(axis=1)).sum())):
             raise BadInput(
                 f"{without} of {len(self)} vectors have the length 0, and so no cosine: set index.metric to L2"
             )
 
 
-def as_queries(vectors: Any, *, dimension: int, metric: Metric = Metric.L2) -> NDArray[np.float32]:
+def as_queries(vectors: Any, *, dimension: int, metric: DistanceMetric = DistanceMetric.L2) -> NDArray[np.float32]:
     """One vector or several as float32 (queries, dimension). Raises BadInput, saying what was found."""
     queries: NDArray[np.float32]
     if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32:
@@ -121,7 +121,7 @@ def as_queries(vectors: Any, *, dimension: int, metric: Metric = Metric.L2) -> N
         raise BadInput(f"one search takes 1 to {MAX_QUERIES} vectors; found {len(queries)}")
     if not usable(queries).all():
         raise BadInput("a search vector holds a value that is not finite, or too large for float32")
-    if metric is Metric.COSINE and not queries.any(axis=1).all():
+    if metric is DistanceMetric.COSINE and not queries.any(axis=1).all():
         raise BadInput("a search vector has the length 0, and so no cosine with any other; search near another one")
     return queries
 

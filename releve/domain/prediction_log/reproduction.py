@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.recall import TOLERANCE as DISTANCE_TOLERANCE
 from releve.domain.neighbours.recall import distances_between, exact_neighbours
 from releve.domain.neighbours.vectors import Entries
@@ -125,7 +125,7 @@ def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]
 
 
 def nearest_again(
-    entries: Entries, query: NDArray[np.float32], among: NDArray[np.intp], *, limit: int, metric: Metric
+    entries: Entries, query: NDArray[np.float32], among: NDArray[np.intp], *, limit: int, metric: DistanceMetric
 ) -> list[Neighbour]:
     """Search the entries at the places `among` exactly for those nearest to `query`, (dimension,): nearest first."""
     if not len(among):

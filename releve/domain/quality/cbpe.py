@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.quality.realised import Answered
+from releve.domain.quality.realised import ScoredAnswers
 
 Floats = NDArray[np.float64]
 
@@ -40,14 +40,14 @@ class CbpeEstimator:
     platt_coefficients: Floats
     dependence: float
 
-    def value(self, asked: Answered) -> float:
+    def value(self, asked: ScoredAnswers) -> float:
         """Return the expected score of these answers."""
         scored = asked.scored
         return self._expected(
             scored, _statistics(self.name, scored), self._probabilities(scored, 0), np.ones(len(scored))
         )
 
-    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
+    def draws(self, asked: ScoredAnswers, bootstrap: BootstrapConfig) -> Floats:
         """Draw scores that could be realised on such rows, each with other rows, labels and calibration."""
         scored, scores = asked.scored, []
         random, every = np.random.default_rng(bootstrap.seed), _statistics(self.name, scored)
@@ -62,7 +62,7 @@ class CbpeEstimator:
                 scores.append(middle + np.sqrt(self.dependence) * (compute_score(self.name, drawn) - middle))
         return np.array(scores)
 
-    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
+    def gaps(self, labelled: ScoredAnswers, bootstrap: BootstrapConfig) -> Floats:
         """Return realised minus expected score on the same labelled rows, in each resample."""
         scored, metric = labelled.scored, METRICS[self.name]
         every, realised, gaps = _statistics(self.name, scored), metric.statistics(scored), []
@@ -71,11 +71,11 @@ class CbpeEstimator:
             gaps.append(float(metric.scores(realised, weights[None])[0]) - expected)
         return np.array(gaps)
 
-    def losses(self, asked: Answered) -> Floats:
+    def losses(self, asked: ScoredAnswers) -> Floats:
         """Return the expected loss of each row."""
         return expected_losses(self.name, asked.scored, self._probabilities(asked.scored, 0))
 
-    def residuals(self, labelled: Answered) -> Floats:
+    def residuals(self, labelled: ScoredAnswers) -> Floats:
         """Return realised minus expected loss of each row."""
         return np.asarray(METRICS[self.name].losses(labelled.scored) - self.losses(labelled))
 
@@ -95,7 +95,7 @@ class CbpeEstimator:
         return float(METRICS[self.name].scores(every, (weights[:, None] * probabilities).reshape(1, -1))[0])
 
 
-def fit_cbpe(name: str, holdout: Answered, bootstrap: BootstrapConfig) -> CbpeEstimator:
+def fit_cbpe(name: str, holdout: ScoredAnswers, bootstrap: BootstrapConfig) -> CbpeEstimator:
     """Calibrate with the answers to the holdout, in time order, and their labels."""
     block = bootstrap.block_of(METRICS[name].losses(holdout.scored))
     resampled = drawn_rows(len(holdout), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
-from releve.domain.quality.realised import Answered
+from releve.domain.quality.realised import ScoredAnswers
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 
@@ -74,18 +74,18 @@ class DleEstimator:
     scales: Floats
     factors: Floats
 
-    def value(self, asked: Answered) -> float:
+    def value(self, asked: ScoredAnswers) -> float:
         """Return the expected score of these answers."""
         return float(_finish(self.name, self.losses(asked)[None])[0])
 
-    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
+    def draws(self, asked: ScoredAnswers, bootstrap: BootstrapConfig) -> Floats:
         """Draw scores that could be realised on such rows, each with other rows, factors and scale."""
         expected = self._unscaled(asked)
         rows = drawn_rows(len(asked), block=bootstrap.block_of(expected), draws=len(self.scales), seed=bootstrap.seed)
         losses = rows * expected * self._drawn_factors(len(asked), bootstrap)
         return _finish(self.name, losses * self.scales[:, None])
 
-    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
+    def gaps(self, labelled: ScoredAnswers, bootstrap: BootstrapConfig) -> Floats:
         """Return realised minus expected score on the same labelled rows, in each resample."""
         expected, realised = self._unscaled(labelled), METRICS[self.name].losses(labelled.scored)
         block = bootstrap.block_of(realised - self.scale * expected)
@@ -93,15 +93,15 @@ class DleEstimator:
         mean_expected = (rows @ expected * self.scales)[:, None]
         return _finish(self.name, (rows @ realised)[:, None]) - _finish(self.name, mean_expected)
 
-    def losses(self, asked: Answered) -> Floats:
+    def losses(self, asked: ScoredAnswers) -> Floats:
         """Return the expected loss of each row."""
         return self.scale * self._unscaled(asked)
 
-    def residuals(self, labelled: Answered) -> Floats:
+    def residuals(self, labelled: ScoredAnswers) -> Floats:
         """Return realised minus expected loss of each row."""
         return np.asarray(METRICS[self.name].losses(labelled.scored) - self.losses(labelled))
 
-    def _unscaled(self, asked: Answered) -> Floats:
+    def _unscaled(self, asked: ScoredAnswers) -> Floats:
         return np.asarray(self.model.predict(self.inputs.table(asked.features, asked.scored.outputs)))
 
     def _drawn_factors(self, rows: int, bootstrap: BootstrapConfig) -> Floats:
@@ -112,7 +112,7 @@ class DleEstimator:
         return np.asarray(self.factors[places % len(self.factors)])
 
 
-def fit_dle(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> DleEstimator:
+def fit_dle(name: str, holdout: ScoredAnswers, schema: Schema, bootstrap: BootstrapConfig) -> DleEstimator:
     """Learn the losses of the answers to the holdout, in time order."""
     inputs, losses = LossInputs.of(holdout.features, schema), METRICS[name].losses(holdout.scored)
     table = inputs.table(holdout.features, holdout.scored.outputs)

@@ -18,7 +18,7 @@ from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.quality.cbpe import CbpeEstimator, fit_cbpe
 from releve.domain.quality.direct_loss_estimation import DleEstimator, fit_dle
-from releve.domain.quality.realised import Answered, QualityState, compare_with_expected
+from releve.domain.quality.realised import QualityState, ScoredAnswers, compare_with_expected
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -77,16 +77,16 @@ class Estimate:
 Estimator = CbpeEstimator | DleEstimator  # learned from the answers to the holdout
 
 
-def fit(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> Estimator:
+def fit(name: str, holdout: ScoredAnswers, schema: Schema, bootstrap: BootstrapConfig) -> Estimator:
     """Learn from answers out of sample, in time order, and their labels."""
     values = schema.target.task == REGRESSION
     return fit_dle(name, holdout, schema, bootstrap) if values else fit_cbpe(name, holdout, bootstrap)
 
 
 def estimate(
-    holdout: Answered | None,
-    window: Answered | None,
-    labelled: Answered | None,
+    holdout: ScoredAnswers | None,
+    window: ScoredAnswers | None,
+    labelled: ScoredAnswers | None,
     *,
     schema: Schema,
     expected: ExpectedPerformance,
@@ -131,7 +131,7 @@ def estimate(
 
 def audit(
     fitted: Estimator,
-    labelled: Answered | None,
+    labelled: ScoredAnswers | None,
     min_rows: int,
     bootstrap: BootstrapConfig,
     *,
@@ -151,7 +151,7 @@ def audit(
     return Audit(len(labelled), expected, realised, gap, passed=low <= allowed and high >= -allowed)
 
 
-def interval(fitted: Estimator, window: Answered, bootstrap: BootstrapConfig) -> Interval | None:
+def interval(fitted: Estimator, window: ScoredAnswers, bootstrap: BootstrapConfig) -> Interval | None:
     """Return where the realised score will lie; None where most draws have none, as an AUC of a single class."""
     drawn = fitted.draws(window, bootstrap)
     if len(drawn) < bootstrap.resamples / 2:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class ScoredAnswers:
     """Answers in time order, with the features that they answer. Where no label is known the truth of `scored` is
     all zero, and must not be read."""
 
@@ -31,7 +31,7 @@ class Answered:
         return len(self.scored)
 
 
-def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: float = 0.5) -> ScoredAnswers | None:
     """Return the newest `rows` answers that an estimate can be made of; None where there is none.
 
     Answers to classes without fitting probabilities are left out.
@@ -42,15 +42,15 @@ def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: f
     kept = answers.take(fit)
     unknown = target.classes[0] if target.classes else 0.0
     unlabelled = ScoredPredictions.of(_outputs(kept, target), [unknown] * len(kept), target, quantile=quantile)
-    return Answered(unlabelled, kept.features)
+    return ScoredAnswers(unlabelled, kept.features)
 
 
-def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> ScoredAnswers | None:
     """Return the newest `rows` of the same whose label has come."""
     fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
     newest = labelled.take(fit[-rows:])
     scored = as_scored(newest, target, rows=rows, quantile=quantile)
-    return None if scored is None else Answered(scored, newest.answers.features)
+    return None if scored is None else ScoredAnswers(scored, newest.answers.features)
 
 
 def _estimable(answers: AnsweredRows, target: Target) -> list[int]:

@@ -22,7 +22,7 @@ KEY_BYTES = 8  # of a request that has no key: it is drawn
 
 
 @dataclass
-class Trial:
+class LiveTrial:
     """What the registry says of the arms, the challenger where it is loaded, and what guards watch."""
 
     running: RunningArms
@@ -33,13 +33,13 @@ class Trial:
     retry_at: float = 0.0  # then, as time.monotonic says it
     size: int = 0  # bytes in memory
 
-    def goes_on_as(self, running: RunningArms, params: Experiment) -> "Trial":
+    def goes_on_as(self, running: RunningArms, params: Experiment) -> "LiveTrial":
         """Return what the registry says now; the same pair keeps its loaded challenger, and what was seen of it."""
         before = self.running.started
         if not running.started.same_pair(before):
-            return Trial(running, params)
+            return LiveTrial(running, params)
         if running.started.challenger.index != before.challenger.index:
-            return Trial(running, params, self.seen)
+            return LiveTrial(running, params, self.seen)
         return replace(self, running=running, params=params)
 
     @property

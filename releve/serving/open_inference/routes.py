@@ -10,7 +10,7 @@ from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.open_inference import inference, tables
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Answered, Scenario, Served
+from releve.serving.scenario import Scenario, ScenarioAnswers, Served
 from releve.serving.scenarios import Scenarios
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
@@ -154,7 +154,7 @@ def version_of(tag: str) -> str:
     return tag.partition(":")[2]
 
 
-def _parameters(answered: Answered) -> dict[str, str | bool]:
+def _parameters(answered: ScenarioAnswers) -> dict[str, str | bool]:
     """Say who answered; /feedback calls row n `{answer_id}.{n}`."""
     index = {"index_version": answered.index} if answered.index is not None else {}
     return {"answer_id": answered.id, "arm": answered.arm, "naive": answered.served.is_naive, **index}

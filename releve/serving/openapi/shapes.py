@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.neighbours.vectors import MAX_TEXT_BYTES
 from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.registry.release import Release
@@ -17,7 +17,7 @@ TEXT: JsonSchema = {"type": "string"}
 
 IN_INDEX = r"^[^\x00-\x1f]*$"
 METRIC: JsonSchema = {
-    "enum": [metric.value for metric in Metric],
+    "enum": [metric.value for metric in DistanceMetric],
     "description": "of the distances: L2 is the squared Euclidean one, COSINE is 1 - the cosine, IP the negated inner "
     "product; a smaller one is nearer",
 }

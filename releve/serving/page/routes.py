@@ -21,7 +21,7 @@ from releve.serving.openapi.document import answering_row
 from releve.serving.page import views
 from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
 from releve.serving.page.session import cookie_of, may, token_of
-from releve.serving.pools import Pool
+from releve.serving.pools import CallPool
 from releve.serving.requests import Flow, WantedRun
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Scenario, Served
@@ -50,7 +50,7 @@ class _Record:
     reached: bool = True
 
 
-def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access, flow_runs: FlowRuns) -> list[Route]:
+def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], access: Access, flow_runs: FlowRuns) -> list[Route]:
     """The page's routes; they ask for their tokens by themselves, since a browser sends a cookie and no header."""
     pages = _Pages(scenarios, pools, access, flow_runs)
     below = "/scenarios/{scenario}"
@@ -93,7 +93,9 @@ def prefers_html(accept: str) -> bool:
 
 
 class _Pages:
-    def __init__(self, scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access, flow_runs: FlowRuns) -> None:
+    def __init__(
+        self, scenarios: Scenarios, pools: Mapping[Runs, CallPool], access: Access, flow_runs: FlowRuns
+    ) -> None:
         self._scenarios = scenarios
         self._pools = pools
         self._access = access

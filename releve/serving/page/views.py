@@ -14,7 +14,7 @@ from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBl
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.prediction import DIGITS
 from releve.serving.routes import Headers, Reply
-from releve.serving.scenario import Answered
+from releve.serving.scenario import ScenarioAnswers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,7 +77,7 @@ class AnswerView:
     interval: IntervalView | None = None
 
     @classmethod
-    def of(cls, answered: Answered) -> "AnswerView":
+    def of(cls, answered: ScenarioAnswers) -> "AnswerView":
         """Take the one row of `answered`."""
         served = answered.served
         target, label, interval = served.schema.target, answered.labels[0], None

@@ -18,7 +18,7 @@ from releve.domain.ensemble.forward import (
 )
 from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.ensemble.pool import Member, Pool
+from releve.domain.ensemble.pool import Member, MemberPool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import of_answering, weigh
 from releve.domain.evaluation.evaluation import FeatureImportances
@@ -54,7 +54,7 @@ class Record:
         return replace(self, answers=tuple(served_by(each, member) for each in self.answers))
 
 
-def answered_first(refresh: Refresh, pool: Pool) -> Record:
+def answered_first(refresh: Refresh, pool: MemberPool) -> Record:
     """Let members answer the newest blocks of rows, fitted before each: the windows of a first model.
 
     Raises BadInput where the champion learned all of the rows: nothing is left to compare with it.
@@ -100,7 +100,7 @@ def _parts(block: Fold, place: int) -> list[Fold]:
     return [Fold(block.start, place), Fold(place, block.end)]
 
 
-def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
+def answered_again(refresh: Refresh, before: Before, pool: MemberPool) -> Record:
     """Let the members of the refresh before answer the rows that are new since; none of them learned these.
 
     Rows that these members answered already, when they were weighed anew, are a part of the same window.
@@ -164,7 +164,7 @@ def _older(before: Before, kept: KeptEnsemble, members: dict[str, Any], classes:
     return weighted([(file, loaded[file], weight) for file, weight in kept.members.items()], classes)
 
 
-def of_another_pool(refresh: Refresh, before: Before, pool: Pool, record: Record) -> Record:
+def of_another_pool(refresh: Refresh, before: Before, pool: MemberPool, record: Record) -> Record:
     """Replay the windows with a pool that params.yaml changed: new members are fitted before each of them."""
     known = [member for member in pool.members if member in before.memory.pool.members]
     new = [member for member in pool.members if member not in known]
@@ -188,7 +188,7 @@ def rolled_over(
     ]
 
 
-def replayed(refresh: Refresh, pool: Pool, record: Record, windows: list[MemberAnswers]) -> Record:
+def replayed(refresh: Refresh, pool: MemberPool, record: Record, windows: list[MemberAnswers]) -> Record:
     """Weigh the windows as refreshes with these members would have done; what did serve stays as it was.
 
     No window is left where none of the pool could be fitted before the newest one.

@@ -12,7 +12,7 @@ from releve.domain.ensemble.description import EnsembleDescription, MemberDescri
 from releve.domain.ensemble.ensemble import put_together
 from releve.domain.ensemble.fitting import FittedMember
 from releve.domain.ensemble.memory import KeptEnsemble, Memory
-from releve.domain.ensemble.pool import Member, Pool
+from releve.domain.ensemble.pool import Member, MemberPool
 from releve.domain.ensemble.weights import Weighing
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
@@ -28,7 +28,7 @@ DIGITS = 4  # of a weight: more would be noise, and differ from machine to machi
 class Result:
     """What a refresh made. `kept`: older ensembles that stay members; `search`: None where none was run."""
 
-    pool: Pool
+    pool: MemberPool
     record: Record
     fitted: tuple[FittedMember, ...]
     kept: tuple[KeptEnsemble, ...]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from releve.adapters.compute import open_workers
-from releve.adapters.search import Search
+from releve.adapters.search import CandidateSearch
 from releve.core.errors import BadInput
 from releve.core.params import Compute
 from releve.domain.ensemble.description import SearchDescription
 from releve.domain.ensemble.forward import MemberAnswers
-from releve.domain.ensemble.pool import SEARCH, Member, Pool
+from releve.domain.ensemble.pool import SEARCH, Member, MemberPool
 from releve.domain.evaluation import paired
 from releve.domain.evaluation.metrics import METRICS, resolve
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
@@ -64,8 +64,8 @@ class SearchState:
 
 
 def searched(
-    refresh: Refresh, before: Before | None, pool: Pool, record: Record
-) -> tuple[Pool, Record, SearchDescription | None]:
+    refresh: Refresh, before: Before | None, pool: MemberPool, record: Record
+) -> tuple[MemberPool, Record, SearchDescription | None]:
     """Search for a new member where inputs.yaml asks for it and no refresh has done so yet.
 
     It joins where the pool with it is shown to be better by enough than the pool without it (`gate.search_gains`) on
@@ -107,7 +107,7 @@ def searched(
     return pool, record, description
 
 
-def without_idle(pool: Pool, record: Record) -> Pool:
+def without_idle(pool: MemberPool, record: Record) -> MemberPool:
     """Return the pool without members that an earlier search found, and that have had no weight in any window."""
     idle = [
         member.name
@@ -133,7 +133,7 @@ def scored(refresh: Refresh, record: Record, outputs: list[Floats]) -> ScoredPre
 
 
 def find_member(
-    stage: Stage, rows: "pd.DataFrame", pool: Pool, *, name: str, sizes: SearchSizes = SIZES
+    stage: Stage, rows: "pd.DataFrame", pool: MemberPool, *, name: str, sizes: SearchSizes = SIZES
 ) -> tuple[Member | None, SearchState]:
     """Search the rows, which are older than the windows that members are weighed on, for a member that is not there.
 
@@ -206,7 +206,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
     """
     state, started = SearchState(), clock()
     spaces = search_spaces(plan.recipes, plan.table.schema)
-    searcher = Search(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
+    searcher = CandidateSearch(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
     waiting: list[Proposal] = []
     for origin, candidate in plan.first:
         if candidate not in [other for _, other in waiting]:

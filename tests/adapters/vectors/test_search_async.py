@@ -17,7 +17,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK
 from releve.domain.neighbours.filters import Condition
-from releve.domain.neighbours.index_design import IndexDesign, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import LABEL, Entries
 from tests.adapters.conftest import MilvusServer
@@ -26,7 +26,9 @@ SCENARIO = "digits"
 LABELS = ["even", "odd", 'quote " in', "é 😀"]
 
 
-def built(index: VectorIndex, *, row_ids: bool = False, metric: Metric = Metric.L2) -> tuple[str, Entries]:
+def built(
+    index: VectorIndex, *, row_ids: bool = False, metric: DistanceMetric = DistanceMetric.L2
+) -> tuple[str, Entries]:
     """A finished collection of 200 rows with vectors of 8, and what is in it."""
     rows, name = 200, collection_name(SCENARIO, uuid4().hex)
     entries = Entries(
@@ -51,8 +53,10 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorInde
     index.close()
 
 
-@pytest.mark.parametrize(("row_ids", "metric"), [(False, Metric.L2), (True, Metric.IP), (True, Metric.COSINE)])
-def test_it_finds_the_same_rows_at_the_same_distances(index: VectorIndex, row_ids: bool, metric: Metric):
+@pytest.mark.parametrize(
+    ("row_ids", "metric"), [(False, DistanceMetric.L2), (True, DistanceMetric.IP), (True, DistanceMetric.COSINE)]
+)
+def test_it_finds_the_same_rows_at_the_same_distances(index: VectorIndex, row_ids: bool, metric: DistanceMetric):
     name, entries = built(index, row_ids=row_ids, metric=metric)
     questions = [
         (vector, limit, () if label is None else (Condition(LABEL, label),))

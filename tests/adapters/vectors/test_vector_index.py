@@ -17,7 +17,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, Conflict
 from releve.domain.neighbours.filters import Condition, matching
 from releve.domain.neighbours.index_check import IndexMismatch
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import alias_name, collection_name
 from releve.domain.neighbours.vectors import BATCH, LABEL, Entries
 
@@ -196,7 +196,10 @@ def filtered(index) -> "Built":
     """An index that can be filtered by a column, too; its distance is the cosine."""
     filtered = Built(new_name(), make_entries(kept=True))
     index.build(
-        filtered.name, filtered.entries, scenario="digits", design=IndexDesign(metric=Metric.COSINE, filters=("plan",))
+        filtered.name,
+        filtered.entries,
+        scenario="digits",
+        design=IndexDesign(metric=DistanceMetric.COSINE, filters=("plan",)),
     )
     return filtered
 
@@ -226,9 +229,9 @@ def test_a_field_that_is_not_kept_is_refused_with_those_that_are(index, filtered
 @pytest.mark.parametrize(
     ("metric", "nearest"),
     [
-        (Metric.L2, {0: 10.0, 10: 25.0, 20: 36.0}),
-        (Metric.IP, {20: -27.0, 0: -12.0, 10: 0.0}),
-        (Metric.COSINE, {20: 0.0, 0: 0.2, 10: 1.0}),
+        (DistanceMetric.L2, {0: 10.0, 10: 25.0, 20: 36.0}),
+        (DistanceMetric.IP, {20: -27.0, 0: -12.0, 10: 0.0}),
+        (DistanceMetric.COSINE, {20: 0.0, 0: 0.2, 10: 1.0}),
     ],
 )
 def test_a_smaller_distance_is_nearer_by_every_metric(index, metric, nearest):
@@ -248,7 +251,7 @@ def test_no_vector_without_length_has_a_cosine(index, filtered):
     empty = with_vectors(entries, entries.vectors * [[1], [0], [1]])
 
     with pytest.raises(BadInput, match="1 of 3 vectors have the length 0"):
-        index.build(name, empty, scenario="digits", design=IndexDesign(metric=Metric.COSINE))
+        index.build(name, empty, scenario="digits", design=IndexDesign(metric=DistanceMetric.COSINE))
     with pytest.raises(BadInput, match="no cosine"):
         index.search(filtered.name, [0.0] * 8, limit=1)
 
@@ -314,7 +317,7 @@ def test_a_collection_left_without_its_index_is_replaced(server):
     assert index.check(name, entries, seed=1).recall == 1.0
 
 
-@pytest.mark.parametrize("design", [IndexDesign(), IndexDesign(metric=Metric.IP)])
+@pytest.mark.parametrize("design", [IndexDesign(), IndexDesign(metric=DistanceMetric.IP)])
 def test_a_collection_of_another_dimension_or_design_is_replaced(index, design):
     name, entries = new_name(), make_entries(dimension=4)
     index.build(name, make_entries(dimension=8), scenario="digits", design=design)

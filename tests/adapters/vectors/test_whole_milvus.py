@@ -9,7 +9,7 @@ import pytest
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.domain.neighbours.filters import Condition
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import LABEL, Entries
 from tests.adapters.conftest import WholeMilvus
@@ -64,10 +64,10 @@ def reader(whole_milvus: WholeMilvus) -> Iterator[VectorIndex]:
     admin.close()
 
 
-@pytest.mark.parametrize("metric", Metric)
+@pytest.mark.parametrize("metric", DistanceMetric)
 @pytest.mark.parametrize("kind", [IndexType.HNSW, IndexType.IVF_FLAT])
 def test_an_index_that_is_not_exact_finds_what_it_promises_with_filters_and_without(
-    writer: VectorIndex, kind: IndexType, metric: Metric
+    writer: VectorIndex, kind: IndexType, metric: DistanceMetric
 ):
     name, entries = collection_name("digits", uuid4().hex), make_entries()
     writer.build(name, entries, scenario="digits", design=IndexDesign(kind, metric))

@@ -5,7 +5,7 @@ import pytest
 
 from releve.domain.neighbours.filters import matching
 from releve.domain.neighbours.index_check import IndexMismatch, check_recall, true_distances
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.recall import exact_neighbours
 from releve.domain.neighbours.vectors import Entries, Neighbour
 
@@ -22,7 +22,7 @@ def hit(row: int) -> Neighbour:
     return Neighbour(row, ENTRIES.labels[row], ENTRIES.batches[row], row, distance=-7.0)
 
 
-def searching(*, metric: Metric = Metric.L2, misses_with_filter: int = 0, filters: bool = True):
+def searching(*, metric: DistanceMetric = DistanceMetric.L2, misses_with_filter: int = 0, filters: bool = True):
     """Exact search, which leaves out the nearest rows under a filter, or does not filter at all."""
 
     def search(queries, limit, conditions):
@@ -38,7 +38,7 @@ def check(search, design: IndexDesign | None = None, *, min_recall: float = 0.95
     return check_recall(search, ENTRIES, design or IndexDesign(), name="it", min_recall=min_recall, sample=30, seed=1)
 
 
-@pytest.mark.parametrize("metric", Metric)
+@pytest.mark.parametrize("metric", DistanceMetric)
 def test_exact_search_finds_everything_with_filters_and_without(metric):
     checked = check(searching(metric=metric), IndexDesign(metric=metric))
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from releve.domain.neighbours.index_design import Metric
+from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.neighbours.recall import BLOCK, exact_neighbours, recall_at_k
 
 
@@ -68,7 +68,7 @@ def test_arrays_of_different_shapes_are_a_mistake_of_the_caller():
 
 @pytest.mark.parametrize(
     ("metric", "order", "distances"),
-    [(Metric.IP, [1, 0, 2], [-8.0, -4.0, 0.0]), (Metric.COSINE, [1, 0, 2], [0.0, 0.2, 1.0])],
+    [(DistanceMetric.IP, [1, 0, 2], [-8.0, -4.0, 0.0]), (DistanceMetric.COSINE, [1, 0, 2], [0.0, 0.2, 1.0])],
 )
 def test_the_nearest_by_another_metric_come_first_too(metric, order, distances):
     vectors = np.array([[4, 3], [8, 0], [0, 4]], dtype=np.float32)
@@ -82,5 +82,5 @@ def test_the_nearest_by_another_metric_come_first_too(metric, order, distances):
 def test_the_rounding_of_a_cosine_is_a_tie_however_near_both_are():
     exact = np.array([[1e-9, 2e-9]])
 
-    assert recall_at_k(exact + 1e-8, exact, metric=Metric.COSINE) == 1.0
+    assert recall_at_k(exact + 1e-8, exact, metric=DistanceMetric.COSINE) == 1.0
     assert recall_at_k(exact + 1e-8, exact) == 0.0

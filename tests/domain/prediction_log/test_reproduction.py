@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from releve.domain.neighbours.index_design import IndexDesign, IndexType, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, IndexType
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.prediction_log.records import AnswerLine, SearchLine
 from releve.domain.prediction_log.reproduction import (
@@ -71,7 +71,7 @@ def test_another_class_differs_and_so_do_probabilities_that_are_no_more_there():
     ]
 
 
-def nearest(limit, metric=Metric.L2, among=ALL):
+def nearest(limit, metric=DistanceMetric.L2, among=ALL):
     return nearest_again(ENTRIES, QUERY, among, limit=limit, metric=metric)
 
 
@@ -119,4 +119,4 @@ def test_a_neighbour_outside_of_what_was_asked_for_differs():
 
 
 def test_distances_are_those_of_the_index():
-    assert compared(search(), design=IndexDesign(metric=Metric.IP)) == [0, 1]
+    assert compared(search(), design=IndexDesign(metric=DistanceMetric.IP)) == [0, 1]

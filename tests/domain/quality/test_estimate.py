@@ -11,7 +11,7 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
 from releve.domain.quality.estimate import audit, estimate, fit
-from releve.domain.quality.realised import Answered, QualityState
+from releve.domain.quality.realised import QualityState, ScoredAnswers
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION
@@ -37,11 +37,11 @@ def answered(task, rows=300, *, seed=SEED, shift=0.0, concept=False):
     features = pd.DataFrame({"x": x, "kind": random.choice(["a", "b"], rows), "note": "a note"})
     if task == REGRESSION:
         spread = np.exp(x / 2) * (2 if concept else 1)
-        return Answered(ScoredPredictions(3 * x, 3 * x + spread * random.normal(size=rows)), features)
+        return ScoredAnswers(ScoredPredictions(3 * x, 3 * x + spread * random.normal(size=rows)), features)
     odds = random.normal(size=(rows, 3 if task == MULTICLASS else 2)) * np.exp(x / 2)[:, None]
     chances = softmax(odds * (0.2 if concept else 1))
     truth = (random.random((rows, 1)) > chances.cumsum(axis=1)).sum(axis=1)
-    return Answered(ScoredPredictions(softmax(2 * odds), truth), features)
+    return ScoredAnswers(ScoredPredictions(softmax(2 * odds), truth), features)
 
 
 def softmax(odds):
@@ -168,7 +168,7 @@ def test_a_gap_that_is_tolerated_switches_nothing_off():
 
 def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():
     labelled = answered(BINARY, seed=6)
-    one_class = Answered(
+    one_class = ScoredAnswers(
         ScoredPredictions(labelled.scored.outputs, np.ones(len(labelled), dtype=int)), labelled.features
     )
 
@@ -212,7 +212,7 @@ def test_expected_losses_weigh_each_label_by_its_chance(metric):
 
 def test_a_model_without_any_loss_has_an_estimate_of_nothing():
     result = answered(REGRESSION)
-    perfect = Answered(ScoredPredictions(result.scored.outputs, result.scored.outputs), result.features)
+    perfect = ScoredAnswers(ScoredPredictions(result.scored.outputs, result.scored.outputs), result.features)
 
     fitted = fit("mae", perfect, SCHEMAS[REGRESSION], BOOTSTRAP)
 
@@ -221,7 +221,7 @@ def test_a_model_without_any_loss_has_an_estimate_of_nothing():
 
 def test_columns_that_are_gone_and_categories_never_seen_are_no_error():
     holdout, window = answered(REGRESSION), answered(REGRESSION, seed=3)
-    changed = Answered(window.scored, window.features.drop(columns="note").assign(kind="new"))
+    changed = ScoredAnswers(window.scored, window.features.drop(columns="note").assign(kind="new"))
 
     fitted = fit("mae", holdout, SCHEMAS[REGRESSION], BOOTSTRAP)
 

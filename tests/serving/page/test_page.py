@@ -18,7 +18,7 @@ from releve.serving import application
 from releve.serving.page import routes as page
 from releve.serving.page.forms import fields_of, grid_of, row_of
 from releve.serving.page.routes import prefers_html
-from releve.serving.pools import Pool, make_pools
+from releve.serving.pools import CallPool, make_pools
 from releve.serving.routes import Role, Runs
 from releve.serving.scenarios import Scenarios
 from tests.factories import SCENARIO, TABLE, make_release, make_row, make_schema, make_stored_model
@@ -195,7 +195,7 @@ def test_a_registry_that_hangs_takes_neither_the_page_nor_readiness_with_it(
 ):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
     monkeypatch.setattr(Scenarios, "newest_events", lambda *_, **__: hung.wait(30) and [])
-    monkeypatch.setattr(application, "make_pools", lambda: {**make_pools(), Runs.REGISTRY: Pool("it", **TINY)})
+    monkeypatch.setattr(application, "make_pools", lambda: {**make_pools(), Runs.REGISTRY: CallPool("it", **TINY)})
     ask = serve()
     assert ask(PATH).status == 200
 

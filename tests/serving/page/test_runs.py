@@ -12,7 +12,7 @@ import pytest
 from releve.adapters.prefect.api import PrefectRuns
 from releve.core.settings import LOOPBACK
 from releve.serving import application
-from releve.serving.pools import Pool, make_pools
+from releve.serving.pools import CallPool, make_pools
 from releve.serving.routes import Reply, Role, Runs
 from tests.factories import SCENARIO, make_row, make_stored_model
 from tests.prefect_server import PASSWORD, PrefectServer
@@ -176,7 +176,7 @@ def hung() -> Any:
 def test_a_prefect_that_hangs_takes_nothing_else_with_it(
     serve: Serve, away: dict[str, str], monkeypatch: pytest.MonkeyPatch, hung: Event
 ):
-    tiny = Pool("Prefect", threads=1, waiting=0, seconds=0.1)
+    tiny = CallPool("Prefect", threads=1, waiting=0, seconds=0.1)
     for name in ("newest", "start"):
         monkeypatch.setattr(PrefectRuns, name, lambda *_, **__: hung.wait(30) and [])
     monkeypatch.setattr(application, "make_pools", lambda: {**make_pools(), Runs.PREFECT: tiny})

@@ -14,7 +14,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import GateOverride
 from releve.domain.neighbours import embedding
-from releve.domain.neighbours.index_design import IndexDesign, Metric
+from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign
 from releve.domain.registry.chain import RELEASED
 from tasks.release.acceptance import NotAccepted, check_accepted
 from tasks.release.release import release
@@ -142,7 +142,7 @@ def test_an_index_is_built_as_it_is_set_and_refused_where_it_would_not_hold(chal
 
     serving = release(challenged.settings, SHOP).release
 
-    assert serving.index_design == IndexDesign(metric=Metric.IP, filters=("kind",))
+    assert serving.index_design == IndexDesign(metric=DistanceMetric.IP, filters=("kind",))
     assert serving.index_check.filtered_recall == 1.0
 
 

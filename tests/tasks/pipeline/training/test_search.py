@@ -10,7 +10,7 @@ import pytest
 
 from releve.adapters.compute import cores
 from releve.core.settings import Settings
-from releve.domain.ensemble.pool import SEARCH, Member, Pool
+from releve.domain.ensemble.pool import SEARCH, Member, MemberPool
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
@@ -25,7 +25,7 @@ from tests.values import priced_rows, priced_schema
 from tests.workers import computing_here
 
 ROWS = 140
-NONE = Pool(members=())
+NONE = MemberPool(members=())
 QUICK = ["linear", "k_neighbors"]
 SEARCHED = {"trials": 5}
 FEW = SearchSizes(together=2, folds=2)
@@ -45,7 +45,7 @@ def make_stage(root: Path, *, schema: Schema | None = None, **sections: Any) -> 
 
 
 def found(
-    stage: Stage, *, rows: pd.DataFrame | None = None, newest: int = FEW.rows, pool: Pool = NONE
+    stage: Stage, *, rows: pd.DataFrame | None = None, newest: int = FEW.rows, pool: MemberPool = NONE
 ) -> tuple[Member | None, SearchState]:
     """Search the rows that are older than all windows."""
     typed = check_frame(stage.schema, shop_rows(ROWS) if rows is None else rows).accepted.assign(_batch="old")
@@ -101,7 +101,7 @@ def test_what_the_pool_has_already_is_not_proposed(tmp_path: Path, capsys: pytes
     best, _ = found(stage)
     assert best
 
-    member, _ = found(stage, pool=Pool(members=(best.model_copy(update={"name": "old"}),)))
+    member, _ = found(stage, pool=MemberPool(members=(best.model_copy(update={"name": "old"}),)))
 
     assert member is None
     assert "it is in the pool already" in capsys.readouterr().out
