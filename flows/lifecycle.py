@@ -5,17 +5,17 @@ from typing import Any
 
 from prefect import flow
 
-from flows.compare import compare_arms, try_aside
+from flows.compare import compare_arms
 from flows.ingest import follow_index, ingest_files, refused_files
 from flows.monitor import monitor_champion
-from flows.release import ReleaseOutcome, release_or_ask, settle_approval
-from flows.retrain import challenge, final_state, harvest_and_ingest
+from flows.release import settle_approval
+from flows.retrain import challenge, final_state, follow_verdict, harvest_and_ingest
 from flows.rollback import roll_back_harm
 from flows.shared.context import Scenario, begin
-from flows.shared.publish import publish, update_page
+from flows.shared.publish import update_page
 from flows.shared.scenario_run import scenario_run
 from flows.shared.states import completed, ending, kept_champion
-from flows.shared.tidy import keep_ledger, tidy_up
+from flows.shared.tidy import keep_ledger
 from releve.core.errors import ReleveError
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -76,14 +76,7 @@ def lifecycle(scenario: Scenario) -> Any:
         without=seen.decision.without,
         reweigh=seen.decision.reweigh,
     )
-    outcome = ReleaseOutcome()
-    if challenger.promote:
-        outcome = release_or_ask(settings, scenario, model=challenger.model)
-    if outcome.released is None or challenger.is_reweighting:  # else it learned the newest rows
-        follow_index(settings, scenario)
-    try_aside(settings, scenario, challenger)
-    publish(settings, scenario)
-    tidy_up(settings, scenario)
+    outcome = follow_verdict(settings, scenario, challenger)
     result = Round(seen, challenger, outcome.released, rolled_back)
     state = final_state(scenario, challenger, outcome, result=result)
     return ending(settings, scenario, refused_files(waiting, harvested), state)

@@ -48,14 +48,7 @@ def retrain(
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "", reweigh=reweigh)
-    outcome = ReleaseOutcome()
-    if challenger.promote and release_accepted:
-        outcome = release_or_ask(settings, scenario, model=challenger.model)
-    if outcome.released is None or challenger.is_reweighting:  # else it learned the newest rows
-        follow_index(settings, scenario)
-    try_aside(settings, scenario, challenger)
-    publish(settings, scenario)
-    tidy_up(settings, scenario)
+    outcome = follow_verdict(settings, scenario, challenger, release_accepted=release_accepted)
     state = final_state(scenario, challenger, outcome, result=challenger)
     return ending(settings, scenario, refused_files(ingestion), state)
 
@@ -89,6 +82,21 @@ def challenge(
     for note in challenger.notes:
         print(f"note: {note}")
     return challenger
+
+
+def follow_verdict(
+    settings: Settings, scenario: str, challenger: Challenger, *, release_accepted: bool = True
+) -> ReleaseOutcome:
+    """Do what the gate's verdict asks for, and what follows every challenger: rows to search, alerts, page, tidying."""
+    outcome = ReleaseOutcome()
+    if challenger.promote and release_accepted:
+        outcome = release_or_ask(settings, scenario, model=challenger.model)
+    if outcome.released is None or challenger.is_reweighting:  # else it learned the newest rows
+        follow_index(settings, scenario)
+    try_aside(settings, scenario, challenger)
+    publish(settings, scenario)
+    tidy_up(settings, scenario)
+    return outcome
 
 
 def final_state(scenario: str, challenger: Challenger, outcome: ReleaseOutcome, *, result: Any) -> Any:
