@@ -4,11 +4,11 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import BaseModel
 
@@ -157,23 +157,27 @@ def write_inputs(path: Path, inputs: PipelineInputs) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole.
-
-    Raises DiskFull, StorageRefused.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file, whole or not at all. Raises DiskFull, StorageRefused."""
     with explained_storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
+        with written_beside(path) as file:
+            file.write(content)
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[BinaryIO]:
+    """A file that is written beside, flushed to disk and then renamed: a reader sees the old one or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
 
 
 def read_document(path: Path, model: type[D], *, source: str = "", remedy: str = REPRODUCE) -> D:

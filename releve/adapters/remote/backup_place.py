@@ -11,12 +11,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from releve.adapters.files import write_bytes
+from releve.adapters.files import write_bytes, written_beside
 from releve.core.errors import BadInput, Conflict, NotFound, ReleveError, Unavailable, storage_error
 
 PIECE = 1 << 20  # bytes that are read at once
@@ -164,7 +164,7 @@ class BackupPlace:
         place = Path(path)
         Path(self._root).mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(place) as target:
+        with written_beside(place) as target:
             for piece in _pieces(source, size):
                 digest.update(piece)
                 target.write(piece)
@@ -189,28 +189,12 @@ def copy_checked(source: Any, target: Path, sha256: str, *, what: str) -> None:
     """Write a stream to `target`, beside it first. Raises BackupDamaged where it has another sha256."""
     digest = hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(target) as file:
+    with written_beside(target) as file:
         while piece := source.read(PIECE):
             digest.update(piece)
             file.write(piece)
         if digest.hexdigest() != sha256:
             raise BackupDamaged(f"{what} was altered: its content gives {digest.hexdigest()}; restore another backup")
-
-
-@contextmanager
-def _beside(place: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name once it is whole and on the disk."""
-    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
 
 
 def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
