@@ -50,16 +50,10 @@ def rejudge(
     store = ModelStore(settings.home)
     model = store.load(challenger.model, digest=challenger.model_digest)
     schema, rows = model.schema, read_reference(settings, model.tag)
-    kept = read_holdout(settings, model.tag, schema, quantile=params.gate.quantile)
-    labels = rows[schema.target.name].tolist()
-    if kept is None or len(kept.scored) >= len(rows):
-        return NotComparable(f"too few rows travel with {model.tag}")
-    start = len(rows) - len(kept.scored)
-    there = ScoredPredictions.of(kept.scored.outputs, labels[start:], schema.target, quantile=params.gate.quantile)
-    packaged = model.description.evaluation
-    is_whole = packaged is not None and len(kept.scored) == packaged.holdout_rows
-    if not is_whole or not np.array_equal(there.y_true, kept.scored.y_true):  # rows in doubt do not travel
-        return NotComparable(f"the labels of some rows that {model.tag} was judged on are in doubt")
+    there = _holdout_answers(settings, model, rows, quantile=params.gate.quantile)
+    if isinstance(there, NotComparable):
+        return there
+    start = len(rows) - len(there)
     begin = max(start, _learned_until(settings, rows, champion)) if champion else start
     least = max(1, params.statistics.min_rows)
     if len(rows) - begin < least:
@@ -76,19 +70,7 @@ def rejudge(
         theirs = mine.with_outputs(_answers(other, rows.iloc[begin:], schema.target))
     bootstrap, folds = BootstrapConfig.of(params.statistics), (Fold(begin, len(rows)),)
     inputs = EvaluationInputs(rows, folds, mine, theirs, schema, params.gate, bootstrap)
-    fairness, unknown_groups = find_unfairness(inputs)
-    known = challenger.evaluation
-    evaluation = holdout_evaluation.evaluate(inputs).model_copy(
-        update={
-            "rows": known.rows,
-            "fairness": fairness,
-            "unknown_groups": unknown_groups,
-            "groups": group_scores(inputs),
-            "importances": known.importances,
-            "naive": known.naive,
-        }
-    )
-    evaluation = Evaluation.model_validate(all_rounded(evaluation.model_dump(mode="json")))
+    evaluation = _evaluate(inputs, challenger.evaluation)
     gate = GateInputs(
         evaluation, champion is not None, challenger.latency_ms, challenger.sanity, model.description.parity or ""
     )
@@ -105,6 +87,39 @@ def rejudge(
             "overrides": decision.overrides,
         }
     )
+
+
+def _holdout_answers(
+    settings: Settings, model: Model, rows: "pd.DataFrame", *, quantile: float
+) -> ScoredPredictions | NotComparable:
+    """The model's own answers to its holdout, which is the end of `rows`."""
+    target = model.schema.target
+    kept = read_holdout(settings, model.tag, model.schema, quantile=quantile)
+    if kept is None or len(kept.scored) >= len(rows):
+        return NotComparable(f"too few rows travel with {model.tag}")
+    labels = rows[target.name].tolist()[len(rows) - len(kept.scored) :]
+    there = ScoredPredictions.of(kept.scored.outputs, labels, target, quantile=quantile)
+    packaged = model.description.evaluation
+    is_whole = packaged is not None and len(kept.scored) == packaged.holdout_rows
+    if not is_whole or not np.array_equal(there.y_true, kept.scored.y_true):  # rows in doubt do not travel
+        return NotComparable(f"the labels of some rows that {model.tag} was judged on are in doubt")
+    return there
+
+
+def _evaluate(inputs: EvaluationInputs, known: Evaluation) -> Evaluation:
+    """Evaluate anew what depends on the opponent; the rest is `known` from the first judgement."""
+    fairness, unknown_groups = find_unfairness(inputs)
+    evaluation = holdout_evaluation.evaluate(inputs).model_copy(
+        update={
+            "rows": known.rows,
+            "fairness": fairness,
+            "unknown_groups": unknown_groups,
+            "groups": group_scores(inputs),
+            "importances": known.importances,
+            "naive": known.naive,
+        }
+    )
+    return Evaluation.model_validate(all_rounded(evaluation.model_dump(mode="json")))
 
 
 def _answers(model: Model, rows: "pd.DataFrame", target: Target) -> Floats:

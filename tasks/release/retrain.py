@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,15 +89,7 @@ def retrain(
             )
             files = ScenarioFiles(tree.path, scenario)
             judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
-            newest = judged[-1].model if judged and reweigh else ""
-            if reweigh and not newest:
-                raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
-            serving = store.describe(champion.release.model).ensemble if champion else None
-            if reweigh and serving and serving.learned != judged[-1].learned:
-                raise BadInput(
-                    f"the newest members, of {newest}, do not serve {scenario}: they were refused or rolled back, "
-                    "or wait for make release; retrain without --reweigh"
-                )
+            newest = _newest_members(scenario, judged, store, champion) if reweigh else ""
             rollback = newest_rollback(registry, scenario)
             inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rollback=rollback)
             write_inputs(files.inputs, inputs)
@@ -160,6 +152,20 @@ def newest_rollback(registry: Registry, scenario: str) -> NewestRollback:
         rows = next((run.read(MonitoringRun).rows for run in runs), 0)
         return NewestRollback(taken_back=model, taken_back_at=rows)
     return NewestRollback()
+
+
+def _newest_members(scenario: str, judged: Sequence[Challenger], store: ModelStore, champion: Current | None) -> str:
+    """Name the model whose members can be weighed anew. Raises BadInput where there is none, or they do not serve."""
+    if not judged:
+        raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
+    newest = judged[-1]
+    serving = store.describe(champion.release.model).ensemble if champion else None
+    if serving and serving.learned != newest.learned:
+        raise BadInput(
+            f"the newest members, of {newest.model}, do not serve {scenario}: they were refused or rolled back, or "
+            "wait for make release; retrain without --reweigh"
+        )
+    return newest.model
 
 
 def _inputs(
