@@ -89,10 +89,11 @@ def script(step: str) -> str:
 
 
 @dataclass(frozen=True)
-class Project:
-    """A copy of the checkout: a repository of its own, and its state below var/. No service listens on its port."""
+class Clone:
+    """A repository of its own with a scenario, and its state below var/. No service listens on its port."""
 
     root: Path
+    name: str
 
     @cached_property
     def settings(self) -> Settings:
@@ -107,15 +108,15 @@ class Project:
 
     @property
     def state(self) -> ScenarioState:
-        return ScenarioState(self.settings.home, SCENARIO)
+        return ScenarioState(self.settings.home, self.name)
 
     @property
     def files(self) -> ScenarioFiles:
-        return ScenarioFiles(self.root, SCENARIO)
+        return ScenarioFiles(self.root, self.name)
 
     @property
     def branch(self) -> ScenarioBranch:
-        return ScenarioBranch(self.root, SCENARIO)
+        return ScenarioBranch(self.root, self.name)
 
     @property
     def registry(self) -> Registry:
@@ -124,6 +125,13 @@ class Project:
     @property
     def batches(self) -> list[BatchIngested]:
         return read_batches(self.branch)
+
+
+@dataclass(frozen=True)
+class Project(Clone):
+    """A copy of the checkout."""
+
+    name: str = SCENARIO
 
     @property
     def environ(self) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,15 @@ import pandas as pd
 import yaml
 
 from releve.adapters.files import write_parquet
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
-from releve.adapters.registry.registry import Registry
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.settings import Settings
-from releve.domain.registry.events import BatchIngested, ModelReleased
+from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.release import Release
-from tasks.ingestion.batches import read_batches
-from tasks.places import ScenarioFiles, ScenarioState
+from tests.projects import Clone
 from tests.repositories import commit, pack, write
-from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP, SHOP_TABLE, shop_rows
 
 CODE = ("releve", "tasks")
@@ -53,42 +49,10 @@ TRAINING, NEWER = market_rows(TRAINING_ROWS, seed=2), market_rows(NEWER_ROWS, se
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A project and its state below var/. No service listens on its port."""
+class Shop(Clone):
+    """A project of a small table, whose scenario was made from it."""
 
-    root: Path
     name: str = SHOP
-
-    @cached_property
-    def settings(self) -> Settings:
-        home = self.root / "var"
-        return Settings(
-            project=self.root,
-            home=home,
-            registry_url=f"sqlite:///{home / 'registry.db'}",
-            milvus_uri=str(home / "milvus.db"),
-            service_port=free_port(),
-        )
-
-    @property
-    def state(self) -> ScenarioState:
-        return ScenarioState(self.settings.home, SHOP)
-
-    @property
-    def files(self) -> ScenarioFiles:
-        return ScenarioFiles(self.root, SHOP)
-
-    @property
-    def branch(self) -> ScenarioBranch:
-        return ScenarioBranch(self.root, SHOP)
-
-    @property
-    def registry(self) -> Registry:
-        return Registry(self.settings.registry_url)
-
-    @property
-    def batches(self) -> list[BatchIngested]:
-        return read_batches(self.branch)
 
     def copy(self, parent: Path) -> "Shop":
         """The same project and state elsewhere."""
