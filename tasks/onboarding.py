@@ -5,7 +5,15 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from releve.adapters.files import PipelineInputs, file_digest, read_params, read_yaml, write_bytes, write_inputs
+from releve.adapters.files import (
+    PipelineInputs,
+    file_digest,
+    read_params,
+    read_yaml,
+    scenario_names,
+    write_bytes,
+    write_inputs,
+)
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.file_types import TableSample, read_sample
 from releve.adapters.tables.image_files import read_images
@@ -108,6 +116,12 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
     name = files.scenario
     if files.folder.exists():
         raise Conflict(f"scenarios/{name} exists already; choose another name, or remove the folder to begin anew")
+    twins = (each for each in scenario_names(files.project) if each.replace("-", "_") == name.replace("-", "_"))
+    if twin := next(twins, None):
+        raise Conflict(
+            f"{name} and the scenario {twin} differ by '-' and '_' alone, which Milvus, Prefect's artifacts and "
+            "Kubeflow do not tell apart; choose another name"
+        )
     if ScenarioBranch(files.project, name).tip():
         raise Conflict(
             f"the branch releve/{name} holds the rows of an earlier scenario of this name; choose another name, or "

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings
+from releve.cli.output import ScenarioName, begin, for_history, read_settings
 from releve.core.errors import BadInput
 
 Model = Annotated[
@@ -17,7 +17,7 @@ def approve(
     scenario: ScenarioName,
     yes: Annotated[bool, typer.Option("--yes", help="Approve it, as the holder of RELEVE_APPROVER_TOKEN.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Print a one-time code for the form in Prefect.")] = False,
-    comment: Annotated[str, typer.Option(help="Why, for the history.", show_default=False)] = "",
+    comment: Annotated[str, typer.Option(help="Why, for the history.", show_default=False, callback=for_history)] = "",
     model: Model = "",
 ) -> None:
     """Show the release that waits for people, approve it, or get a code for the form in Prefect."""
@@ -50,7 +50,7 @@ def approve(
 
 def refuse(
     scenario: ScenarioName,
-    reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False, callback=for_history)],
     model: Model = "",
 ) -> None:
     """Refuse the release that waits, for good, as the holder of RELEVE_APPROVER_TOKEN."""

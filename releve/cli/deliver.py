@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings, tell
+from releve.cli.output import ScenarioName, begin, for_history, read_settings, tell
 from releve.core.errors import BadInput
 from releve.core.progress import break_silence
 
@@ -68,7 +68,10 @@ def promote(
     source: Annotated[str, typer.Option("--from", metavar="ENVIRONMENT", help="Where it serves: staging.")],
     target: Annotated[str, typer.Option("--to", metavar="ENVIRONMENT", help="Where it is to serve: prod.")],
     reason: Annotated[
-        str, typer.Option(help="Why, where no gate can compare it with what serves there.", show_default=False)
+        str,
+        typer.Option(
+            help="Why, where no gate can compare it with what serves there.", show_default=False, callback=for_history
+        ),
     ] = "",
 ) -> None:
     """Move what serves in one environment to another: the same files, checked there, and nothing fitted."""

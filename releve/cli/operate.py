@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings, tell
+from releve.cli.output import ScenarioName, begin, for_history, read_settings, tell
 from releve.cli.show import serving_model
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
@@ -101,7 +101,9 @@ def erase(
     ids: Annotated[
         list[str], typer.Argument(metavar="ID...", help="What the table's id column calls rows, or ids of answers.")
     ],
-    reason: Annotated[str, typer.Option(help="Why, for the history; without the id.")] = "asked for",
+    reason: Annotated[
+        str, typer.Option(help="Why, for the history; without the id.", callback=for_history)
+    ] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and touch nothing.")] = False,
 ) -> None:
     """Erase rows from batches, ledger and index, and say what is out of reach."""

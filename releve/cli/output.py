@@ -19,6 +19,16 @@ ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A folder 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def for_history(text: str) -> str:
+    """Return what a person says, as it is; for an option's `callback`. Raises BadParameter for bytes that are no text:
+    the history cannot hold them, which else shows when the work is done."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8 text, which the history needs") from None
+    return text
+
+
 def read_settings(*, home: str = "", environment: str = "") -> Settings:
     """Read the environment of this process; `home` takes the place of RELEVE_HOME, `environment` of RELEVE_ENV."""
     instead = {"RELEVE_HOME": home, "RELEVE_ENV": environment}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, print_table, read_settings
+from releve.cli.output import ScenarioName, begin, for_history, print_table, read_settings
 from releve.core.errors import BadInput, Unavailable
 from releve.core.formatting import printable
 from releve.core.progress import break_silence, show_rows
@@ -18,7 +18,7 @@ from releve.core.settings import Settings
 CONNECT_SECONDS = 5
 BY_HAND = "started by hand"
 NEEDS_ATTENTION = 3  # the exit code of a run that did its work and found what a person has to look at
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.", callback=for_history)]
 
 
 def ingest(scenario: ScenarioName) -> None:
@@ -65,7 +65,7 @@ def arms(
     ab: Annotated[float | None, typer.Option(help="The same, for an A/B test.", show_default=False)] = None,
     stop: Annotated[bool, typer.Option("--stop", help="The champion answers alone from now on.")] = False,
     model: Annotated[str | None, typer.Option(help="The newest challenger where left out.", show_default=False)] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False, callback=for_history)] = "",
 ) -> None:
     """Show which challenger live traffic tries; have it try one, in another way, or none any more."""
     named = {"shadow": shadow, "canary": canary is not None, "ab": ab is not None, "stop": stop}

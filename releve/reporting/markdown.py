@@ -28,12 +28,12 @@ ESCAPES = (
     (re.compile(r"\\"), r"\\\\"),
     (re.compile(r"&(?=#?\w+;)"), "&amp;"),  # an entity
     (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),  # a tag
-    (re.compile(r"\[(?=[^\]]*\][(\[:])"), r"\\["),  # a link, and what it refers to
     (re.compile(r"[|`*]"), r"\\\g<0>"),
 )
 
 
-BEGINNINGS = re.compile(r"^(?:#{1,6}(?= |$)|[-+](?= |$)|>|-{3,}|={2,}|~{3,})")
+LINK = re.compile(r"\][(\[:]")  # the middle of a link or an image, or of what one refers to
+BEGINNINGS = re.compile(r"^(?:#{1,6}(?= |$)|[-+](?= |$)|>|(?:[-_] ?){3,}|={2,}|~{3,})")
 NUMBERED = re.compile(r"^(\d{1,9})([.)])(?= |$)")
 
 
@@ -102,6 +102,8 @@ def escape_markdown(text: str) -> str:
     """Escape only what would be markup: people read this in a terminal too."""
     for markup, escaped in ESCAPES:
         text = markup.sub(escaped, text)
+    if LINK.search(text):  # all of them: brackets may stand in one another
+        text = text.replace("[", r"\[")
     return printable(" ".join(text.split()))
 
 

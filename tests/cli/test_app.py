@@ -44,6 +44,10 @@ def test_every_command_says_what_it_takes(command, capsys):
     ("arguments", "message"),
     [
         ([], "missing command; see `releve --help`"),
+        (
+            ["rollback", "moons", "--reason", "\udcff"],
+            "invalid value for '--reason': it is not UTF-8 text, which the history needs; see `releve rollback --help`",
+        ),
         (["curent"], "no such command 'curent'. Did you mean 'current'?; see `releve --help`"),
         (["current"], "missing argument 'SCENARIO'; see `releve current --help`"),
         (["at", "moons"], "missing argument 'TIME'; see `releve at --help`"),

@@ -10,7 +10,10 @@ from releve.reporting.markdown import render_markdown
     ("text", "written"),
     [
         ("[here](http://x)", "\\[here](http://x)"),
-        ("[here][1] [1]: x", "\\[here][1] \\[1]: x"),
+        ("[here][1] [1]: x", "\\[here]\\[1] \\[1]: x"),
+        ("![a [b]](http://x)", "!\\[a \\[b]](http://x)"),
+        ("_ _ _", "\\_ _ _"),
+        ("-- -", "\\-- -"),
         ("+0.1 [+0.02, +0.18] (p 0.01)", "+0.1 [+0.02, +0.18] (p 0.01)"),
         ("R&D &lt; <b> x < 3", "R&D &amp;lt; &lt;b> x < 3"),
         ("a * b ` \\", "a \\* b \\` \\\\"),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from examples.digit_images import write_digits
-from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names
+from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names, write_bytes
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.yaml_files import pipeline_text
 from releve.cli.app import main
@@ -143,6 +143,7 @@ def test_removed_and_written_again_it_is_the_same(settings: Settings, data: Path
         ("Sales", TARGET, BadInput, "the scenario name 'Sales' is not allowed"),
         ("../sales", TARGET, BadInput, "is not allowed"),
         ("digits", TARGET, Conflict, "scenarios/digits exists already"),
+        ("big_digits", TARGET, Conflict, "big_digits and the scenario big-digits differ by '-' and '_' alone"),
         ("sales", Roles("sould"), BadInput, "did you mean 'sold'?"),
         ("sales", Roles("sold", task="regression"), BadInput, "a regression needs numbers"),
     ],
@@ -150,6 +151,7 @@ def test_removed_and_written_again_it_is_the_same(settings: Settings, data: Path
 def test_what_cannot_be_leaves_nothing_behind(
     settings: Settings, data: Path, name: str, roles: Roles, error: type[Exception], message: str
 ) -> None:
+    write_bytes(settings.project / "scenarios" / "big-digits" / "params.yaml", b"")
     before = everything(settings.project)
 
     with pytest.raises(error) as refused:
