@@ -21,21 +21,18 @@ run_stop = step(arms_step.stop_arms)
 def arms(
     scenario: Scenario,
     mode: Annotated[
-        Literal["shadow", "canary", "ab", "stop"] | None,
-        helped("shadow answers aside, canary and ab a share of the requests; experiment.mode of params.yaml if empty."),
-    ] = None,
+        Literal["shadow", "canary", "ab", "stop"],
+        helped("shadow answers aside, canary and ab a share of the requests."),
+    ] = "shadow",
     share: Annotated[
-        float | None, helped("Of the keys, above 0 and below 1; experiment.share of params.yaml if empty.", gt=0, lt=1)
+        float | None, helped("Of the keys, above 0 and below 1; a tenth if empty. A shadow has none.", gt=0, lt=1)
     ] = None,
     model: Annotated[
         str | None, helped("The challenger that takes part; the one that was judged last if empty.")
     ] = None,
     reason: Reason = "",
 ) -> Any:
-    """Have the challenger that was judged last, or `model`, take part; `stop` ends that. Ends with the RunningArms.
-
-    Mode and share are those of the scenario's settings where left out.
-    """
+    """Have the challenger that was judged last, or `model`, take part; `stop` ends that. Ends with the RunningArms."""
     from releve.reporting.blocks import FactList
 
     settings = begin(scenario)
@@ -43,8 +40,7 @@ def arms(
         running = run_stop(settings, scenario, reason=reason or "stopped by hand")
         message = f"{running.started.challenger.model} takes part no more"
     else:
-        wanted = ArmMode(mode) if mode else None
-        running = run_start(settings, scenario, mode=wanted, share=share, model=model, reason=reason)
+        running = run_start(settings, scenario, mode=ArmMode(mode), share=share, model=model, reason=reason)
         message = describe_arms(running.started)
     facts = {**running.started.model_dump(mode="json", exclude={"format", "challenger"}), "since": running.since}
     lines = tuple(

@@ -73,7 +73,7 @@ def arms(
     if len(modes) > 1:
         raise BadInput(f"--{modes[0]} and --{modes[1]} exclude each other: name one")
     if modes or model:
-        mode, share = modes[0] if modes else None, ab if canary is None else canary
+        mode, share = modes[0] if modes else "shadow", ab if canary is None else canary
         run_flow("arms", scenario, mode=mode, share=share, model=model, reason=reason)
         return
     settings = begin(scenario)

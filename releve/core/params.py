@@ -355,8 +355,6 @@ class ReleaseRules(ParamsSection):
 
 
 class Experiment(ParamsSection):
-    mode: Literal["shadow", "canary", "ab"]
-    share: OpenShare
     label_delay_hours: Limit
     max_rows: Count
     max_error_rate: Share

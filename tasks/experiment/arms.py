@@ -9,7 +9,6 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.core.errors import BadInput, NotFound
-from releve.core.params import Experiment
 from releve.core.settings import Settings
 from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
 from releve.domain.prediction_log.records import parse_since
@@ -21,12 +20,14 @@ from tasks.release.index import tidy_indexes
 from tasks.release.prepare import prepare
 from tasks.release.retrain import last_challenger
 
+SHARE = 0.1  # of the keys: what a challenger breaks, it breaks for a tenth
+
 
 def start_arms(
     settings: Settings,
     scenario: str,
     *,
-    mode: ArmMode | None = None,
+    mode: ArmMode = ArmMode.SHADOW,
     share: float | None = None,
     model: str | None = None,
     reason: str = "",
@@ -34,8 +35,8 @@ def start_arms(
 ) -> RunningArms:
     """Have the challenger judged last, or the one named by `model`, take part. Running it again changes nothing.
 
-    `mode`, `share`: the scenario's settings where left out; arms that run keep their challenger where no other one is
-    named. Raises NotFound, NotAccepted, BadInput, Conflict, and what `prepare` raises.
+    `share`: SHARE where left out; a shadow has none. Arms that run keep their challenger where no other one is named.
+    Raises NotFound, NotAccepted, BadInput, Conflict, and what `prepare` raises.
     """
     params = read_committed(settings, scenario).params
     with scenario_lock(settings.home, scenario, holder="arms", wait_seconds=settings.wait_seconds):
@@ -45,12 +46,12 @@ def start_arms(
         running = registry.arms(scenario)
         named = model or (running.started.challenger.model if running else None)
         challenger = last_challenger(registry, scenario, model=named)
-        wanted, wanted_share = _wanted(params.experiment, mode, share)
+        answered = _checked_share(mode, share)
         taken_back = registry.taken_back(scenario)
-        check_may_take_part(challenger, champion, wanted, taken_back=taken_back.model if taken_back else "")
+        check_may_take_part(challenger, champion, mode, taken_back=taken_back.model if taken_back else "")
 
         prepared = prepare(settings, challenger, params.index, serving=serving)
-        started = ArmsStarted(mode=wanted, challenger=prepared.release, champion=champion, share=wanted_share)
+        started = ArmsStarted(mode=mode, challenger=prepared.release, champion=champion, share=answered)
         if running is None or not running.started.same_trial(started):
             expected = running.number if running else None
             why = reason or describe_arms(started)
@@ -108,17 +109,16 @@ def check_may_take_part(challenger: Challenger, champion: str, mode: ArmMode, *,
         raise NotAccepted(f"{model} was rolled back, and may answer as a shadow alone (--shadow)")
 
 
-def _wanted(params: Experiment, mode: ArmMode | None, share: float | None) -> tuple[ArmMode, float]:
-    """Return mode and share, by the settings where they are left out. Raises BadInput."""
-    wanted = mode or ArmMode(params.mode)
-    if wanted is ArmMode.SHADOW:
+def _checked_share(mode: ArmMode, share: float | None) -> float:
+    """Raise BadInput for a share that the mode does not take."""
+    if mode is ArmMode.SHADOW:
         if share:
             raise BadInput("a shadow has no share: it is asked what the champion is asked")
-        return wanted, 0.0
-    wanted_share = params.share if share is None else share
-    if not 0 < wanted_share < 1:
-        raise BadInput(f"the share is {wanted_share:g}; expected a number between 0 and 1, as .1 for a tenth")
-    return wanted, wanted_share
+        return 0.0
+    wanted = SHARE if share is None else share
+    if not 0 < wanted < 1:
+        raise BadInput(f"the share is {wanted:g}; expected a number between 0 and 1, as .1 for a tenth")
+    return wanted
 
 
 def _running(registry: Registry, scenario: str) -> RunningArms:
