@@ -79,7 +79,7 @@ def promote(
             serving = current.release if current else None
             judged = _judge(settings, committed, found, events, serving, environments=environments, reason=reason)
             # apply
-            newest = next((one for one in newest_of(here, scenario, CHALLENGED)), None)
+            newest = next(newest_of(here, scenario, CHALLENGED), None)
             if newest is None or newest.read(Challenger) != judged:
                 here.append(scenario, judged, reason=f"promoted from {environments[0]}", actor=ACTOR)
     # live labels let it in there, where its gate had found no gain over the same champion

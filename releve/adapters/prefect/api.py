@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
 STARTED_BY_SERVICE = "started-by-service"  # the tag of the runs that people start from the service's page
-OPEN_STATES = (
-    "SCHEDULED",
-    "PENDING",
-    "RUNNING",
-    "CANCELLING",
-)  # types, of runs that wait or are at work; PAUSED ones wait for people
 ANSWER_SECONDS = 5.0  # for all that one call asks; a service's pool gives it a little more
 BUSY_SECONDS = 0.5  # its SQLite database is locked while others write to it: then it answers 503, and is asked again
 CSRF = "CSRF token"  # what Prefect misses, where it is told to protect itself, in a request that changes something

@@ -11,7 +11,6 @@ from releve.core.params import AgeLimits
 DAY = timedelta(days=1)
 LATE_QUANTILE = 0.9
 MAX_UNLABELLED_SHARE = 0.9  # of the answers that are old enough to have a label: labels do not come at all
-MODEL_AGE = "max_model_days"  # the limit that a retraining helps against
 UNLABELLED = "unlabelled_share"
 
 
@@ -48,11 +47,6 @@ class Staleness:
     @property
     def state(self) -> str:
         return "due" if self.exceeded else "fresh"
-
-    @property
-    def model_due(self) -> bool:
-        """Return whether the model's own limit is passed: the one that a retraining helps against."""
-        return any(each.key == MODEL_AGE for each in self.exceeded)
 
 
 def label_delays(unlabelled: Sequence[str], labelled: Sequence[tuple[str, str]], *, now: datetime) -> LabelDelays:

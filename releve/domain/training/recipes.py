@@ -269,11 +269,6 @@ def search_spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
     return {name: space_of(RECIPES[name]) for name in recipes}
 
 
-def is_offered(recipe: str, schema: Schema) -> bool:
-    """Return whether the table has what the recipe learns from: a seasonal answer needs a date."""
-    return RECIPES[recipe].features != SEASON or bool(season_columns(schema))
-
-
 def season_columns(schema: Schema) -> list[int]:
     """Return the places among `schema.model_names` of the parts of a date that come again, [] without a date.
 

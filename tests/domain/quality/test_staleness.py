@@ -43,11 +43,6 @@ def test_a_limit_of_nothing_is_switched_off(key):
     assert assessed(**{key: 10_000.0, f"max_{key}_days": 0.0}).state == FRESH
 
 
-def test_only_an_old_model_is_what_a_retraining_helps_against():
-    assert assessed(model=91.0).model_due
-    assert not assessed(idle=91.0).model_due
-
-
 @pytest.mark.parametrize(("delay", "state"), [(9.9, FRESH), (10.1, DUE)])
 def test_labels_that_usually_come_late_are_reported(delay, state):
     result = assessed(labelled=[(50, 1), (40, delay), (30, delay + 5)])

@@ -13,11 +13,10 @@ from releve.domain.training.recipes import (
     default_candidate,
     fitting_recipes,
     from_parameters,
-    is_offered,
     parameters_of,
     search_spaces,
 )
-from tests.mixed_tables import LEARNERS, mixed_schema
+from tests.mixed_tables import LEARNERS
 from tests.tables import SHOP_TABLE, shop_schema
 from tests.values import priced_schema
 
@@ -100,13 +99,6 @@ def test_a_recipe_whose_cost_explodes_is_left_out_of_a_large_table_and_says_so()
     recipes, left_out = fitting_recipes(("linear", "svm"), rows=most + 1)
     assert recipes == ("linear",)
     assert left_out == (f"svm is left out: {most + 1} rows, it learns from {most} at most",)
-
-
-def test_a_seasonal_answer_is_offered_where_a_model_sees_a_date():
-    dated, undated = mixed_schema("binary", ("dates",)), mixed_schema("binary", ("numbers", "categories", "texts"))
-
-    assert {name for name in RECIPES if is_offered(name, dated)} == set(RECIPES)
-    assert {name for name in RECIPES if not is_offered(name, undated)} == {"seasonal"}
 
 
 def test_a_candidate_is_written_in_a_line():
