@@ -1,13 +1,13 @@
 """The workflows are safe to have, and call what exists; actionlint reads them in tests/compatibility."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from releve.cli.app import COMMANDS
+from tasks.pipeline.code import imported_files
 from tests.deploy.files import ROOT, WORKFLOWS
 
 LOADED = {path.stem: yaml.safe_load(path.read_text()) for path in WORKFLOWS}
@@ -72,8 +72,12 @@ def test_a_release_passes_staging_and_a_signature_before_production() -> None:
 def test_what_changes_a_model_makes_a_pull_request_compare() -> None:
     paths = LOADED["models"][True]["pull_request"]["paths"]  # YAML reads `on` as true
 
-    for changed in ("scenarios/digits/params.yaml", "params.yaml", "tasks/pipeline/train.py", "releve/domain/x.py"):
-        assert any(Path(changed).match(path) or changed.startswith(path.rstrip("*")) for path in paths), changed
+    patterns = [re.compile(re.escape(path).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")) for path in paths]
+    code = {
+        path for step in ("train", "evaluate", "package") for path in imported_files(ROOT, f"tasks.pipeline.{step}")
+    }
+    for changed in ("scenarios/digits/params.yaml", "params.yaml", "requirements.lock", *code):
+        assert any(each.fullmatch(changed) for each in patterns), changed
 
 
 @pytest.mark.parametrize("name", LOADED)
