@@ -5,6 +5,7 @@ from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
 START_PAGE = "index.html"
+VERSIONED = ("batches.dvc", "memory.dvc")  # of a scenario's folder: what the pipeline starts from
 HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
 
 
@@ -27,6 +28,10 @@ class ScenarioFiles:
     @property
     def inputs(self) -> Path:  # which rows and which champion the pipeline starts from
         return self.folder / "inputs.yaml"
+
+    @property
+    def versioned(self) -> list[str]:  # what DVC brings before the pipeline starts, by its path in the project
+        return [f"scenarios/{self.scenario}/{name}" for name in VERSIONED if (self.folder / name).is_file()]
 
     @property
     def batches(self) -> Path:  # one Parquet file per ingested file, in the order of ingestion

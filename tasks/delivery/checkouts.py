@@ -11,7 +11,6 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
 from tasks.places import ScenarioFiles, ScenarioState
 
-VERSIONED = ("batches.dvc", "memory.dvc")  # of the scenario's folder: what the pipeline starts from
 LAST = "package"  # the stage that the others are there for
 
 
@@ -33,8 +32,7 @@ class Checkout:
 
     def build(self, *, pull: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
         """Bring the model up to date. Raises BadInput, PipelineFailed, RemoteUnavailable."""
-        folder = f"scenarios/{self.tree.scenario}"
-        self.data.checkout(*(f"{folder}/{name}" for name in VERSIONED if (self.files.folder / name).is_file()))
+        self.data.checkout(*self.files.versioned)
         self.data.repro(self.stage(LAST), pull=pull, progress=progress)
 
 

@@ -42,7 +42,6 @@ from tasks.history import events_of, newest_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
 
-VERSIONED = ("batches.dvc", "memory.dvc")  # of the scenario's folder: what the pipeline starts from
 STAGES = ("train", "package")  # whose artifacts the remote keeps; the seed makes itself
 NAMED_FILES = 5  # of the uncommitted ones
 
@@ -93,8 +92,7 @@ def retrain(
             rollback = newest_rollback(registry, scenario)
             inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rollback=rollback)
             write_inputs(files.inputs, inputs)
-            versioned = [name for name in VERSIONED if (files.folder / name).is_file()]
-            data.checkout(*(f"scenarios/{scenario}/{name}" for name in versioned))
+            data.checkout(*files.versioned)
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
             # The same rows, answers, params and code make the same files, and so the same version.
             version = folder_digest(files.model)[:12]
