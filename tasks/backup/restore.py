@@ -181,7 +181,11 @@ def _check_amounts(settings: Settings, registry: Registry, scenario: str, saved:
         }
     )
     if found != saved:
-        raise BackupDamaged(f"{scenario} was restored as {found}, but the backup has {saved}; restore another backup")
+        counted, told = vars(found), vars(saved)
+        differing = (f"{name} {counted[name]} instead of {told[name]}" for name in told if counted[name] != told[name])
+        raise BackupDamaged(
+            f"{scenario} is not what the backup says of it: {', '.join(differing)}; restore another backup (--backup)"
+        )
     if current:
         check_golden(ModelStore(settings.home).load(current.release.model, digest=current.release.model_digest))
 

@@ -211,6 +211,23 @@ def test_an_altered_content_stops_the_restore_before_anything_serves(copied: Sav
     assert clone.registry.scenarios() == []
 
 
+def test_a_scenario_that_comes_back_otherwise_than_it_was_counted_stops_the_restore(
+    copied: Saved, tmp_path: Path
+) -> None:
+    manifest = copied.place / f"{copied.name}.json"
+    values = json.loads(manifest.read_text())
+    values["scenarios"][SHOP]["rows"] += 1
+    manifest.write_text(json.dumps(values))
+    clone = copied.clone(tmp_path)
+
+    with pytest.raises(
+        BackupDamaged, match=r"shop is not what the backup says of it: rows \d+ instead of \d+; restore another backup"
+    ):
+        restore(clone.settings, str(copied.place))
+
+    assert restore_marker.restoring(clone.settings.home) is not None
+
+
 def test_an_altered_bundle_stops_the_restore(copied: Saved, tmp_path: Path) -> None:
     clone = copied.clone(tmp_path)
     bundle = copied.place / f"{copied.name}.bundle"
