@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from releve.adapters.models.model_runtime import Model
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Current
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, ReleveError, Unavailable
-from releve.core.params import ServiceLimits
 from releve.domain.experiment.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.filters import Condition
@@ -34,6 +32,7 @@ from releve.serving.pools import CallPool
 from releve.serving.prediction import predict, sent_numbers
 from releve.serving.routes import Runs
 from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
+from releve.serving.served import Served
 
 
 class NoRelease(Unavailable):
@@ -49,44 +48,6 @@ class NotLoaded(Exception):
         super().__init__("the model is not in memory")
         self.load = load
         self.kept = kept
-
-
-@dataclass(frozen=True)
-class Served:
-    """A loaded model and what it was released with; a request keeps the one that it began with."""
-
-    model: Model
-    limits: ServiceLimits
-    since: str  # ISO 8601, UTC
-    release: Release | None = None  # None: a pinned model, served without a registry
-    number: int | None = None  # of the registry's event
-    arm: Arm = Arm.CHAMPION
-
-    @property
-    def schema(self) -> Schema:
-        """The table as the model knows it."""
-        return self.model.schema
-
-    @property
-    def index(self) -> str | None:
-        """What the index is called that was released with it; None where there is none to search."""
-        return self.release.index_name if self.release else None
-
-    @property
-    def filters(self) -> tuple[str, ...]:
-        """The columns that neighbours can be filtered by."""
-        return self.release.index_design.filters if self.release else ()
-
-    @property
-    def metric(self) -> DistanceMetric:
-        """How near neighbours are is measured so."""
-        return self.release.index_design.metric if self.release else DistanceMetric.L2
-
-    @property
-    def is_naive(self) -> bool:
-        """Whether it is the naive answer, which serves until a model is better."""
-        evaluation = self.model.description.evaluation
-        return evaluation is not None and evaluation.naive
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import Loader
-from releve.serving.scenario import NoRelease, Scenario, Served
+from releve.serving.scenario import NoRelease, Scenario
+from releve.serving.served import Served
 
 NAMED = 10  # scenarios that an error lists
 FIRST_POLL_SECONDS = 2.0

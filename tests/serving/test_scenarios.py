@@ -24,8 +24,9 @@ from releve.domain.registry.release import IndexUpdate
 from releve.serving import loading
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import RETRY_SECONDS, ReleaseUnusable
-from releve.serving.scenario import NoRelease, NotLoaded, Served
+from releve.serving.scenario import NoRelease, NotLoaded
 from releve.serving.scenarios import NotReady, Scenarios
+from releve.serving.served import Served
 from tests.evaluations import make_evaluation
 from tests.events import make_challenger
 from tests.factories import SCENARIO, make_model_folder, make_project, make_release, make_row, make_stored_model

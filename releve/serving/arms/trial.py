@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from releve.core.params import Experiment
 from releve.domain.experiment.arms import Arm, ArmMode, FiredGuard, RunningArms
@@ -13,11 +12,9 @@ from releve.domain.neighbours.embedding import Arrays
 from releve.domain.prediction_log.records import Row
 from releve.serving import requests
 from releve.serving.prediction import Prediction, predict
+from releve.serving.served import Served
 
-if TYPE_CHECKING:
-    from releve.serving.scenario import Served
-
-Challenged = tuple["Served", Prediction]  # who answered, and what
+Challenged = tuple[Served, Prediction]  # who answered, and what
 KEY_BYTES = 8  # of a request that has no key: it is drawn
 
 
@@ -28,7 +25,7 @@ class LiveTrial:
     running: RunningArms
     params: Experiment
     seen: GuardedRequests = field(default_factory=GuardedRequests)
-    challenger: "Served | None" = None  # set by who loads it
+    challenger: Served | None = None  # set by who loads it
     unusable: bool = False  # it could not be loaded: each request that it should answer counts as a failure
     retry_at: float = 0.0  # then, as time.monotonic says it
     size: int = 0  # bytes in memory
@@ -47,7 +44,7 @@ class LiveTrial:
         """Whether the challenger answers in the champion's place: a shadow is another process's work."""
         return self.running.started.mode is not ArmMode.SHADOW
 
-    def takes(self, champion: "Served", key: str, rows: Sequence[Row]) -> bool:
+    def takes(self, champion: Served, key: str, rows: Sequence[Row]) -> bool:
         """Whether a request is the challenger's: by its key, else by the id of its first row, else at random."""
         if not self.answers:
             return False
@@ -57,7 +54,7 @@ class LiveTrial:
         drawn = text.encode() if text else random.randbytes(KEY_BYTES)
         return self.running.started.arm_of(drawn) is Arm.CHALLENGER
 
-    def predict(self, champion: "Served", rows: Sequence[Row], arrays: Arrays) -> Challenged | None:
+    def predict(self, champion: Served, rows: Sequence[Row], arrays: Arrays) -> Challenged | None:
         """Answer rows that the champion's schema lets pass, in `arrays`; None where the challenger cannot."""
         challenger = self.challenger
         if challenger is None:
@@ -81,7 +78,7 @@ class LiveTrial:
         """Whether it is time to load the challenger."""
         return self.answers and self.challenger is None and time.monotonic() >= self.retry_at
 
-    def loaded(self, challenger: "Served", size: int) -> None:
+    def loaded(self, challenger: Served, size: int) -> None:
         """Answer with it from now on."""
         self.challenger, self.size, self.unusable = challenger, size, False
 

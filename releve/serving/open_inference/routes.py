@@ -10,8 +10,9 @@ from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.open_inference import inference, tables
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Scenario, ScenarioAnswers, Served
+from releve.serving.scenario import Scenario, ScenarioAnswers
 from releve.serving.scenarios import Scenarios
+from releve.serving.served import Served
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 PLATFORMS = {"onnx": "onnx_onnxv1", "sklearn": "sklearn_skops"}  # by what runs a model; the first is the protocol's

@@ -14,8 +14,8 @@ from releve.serving.open_inference.inference import BINARY
 from releve.serving.openapi import protocols, shapes
 from releve.serving.openapi.cells import JsonSchema, cell_schema, example_row, label_schema, row_schema
 from releve.serving.openapi.operations import Operation
-from releve.serving.scenario import Served
 from releve.serving.search_questions import DEFAULT_LIMIT
+from releve.serving.served import Served
 
 Document = dict[str, Any]
 VERSION = "3.1.0"

@@ -9,7 +9,7 @@ from releve.serving.open_inference.tensors import DATATYPES, MAX_DIMENSIONS
 from releve.serving.openapi import shapes
 from releve.serving.openapi.cells import JsonSchema
 from releve.serving.openapi.operations import Operation
-from releve.serving.scenario import Served
+from releve.serving.served import Served
 
 SCORING_ERROR, INFERENCE_ERROR = "ScoringError", "InferenceError"  # of `components`
 DATATYPE: JsonSchema = {"enum": list(DATATYPES)}

@@ -24,9 +24,10 @@ from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import CallPool
 from releve.serving.requests import Flow, WantedRun
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Scenario, Served
+from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
 from releve.serving.search_questions import SearchQuestion
+from releve.serving.served import Served
 
 NEIGHBOURS = 6
 PROOF_SECONDS = 6.0  # within which the model of a rollback has to prove itself; later nothing moves any more

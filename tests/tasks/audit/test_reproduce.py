@@ -15,7 +15,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.cli.app import main
 from releve.core.errors import BadInput
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle
-from releve.serving.scenario import Served
+from releve.serving.served import Served
 from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
