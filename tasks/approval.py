@@ -26,7 +26,8 @@ from releve.domain.approval.people import (
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome
 from releve.domain.registry.events import Challenger
 from releve.reporting.messages.approval import LIVE, describe_late, describe_uncounted
-from tasks.release.acceptance import ACTOR, Clock, current_approval, judgement_of, now, read_approval
+from tasks.history import read_approval
+from tasks.release.acceptance import ACTOR, Clock, current_approval, judgement_of, now
 from tasks.release.release import ReleaseResult, release
 
 LONGEST_COMMENT = 1000  # letters

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from releve.adapters.registry.registry import Registry
-from releve.domain.registry.chain import ARCHIVED, Event, since_archived
+from releve.domain.approval.approval import TELLING, Approval, newest_approval
+from releve.domain.registry.chain import APPROVAL_REQUESTED, ARCHIVED, Event, since_archived
 
 
 def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
@@ -16,3 +17,9 @@ def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
 def newest_of(registry: Registry, scenario: str, *kinds: str) -> Iterator[Event]:
     """The same events, the newest first; who stops early has not read the others."""
     return takewhile(lambda event: event.kind != ARCHIVED, registry.newest(scenario, kinds=[*kinds, ARCHIVED]))
+
+
+def read_approval(registry: Registry, scenario: str) -> Approval | None:
+    """Return the newest request since the scenario was last started over, as its events left it."""
+    asked = next(newest_of(registry, scenario, APPROVAL_REQUESTED), None)
+    return newest_approval(registry.events(scenario, kinds=TELLING, after=asked.number - 1)) if asked else None

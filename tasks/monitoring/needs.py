@@ -18,10 +18,9 @@ from releve.domain.attention.needs import (
     what_needs_a_person,
 )
 from releve.domain.registry.chain import APPROVAL_REQUESTED, ARCHIVED, INGESTED, MONITORED, since_archived
-from tasks.history import newest_of
+from tasks.history import newest_of, read_approval
 from tasks.ingestion.ingest import NOTE
 from tasks.places import ScenarioState
-from tasks.release.acceptance import read_approval
 
 
 def needs_of(settings: Settings, scenario: str, *, now: datetime | None = None) -> tuple[Need, ...]:

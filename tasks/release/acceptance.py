@@ -19,7 +19,6 @@ from releve.domain.approval.approval import (
     ApprovalState,
     Present,
     lapse,
-    newest_approval,
     refusal_of,
 )
 from releve.domain.approval.events import (
@@ -29,11 +28,11 @@ from releve.domain.approval.events import (
     JudgedFigures,
     VoidCause,
 )
-from releve.domain.registry.chain import APPROVAL_REFUSED, APPROVAL_REQUESTED, CHALLENGED
+from releve.domain.registry.chain import APPROVAL_REFUSED, CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release
 from releve.reporting.messages.approval import describe_end, describe_late, describe_refusal, describe_request
-from tasks.history import events_of, newest_of
+from tasks.history import events_of, newest_of, read_approval
 from tasks.release.prepare import planned_release
 from tasks.release.retrain import last_challenger
 
@@ -192,12 +191,6 @@ def current_approval(registry: Registry, scenario: str, rules: ReleaseRules, *, 
         except StaleEvents:  # somebody else looked at it, or answered, at this moment
             continue
     return None
-
-
-def read_approval(registry: Registry, scenario: str) -> Approval | None:
-    """Return the newest request since the scenario was last started over, as its events left it."""
-    asked = next(newest_of(registry, scenario, APPROVAL_REQUESTED), None)
-    return newest_approval(registry.events(scenario, kinds=TELLING, after=asked.number - 1)) if asked else None
 
 
 def judgement_of(registry: Registry, approval: Approval) -> Challenger | None:
