@@ -162,15 +162,3 @@ def test_a_lock_that_a_killed_git_left_is_named_and_the_same_command_completes_i
 
     assert [batch.source for batch in found.batches] == ["window-01.parquet"]
     assert git(fresh.root, "status", "--porcelain") == ""
-
-
-def test_locks_that_a_killed_dvc_left_hold_nobody_up(ingested: Project) -> None:
-    process = ingested.start("retrain")
-    wait_for(lambda: any(ingested.state.worktrees.glob("*/.dvc/tmp/rwlock")), during=process)
-    kill(process, children_too=True)
-    left = list(ingested.state.worktrees.glob("*/.dvc/tmp/rwlock"))
-
-    ingested.run("retrain")
-
-    assert left != []
-    assert len(git(ingested.root, "worktree", "list").splitlines()) == 1

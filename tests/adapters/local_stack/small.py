@@ -83,8 +83,12 @@ def free_settings(project: Path) -> Settings:
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment without what could point at somebody else's stack."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "RELEVE_", "BENTOML_"))}
+    """This process's environment without what could point at somebody else's stack.
+
+    PYTHONPATH as well: a folder of it that changes while the tests run outdates the fork server.
+    """
+    others = ("PREFECT_", "RELEVE_", "BENTOML_", "PYTHONPATH")
+    return {key: value for key, value in os.environ.items() if not key.startswith(others)}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
