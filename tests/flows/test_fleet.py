@@ -11,7 +11,7 @@ import pytest
 from flows.shared.scenario_run import hold
 from releve.adapters.prefect.api import PrefectApi, PrefectRuns
 from releve.adapters.prefect.deployments import follow_scenarios
-from releve.adapters.prefect.open_runs import LEASE_ENDS, PAGE, end_lost, open_runs
+from releve.adapters.prefect.open_runs import LEASE_ENDS, end_lost, open_runs
 from releve.adapters.registry.registry import Registry
 from releve.domain.registry.chain import ALERTED, SILENT
 from releve.domain.registry.events import ModelReleased
@@ -166,11 +166,14 @@ def test_a_scenario_whose_params_are_wrong_needs_attention_and_holds_up_no_other
     assert "schedule.cron" in start_page.read_text()
 
 
-def test_a_server_with_many_runs_is_asked_for_all_that_are_at_work(project: Project) -> None:
+def test_a_server_with_many_runs_is_asked_for_all_that_are_at_work(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("releve.adapters.prefect.open_runs.PAGE", page := 3)  # to start 200 takes its time
     api = prefect_api()
     follow_scenarios(api, {"churn": None, "digits": None})
     runs = PrefectRuns(api, ui="")
-    for number in range(PAGE + 1):
+    for number in range(page + 1):
         runs.start("churn" if number else "digits", "monitor", {}, key=str(number))
 
     assert {run.scenario for run in open_runs(api)} == {"churn", "digits"}
