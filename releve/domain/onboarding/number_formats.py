@@ -75,6 +75,9 @@ def find_number_formats(
     grouped: list[str] = []
     for name, counts in columns.items():
         unit = units.get(name, NO_UNIT)
+        as_said = (text for text in counts if as_number(given.number(name, text)) is not None)
+        if unit.numerals and share(counts, as_said) >= MOSTLY:
+            continue  # a person said how this column writes its numbers, which says nothing of the others
         numbers = {text: number for text in counts if (number := unit.without(text)) is not None}
         plain = [text for text, number in numbers.items() if as_number(number) is not None]
         likely = [text for text, number in numbers.items() if is_grouped(number) or as_number(number) is not None]

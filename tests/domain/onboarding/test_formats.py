@@ -312,6 +312,7 @@ def test_a_column_that_is_not_written_as_params_say_is_asked_about_with_its_own_
     assert asked.text.startswith("cost writes numbers such as")
     own_way = [SettingOverride(*key.split(".", 1), value, "as asked") for key, value in asked.suggestions[0].items()]
     again = described(frame, settings=(*roles, *own_way))
+    assert issue_texts(again, "numerals") == ""
     rows = rows_of(frame, again, tmp_path)
     assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
 

@@ -1,8 +1,11 @@
 """Which task a target column suggests."""
 
+import re
+
 import pytest
 
 from releve.core.errors import BadInput
+from releve.domain.onboarding.params_file import SettingOverride
 from releve.domain.onboarding.target import MOST_CLASSES, MOST_NUMBER_CLASSES, target_issues, target_spec
 from tests.domain.onboarding.tables import ROWS, a_table, column, described
 
@@ -115,6 +118,17 @@ def test_a_target_of_numbers_in_two_readings_is_refused_with_the_settings_that_r
 
     assert "the target v writes numbers such as '6,718', '6,717', '6,716'" in str(refused.value)
     assert "SET='ingest.csv_decimal=,' where '6,718' is 6.718 or SET='ingest.csv_thousands=,'" in str(refused.value)
+
+
+def test_a_target_that_writes_its_numbers_otherwise_than_the_file_is_read_by_the_setting_that_is_asked_for() -> None:
+    frame = a_table()[["sold"]].assign(size=[f"{n}.5" for n in range(ROWS)], v=[f"{n},25" for n in range(ROWS)])
+    with pytest.raises(BadInput, match=re.escape("""add SET='ingest.units={"v":"1234,5"}'""")):
+        described(frame, target="v")
+
+    found = described(frame, target="v", settings=(SettingOverride("ingest", "units", {"v": "1234,5"}, "as asked"),))
+
+    assert found.table["target"] == {"name": "v", "task": "regression"}
+    assert found.table["columns"]["size"]["type"] == "number"
 
 
 def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> None:
