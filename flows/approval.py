@@ -14,7 +14,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from flows.release import settle_approval
-from flows.shared.asking import FLOW
+from flows.shared.asking import FLOW, describe_run, is_of_other_request
 from flows.shared.context import Scenario, artifact_key, begin, helped, step
 from flows.shared.publish import publish
 from flows.shared.scenario_run import scenario_run
@@ -24,7 +24,6 @@ from releve.core.settings import Settings
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.approval.people import NotAnApprover
-from releve.reporting.messages.approval import describe_approval
 from tasks import approval as approval_step
 from tasks.approval import by_code
 
@@ -60,7 +59,7 @@ def approval(
     for attempt in count(1):
         look = settle_approval(settings, scenario)
         asked = look.approval if look else None
-        is_other = asked is not None and request not in (None, asked.number)
+        is_other = asked is not None and is_of_other_request(request, asked)
         if asked is None or is_other or asked.state is not ApprovalState.WAITING:
             publish(settings, scenario)
             return final_state(scenario, asked, is_other=is_other)
@@ -105,7 +104,7 @@ def final_state(scenario: str, asked: Approval | None, *, is_other: bool) -> Sta
     """Return the state that a run ends in, with a sentence."""
     if asked is None:
         return completed(f"nothing of {scenario} waits for approval", None)
-    message = describe_approval(asked)
-    if is_other:
-        return completed(f"this request is over; the newest one: {message}", asked)
-    return completed(message, asked) if asked.state is ApprovalState.RELEASED else refused(message, asked)
+    message = describe_run(asked, is_other=is_other)
+    if is_other or asked.state is ApprovalState.RELEASED:
+        return completed(message, asked)
+    return refused(message, asked)

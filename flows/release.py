@@ -14,7 +14,7 @@ from flows.shared.states import completed, ending, refused
 from flows.shared.tidy import tidy_up
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.settings import Settings
-from releve.domain.approval.approval import Approval, ApprovalState
+from releve.domain.approval.approval import Approval
 from releve.reporting.messages import gate as gate_messages
 from tasks import approval as approval_step
 from tasks.approval import ApprovalLook
@@ -95,7 +95,7 @@ def settle_approval(settings: Settings, scenario: str) -> ApprovalLook | None:
     look: ApprovalLook = run_look(settings, scenario)
     if look.released:
         announce(scenario, look.released)
-    if look.approval and look.approval.state is not ApprovalState.WAITING:
+    if look.approval:
         close_runs(look.approval)
     return look
 

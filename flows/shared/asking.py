@@ -16,7 +16,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Completed
 
-from releve.domain.approval.approval import Approval
+from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.scheduling.deployments import reason_tag, scenario_tag
 from releve.reporting.messages.approval import describe_approval
 
@@ -41,15 +41,30 @@ def ask_in_prefect(approval: Approval) -> None:
     else:
         print(f"the run {run.name} ({run.id}) waits for people in Prefect")
     print(f"{describe_approval(approval)}: `releve approve {scenario}` shows what they are asked")
+    close_runs(approval)
 
 
 def close_runs(approval: Approval) -> None:
-    """End the suspended runs of a request that takes no answer any more: no process is needed to do so."""
+    """End the suspended runs that take no answer any more, those of earlier requests and of one that is over: no
+    process is needed to do so. `approval`: the newest request."""
     with get_client(sync_client=True) as client:
         for run in waiting_runs(approval.scenario):
-            message = describe_approval(approval)
+            is_other = is_of_other_request(run.parameters.get("request"), approval)
+            if not is_other and approval.state is ApprovalState.WAITING:
+                continue
+            message = describe_run(approval, is_other=is_other)
             client.set_flow_run_state(run.id, Completed(message=message), force=True)
             print(f"the suspended run {run.name} ({run.id}) has ended: {message}")
+
+
+def is_of_other_request(request: int | None, approval: Approval) -> bool:
+    """Whether a run that was started for `request` (None: for the newest) is about an earlier one than `approval`."""
+    return request not in (None, approval.number)
+
+
+def describe_run(approval: Approval, *, is_other: bool) -> str:
+    """Say how the request of a run ended; `approval`: the newest one, where that is another, too."""
+    return ("this request is over; the newest one: " if is_other else "") + describe_approval(approval)
 
 
 def waiting_runs(scenario: str) -> Sequence[FlowRun]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from releve.reporting.blocks import Block, ReportPage
 
 RETRY_SECONDS = [5, 20]
+ENGINE_ENDED = "Engine execution exited with unexpected exception"  # Prefect's, after each run that is not green
 
 # Prefect begins the span of a run before the run's first line, so that here is the last place to begin.
 telemetry.begin("releve-flows", parent=os.environ.get(telemetry.TRACEPARENT, ""))
@@ -72,6 +73,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if error and (isinstance(error, ReleveError) or storage_error(error)):
         record.exc_info = None
+        return not record.getMessage().startswith(ENGINE_ENDED)  # the line before is the state, with its sentence
     return True
 
 

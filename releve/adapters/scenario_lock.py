@@ -26,6 +26,14 @@ class ScenarioBusy(Conflict):
     """Another run of the scenario is at work."""
 
     code = "scenario_busy"
+    by = "another run"  # is at work
+
+    @classmethod
+    def held(cls, by: str, wait_seconds: float) -> "ScenarioBusy":
+        """Say who holds a lock that did not become free."""
+        error = cls(f"{by} is at work; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
+        error.by = by
+        return error
 
 
 @dataclass
@@ -104,14 +112,14 @@ def scenario_locks(
                 for scenario in scenarios:
                     held.enter_context(scenario_lock(home, scenario, holder=holder))
             except ScenarioBusy as error:
-                busy = error
+                by = error.by
             else:
                 yield
                 return
         if time.monotonic() >= deadline:
-            raise busy
+            raise ScenarioBusy.held(by, wait_seconds)
         if reminder.is_due():
-            on_wait(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
+            on_wait(f"{by} is at work; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
         time.sleep(POLL_SECONDS)
 
 
@@ -121,9 +129,9 @@ def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], N
         with suppress(BlockingIOError):
             return fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # empty for a moment between taking the lock and writing the name
-        busy = f"{os.pread(lock.fd, HOLDER_BYTES, 0).decode(errors='replace') or 'another run'} is at work"
+        by = os.pread(lock.fd, HOLDER_BYTES, 0).decode(errors="replace") or "another run"
         if time.monotonic() >= deadline:
-            raise ScenarioBusy(f"{busy}; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
+            raise ScenarioBusy.held(by, wait_seconds)
         if reminder.is_due():
-            on_wait(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
+            on_wait(f"{by} is at work; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from releve.cli.output import ScenarioName, begin, for_history, read_settings
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, Unavailable
 
 Model = Annotated[
     str,
@@ -36,11 +36,17 @@ def approve(
     if not yes:
         asked = approval_step.question(settings, scenario)
         print(render_markdown(approval_page(asked.approval, asked.challenger)))
-        print(f"To approve it: releve approve {scenario} --yes --model {asked.approval.request.subject.model}")
+        if asked.approval.is_open:
+            model = asked.approval.request.subject.model
+            print(f"To approve it: releve approve {scenario} --yes --model {model}")
+            print(f"To refuse it:  releve refuse {scenario} --model {model} --reason '...'")
+            print(f"To do so in Prefect's form: releve approve {scenario} --code")
         return
     identify = approval_step.by_token(settings.approver_token)
     said = approval_step.answer(settings, scenario, ApprovalChoice.APPROVE, identify, comment=comment, model=model)
     print(describe_approval(said))
+    if said.missing or _told(scenario, said.number):
+        return
     look = approval_step.look(settings, scenario)
     if look.released:
         from releve.reporting.messages.gate import served
@@ -64,6 +70,22 @@ def refuse(
     identify = approval_step.by_token(settings.approver_token)
     said = approval_step.answer(settings, scenario, ApprovalChoice.REFUSE, identify, comment=reason, model=model)
     print(describe_approval(said))
+    _told(scenario, said.number)
+
+
+def _told(scenario: str, request: int) -> bool:
+    """Have a run here and now finish what people decided, close the form in Prefect and alert others; whether it did.
+
+    Without a Prefect server the next run of the scenario does.
+    """
+    from releve.cli.run import run_flow
+
+    try:
+        run_flow("approval", scenario, request=request)
+    except Unavailable as error:
+        print(f"alerts wait for the next run of {scenario}: {error}")
+        return False
+    return True
 
 
 def approver(

@@ -17,7 +17,8 @@ DIGEST_GROUP = 16  # letters between spaces, where the line may be broken
 def approval_page(approval: Approval, challenger: Challenger, *, card: str = "", problem: str = "") -> ReportPage:
     """Write the question: how good the model is, what the gate said, and exactly what would be released.
 
-    `card`: address of its model card, "" for none; `problem`: why the last answer did not count, "" without one.
+    `card`: address of its model card in the form, "" on a terminal, which needs no code; `problem`: why the last answer
+    did not count, "" without one.
     """
     request, subject = approval.request, approval.request.subject
     facts = {
@@ -49,6 +50,7 @@ def approval_page(approval: Approval, challenger: Challenger, *, card: str = "",
         f"The code says who answers. Whoever may approve gets one where RELEVE_APPROVER_TOKEN is set; it is good for "
         f"{minutes} minutes and one answer:"
     )
+    code = ReportSection("Your code", (TextBlock((how,)), CommandBlock(f"releve approve {approval.scenario} --code")))
     return ReportPage(
         f"Release {subject.model}?",
         describe_approval(approval),
@@ -56,7 +58,7 @@ def approval_page(approval: Approval, challenger: Challenger, *, card: str = "",
             ReportSection("", tuple(asked)),
             ReportSection("What the gate says", tuple(gate)),
             ReportSection("What would be released", (_points(digests),)),
-            ReportSection("Your code", (TextBlock((how,)), CommandBlock(f"releve approve {approval.scenario} --code"))),
+            *([code] if card else []),
         ),
     )
 

@@ -152,7 +152,7 @@ def breakdown(standings: Sequence[Standing]) -> str:
     if not needs:
         return f"{counted(len(standings), 'scenario')}: all of them go by themselves."
     kinds, newest = Counter(need.kind for need in needs), needs[0]
-    found = ", ".join(f"{kinds[kind]} {kind}" for kind in NeedKind if kinds[kind])
+    found = ", ".join(f"{kinds[kind]} x {kind}" for kind in NeedKind if kinds[kind])
     since = f", since {to_the_minute(newest.since)}" if newest.since else ""
     return f"{found}. The newest: {newest.scenario}, {newest.kind}{since}."
 

@@ -266,10 +266,10 @@ def describe_refusals(done: Ingestion) -> str:
     """Name every file that was refused, with its reason; "" where none was."""
     if not done.refusals:
         return ""
-    reasons = "\n".join(f"- {refusal.reason}" for refusal in done.refusals)
+    count, reasons = len(done.refusals), "\n".join(f"- {refusal.reason}" for refusal in done.refusals)
     return (
-        f"{len(done.refusals)} of the incoming files were refused and set aside in {done.refused}, each beside its "
-        f"reason:\n{reasons}"
+        f"{counted(count, 'incoming file')} {plural(count, 'was', 'were')} refused and set aside in {done.refused}, "
+        f"each beside its reason:\n{reasons}"
     )
 
 

@@ -18,6 +18,7 @@ from releve.domain.approval.approval import (
     Approval,
     ApprovalState,
     Present,
+    asked_since,
     lapse,
     refusal_of,
 )
@@ -128,6 +129,9 @@ def ask_people(
             people=params.release.people,
             expires_at=_expiry(params.release, clock()),
             shown_live=shown_live and not challenger.promote,
+            asked_since=asked_since(
+                approval, challenger.model, now=clock(), expires_hours=params.release.expires_hours
+            ),
         )
         registry.append_unless(
             scenario, request, kinds=TELLING, after=newest, reason=describe_request(request), actor=actor

@@ -242,12 +242,13 @@ def test_who_waits_for_one_of_many_scenarios_holds_up_no_other(tmp_path, start):
         in_another_run(lambda: scenario_lock(tmp_path, "birds", holder="ingest").__enter__())
 
     with (
-        pytest.raises(ScenarioBusy, match=rf"retrain of digits \(pid {holder.pid}, since .* is at work"),
+        pytest.raises(ScenarioBusy, match=rf"retrain of digits \(pid {holder.pid}, since .* is at work; waited 0\.3 s"),
         scenario_locks(tmp_path, ["birds", "digits"], holder="backup", wait_seconds=0.3, on_wait=birds_are_free),
     ):
         pytest.fail("digits is held by another process")
 
     assert len(told) == 1
+    assert "is at work; waiting up to 0.3 s, 0 s so far" in told[0]
 
 
 def test_all_of_many_scenarios_are_held_once_they_are_free(tmp_path, start):

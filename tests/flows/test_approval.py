@@ -19,7 +19,7 @@ from flows.shared.asking import close_runs, waiting_runs
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.people import Person, token_hash, token_of
-from releve.domain.registry.chain import APPROVALS, APPROVED, RELEASED
+from releve.domain.registry.chain import ALERTED, APPROVALS, APPROVED, RELEASED
 from tasks.approval import give_code
 from tests import projects
 from tests.approvals import Story, make_request
@@ -147,6 +147,27 @@ def test_a_release_waits_for_people_without_a_process_and_a_kill_between_their_w
     assert project.registry.current(SCENARIO).release.model == model["model"]
 
 
+def test_a_refusal_by_command_closes_the_form_and_alerts_others_at_once(waiting: Waiting) -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    assert waiting.execute_to_its_end().name == "Suspended"
+    environ = {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "RELEVE_APPROVER_TOKEN": ANNA}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "releve", "refuse", SCENARIO, "--reason", "too few rows"],
+        cwd=waiting.project.root,
+        env=waiting.project.environ | environ,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    state = waiting.read().state
+    assert (state.name, state.message.endswith("was refused by anna: too few rows")) == ("Completed", True)
+    told = [event.reason for event in waiting.project.registry.events(SCENARIO, kinds=[ALERTED])]
+    assert "a person refused model" in told[-1]
+
+
 def test_the_run_of_a_request_that_was_answered_by_command_is_closed_without_a_process() -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Suspended
@@ -170,6 +191,31 @@ def test_the_run_of_a_request_that_was_answered_by_command_is_closed_without_a_p
     assert [state.name for state in states] == ["Completed", "Suspended"]
     assert states[0].message == "closed:v2 was refused by ben: too few rows"
     assert waiting_runs("closed") == []
+
+
+def test_the_run_of_a_request_that_a_newer_one_replaced_is_closed_and_the_newest_waits_on() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Suspended
+
+    from flows.approval import approval
+
+    newest = replace(Story(make_request("again:v3")).approval, scenario="again", number=7)
+    with get_client(sync_client=True) as client:
+        runs = [
+            client.create_flow_run(
+                approval,
+                parameters={"scenario": "again", "request": number},
+                tags=["scenario:again"],
+                state=Suspended(),
+            ).id
+            for number in (3, 7)
+        ]
+
+        close_runs(newest)
+
+        states = [client.read_flow_run(run).state for run in runs]
+    assert [state.name for state in states] == ["Completed", "Suspended"]
+    assert states[0].message.startswith("this request is over; the newest one: again:v3 waits for 1 person")
 
 
 def test_a_run_says_whether_people_are_waited_for_or_one_of_them_has_refused_the_challenger() -> None:

@@ -1,5 +1,6 @@
 """Runs that the command `releve` started: what a person sees of them, and their traces."""
 
+import logging
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.shared.context import read_settings
+from releve.core.errors import BadInput
 from releve.domain.registry.chain import ALERTED, CHALLENGED, RELEASED
 from releve.domain.registry.events import Challenger
 from tests import projects
@@ -58,7 +61,7 @@ def test_a_refused_file_needs_attention_in_a_retraining_whose_challenger_is_judg
     done, project = retraining.done, retraining.project
 
     assert done.returncode == 3, done.stderr
-    assert "1 of the incoming files were refused and set aside" in done.stderr
+    assert "1 incoming file was refused and set aside" in done.stderr
     assert f"{retraining.challenger.model} is the release of digits; no service" in done.stderr
     events = [event.kind for event in project.registry.events(SCENARIO)]
     assert events[-3:] == [CHALLENGED, RELEASED, ALERTED]
@@ -108,7 +111,37 @@ def test_a_run_that_found_what_a_person_has_to_look_at_says_so_and_has_an_exit_c
 
     assert done.returncode == 3
     told = done.stderr[done.stderr.index("needs attention: ") :].splitlines()
-    refused = f"1 of the incoming files were refused and set aside in {fresh.state.refused}"
+    refused = f"1 incoming file was refused and set aside in {fresh.state.refused}"
     assert told[0] == f"needs attention: {refused}, each beside its reason:"
     assert told[-1].startswith("digits: 1 new batch, 89 rows accepted")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("error", "is_unexpected"), [(BadInput("no such column"), False), (ValueError("a bug"), True)])
+def test_the_log_of_a_run_calls_nothing_unexpected_that_a_person_can_fix(error: Exception, is_unexpected: bool) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+    from prefect.logging.loggers import flow_run_logger
+
+    @flow
+    def failing() -> None:
+        raise error
+
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(failing)
+    logger, records = logging.getLogger("prefect.flow_runs"), list[logging.LogRecord]()
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    read_settings()
+
+    try:
+        with pytest.raises(type(error)):
+            run_flow(failing, flow_run=run, error_logger=flow_run_logger(run, failing))  # as a worker's process does
+    finally:
+        logger.removeHandler(handler)
+
+    assert any("Finished in state Failed" in record.getMessage() for record in records)
+    assert any("unexpected exception" in record.getMessage() for record in records) == is_unexpected
+    assert any(record.exc_info for record in records) == is_unexpected

@@ -439,7 +439,7 @@ def test_a_refused_file_needs_attention_after_the_others_are_ingested(
     with pytest.raises(NeedsAttention) as needs:
         state.result()
     assert [batch.source for batch in needs.value.result.batches] == ["window-01.parquet"]
-    assert "1 of the incoming files were refused and set aside" in state.message
+    assert "1 incoming file was refused and set aside" in state.message
     alarm = events_called("releve.alert.run.needs_attention", at_least=1)[0]
     assert (alarm.resource.id, alarm.payload["scenario"]) == (f"releve.scenario.{SCENARIO}", SCENARIO)
     assert "broken.csv" in alarm.payload["text"]

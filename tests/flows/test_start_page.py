@@ -42,7 +42,7 @@ def test_prefect_shows_what_the_page_shows_and_a_new_version_where_something_cha
 
     first, *others = versions()
     assert len(others) == of_other_tests
-    assert first.description.startswith("1 of 1 scenario needs a person: 1 nothing serves. The newest: flowers")
+    assert first.description.startswith("1 of 1 scenario needs a person: 1 x nothing serves. The newest: flowers")
     assert "make retrain SCENARIO=flowers" in first.data
     assert "make retrain SCENARIO=flowers" in (settings.home / "pages" / "index.html").read_text()
 

@@ -46,7 +46,9 @@ def test_the_page_opens_with_how_many_need_a_person_and_the_newest():
     verdict = blocks(GOOD, BAD)[VerdictBlock]
 
     assert (verdict.word, verdict.tone) == ("1 of 2 scenarios needs a person", Tone.BAD)
-    assert verdict.reason == ("1 broken data, 1 not monitored. The newest: bikes, broken data, since 2026-01-07 09:00.")
+    assert verdict.reason == (
+        "1 x broken data, 1 x not monitored. The newest: bikes, broken data, since 2026-01-07 09:00."
+    )
 
 
 @pytest.mark.parametrize(("needs", "tone"), [((), Tone.GOOD), ((SILENT,), Tone.WATCH), ((BROKEN,), Tone.BAD)])

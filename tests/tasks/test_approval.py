@@ -20,6 +20,7 @@ from tasks.release.acceptance import NotAccepted, NotApproved, ask_people
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger
 from tasks.reporting.model_card import card_of
+from tests.serving.process import free_port
 from tests.tables import SHOP
 
 pytestmark = pytest.mark.slow
@@ -92,10 +93,12 @@ def test_what_a_person_approved_by_command_is_released_and_says_who_let_it_in(re
         "RELEVE_HOME": required.settings.home,
         "RELEVE_MILVUS_URI": required.settings.milvus_uri,
         "RELEVE_SERVICE_PORT": required.settings.service_port,
+        "RELEVE_PREFECT_PORT": free_port(),  # of no server, which this needs none of
         "RELEVE_APPROVER_TOKEN": ANNA,
     }
     for name, value in environ.items():
         monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     model = asked.request.subject.model
 
     assert main(["approve", SHOP]) == 0
@@ -108,6 +111,7 @@ def test_what_a_person_approved_by_command_is_released_and_says_who_let_it_in(re
     released = required.registry.events(SHOP, kinds=[RELEASED])[0].read(ModelReleased)
     assert f"{model} was approved by anna" in told_then
     assert f"{model} is the release of shop" in told_then
+    assert "alerts wait for the next run of shop: no Prefect server answers" in told_then
     assert ANNA not in shown + told_then
     assert released.release == required.registry.current(SHOP).release
     assert (released.approval, released.approved_by) == (asked.number, ("anna",))
@@ -178,6 +182,17 @@ def test_a_newer_challenger_voids_what_waits(required):
     with pytest.raises(NotWaiting, match=f"{asked.request.subject.model} takes no answer: shop:newer was judged"):
         approve(required, ANNA)
     assert told(required) == ["approval_requested", "approval_voided"]
+
+
+def test_a_newer_challenger_that_the_gate_accepts_is_asked_for_in_the_place_of_one_that_nobody_answered(required):
+    first = ask_people(required.settings, SHOP)
+    judge_another(required, model=first.request.subject.model)  # the store has no other one
+
+    again = ask_people(required.settings, SHOP)
+
+    assert (again.number > first.number, again.state) == (True, ApprovalState.WAITING)
+    assert (first.request.asked_since, again.request.asked_since) == ("", first.at)
+    assert told(required) == ["approval_requested", "approval_voided", "approval_requested"]
 
 
 def test_an_approval_is_void_when_another_champion_serves(required):

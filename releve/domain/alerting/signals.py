@@ -134,6 +134,8 @@ def _signals(event: Event) -> Iterator[Signal]:
         yield Signal(RETRAINING, state, "" if state == "naive" else released.release.model)
         if released.approval:
             yield Signal(APPROVAL, "settled", released.release.model)
+    if event.kind == APPROVAL_REQUESTED and event.payload.get("asked_since"):
+        return  # the place of one that nobody answered: people know, and a night's refresh is no news
     if event.kind in APPROVAL_STATES:
         yield Signal(APPROVAL, APPROVAL_STATES[event.kind], str(event.payload["subject"]["model"]))
     if event.kind == SILENT:

@@ -6,7 +6,7 @@ digests out of date ends it, by an event of its own (`lapse`).
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -169,6 +169,18 @@ def lapse(approval: Approval, present: Present) -> ApprovalVoided | ApprovalExpi
     if approval.state is ApprovalState.WAITING and is_over(request.expires_at, present.now):
         return approval.event(ApprovalExpired)
     return None
+
+
+def asked_since(before: Approval | None, model: str, *, now: datetime, expires_hours: float) -> str:
+    """Return since when people know that a release waits, where a request for `model` takes the place of one that
+    nobody answered; "" where they have to hear of it, which they do again once `expires_hours` (0: never) are over."""
+    ended = before.ended if before else None
+    is_next = ended and (ended.cause, ended.about) == (VoidCause.NEWER_CHALLENGER, model)
+    if before is None or not is_next or before.given:
+        return ""
+    since = before.request.asked_since or before.at
+    is_reminder = expires_hours and now >= datetime.fromisoformat(since) + timedelta(hours=expires_hours)
+    return "" if is_reminder else since
 
 
 def is_over(expires_at: str, now: datetime) -> bool:

@@ -62,6 +62,7 @@ class ApprovalRequested(EventPayload):
     people: int  # that have to approve
     expires_at: str  # ISO 8601, UTC; "" for never
     shown_live: bool = False  # live labels have shown a gain that the gate did not find
+    asked_since: str = ""  # ISO 8601, UTC: when people heard of the first of several in vain; "" for this one
 
 
 class ApprovalEvent(EventPayload):

@@ -51,8 +51,11 @@ def describe_request(request: ApprovalRequested) -> str:
 
 def describe_figures(figures: JudgedFigures) -> str:
     """Write the figures that the gate weighed."""
-    gain = f", a gain of {format_interval(figures.gain)} over the champion" if figures.gain else ""
-    return f"{figures.metric} {format_score_interval(figures.score)} on {counted(figures.rows, 'row')}{gain}"
+    gain = figures.gain
+    beside = f", a gain of {format_interval(gain)} over the champion" if gain else ""
+    if gain and gain.low == gain.high == 0.0:  # the champion's own refreshes answered these rows
+        beside = ", which does not tell it apart from the champion"
+    return f"{figures.metric} {format_score_interval(figures.score)} on {counted(figures.rows, 'row')}{beside}"
 
 
 EVENTS: dict[str, type[ApprovalEvent] | type[ApprovalRequested]] = {

@@ -9,8 +9,8 @@ MB = 1_000_000
 def describe_backup(name: str, manifest: BackupManifest, *, new_bytes: int, held_seconds: float) -> list[str]:
     """Write what a backup has. `held_seconds`: how long runs had to wait for it."""
     return [
-        f"backup {name}: {counted(len(manifest.files), 'file')}, {manifest.size / MB:,.1f} MB, of which "
-        f"{new_bytes / MB:,.1f} MB are new; runs waited for {held_seconds:.1f} s",
+        f"backup {name}: {counted(len(manifest.files), 'file')}, {manifest.size / MB:,.1f} MB; "
+        f"{new_bytes / MB:,.1f} MB were copied; runs waited for {held_seconds:.1f} s",
         *map(_amounts, manifest.scenarios, manifest.scenarios.values()),
     ]
 

@@ -344,8 +344,8 @@ def test_the_state_survives_its_event():
     assert AlertState.model_validate(state.model_dump(mode="json")) == state
 
 
-def told_of_people(kind, *, day=0.0, model=MODEL):
-    return make_event(kind, {"subject": {"model": model}}, day=day)
+def told_of_people(kind, *, day=0.0, model=MODEL, **more):
+    return make_event(kind, {"subject": {"model": model}} | more, day=day)
 
 
 @pytest.mark.parametrize(
@@ -364,6 +364,15 @@ def test_each_model_that_waits_is_sent_and_what_is_out_of_date_is_not():
     made = alerts_of(requests[0], told_of_people(APPROVAL_VOIDED, day=0.5), requests[1])
 
     assert shown(made) == [("approval", "waits", RAISED)] * 2
+
+
+def test_a_request_that_takes_the_place_of_one_that_nobody_answered_is_not_sent_and_its_refusal_is():
+    asked, voided = told_of_people(APPROVAL_REQUESTED), told_of_people(APPROVAL_VOIDED, day=1)
+    newer = told_of_people(APPROVAL_REQUESTED, day=1.1, model=OTHER, asked_since=asked.at)
+
+    made = alerts_of(asked, voided, newer, told_of_people(APPROVAL_REFUSED, day=2, model=OTHER))
+
+    assert shown(made) == [("approval", "waits", RAISED), ("approval", "refused", RAISED)]
 
 
 @pytest.mark.parametrize(("number", "told"), [(0, []), (7, [("approval", "waits", RAISED)])])

@@ -10,6 +10,7 @@ from releve.domain.approval.approval import (
     TELLING,
     ApprovalState,
     Present,
+    asked_since,
     lapse,
     newest_approval,
     refusal_of,
@@ -244,6 +245,44 @@ def test_a_request_without_a_time_never_expires():
     approval = Story(make_request(expires_at="")).approval
 
     assert lapse(approval, present(now=NOW + timedelta(days=9999))) is None
+
+
+def voided(story, *, cause=VoidCause.NEWER_CHALLENGER, about="shop:v3"):
+    return story.add(story.approval.event(ApprovalVoided, cause=cause, about=about)).approval
+
+
+def test_people_know_since_the_first_of_several_requests_that_nobody_answered():
+    first = voided(waiting())
+    second = voided(Story(make_request("shop:v3", asked_since=first.at)), about="shop:v4")
+
+    assert asked_since(first, "shop:v3", now=NOW, expires_hours=72.0) == first.at
+    assert asked_since(second, "shop:v4", now=NOW, expires_hours=72.0) == first.at
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        None,
+        waiting().approval,
+        refused().approval,
+        voided(half_approved()),  # who answered has to do so again
+        voided(waiting(), cause=VoidCause.CHAMPION_CHANGED),
+        voided(waiting(), about="shop:another"),  # which the gate refused, as they were told
+    ],
+)
+def test_people_hear_of_a_request_that_takes_the_place_of_none_or_of_another_than_an_unanswered_one(before):
+    assert asked_since(before, "shop:v3", now=NOW, expires_hours=72.0) == ""
+
+
+@pytest.mark.parametrize(("hours", "expires", "knows"), [(71, 72.0, True), (72, 72.0, False), (9999, 0.0, True)])
+def test_people_hear_again_of_what_nobody_answers_once_the_time_of_a_first_request_is_over(hours, expires, knows):
+    before = voided(waiting())
+
+    since = asked_since(
+        before, "shop:v3", now=datetime.fromisoformat(before.at) + timedelta(hours=hours), expires_hours=expires
+    )
+
+    assert bool(since) == knows
 
 
 def test_a_refusal_is_final_for_these_files_and_for_no_others():

@@ -149,7 +149,7 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         assert (fresh.state.refused / name).read_text() == text
         assert reason in note_of(fresh, name).reason
     assert names_in(fresh.state.incoming) == []
-    told = f"{len(REFUSED)} of the incoming files were refused and set aside in .*refused/shop, each beside"
+    told = f"{len(REFUSED)} incoming files were refused and set aside in .*refused/shop, each beside"
     with pytest.raises(BadInput, match=told):
         check_refusals(found)
 
@@ -176,7 +176,7 @@ def test_what_is_no_file_is_told_by_its_name_set_aside_and_stops_no_other(fresh)
     assert names_in(fresh.state.refused) == sorted([*reasons, *(f"{name}.reason.json" for name in reasons)])
     assert (fresh.state.refused / "folder.csv" / "within.csv").read_text() == GOOD
     assert refused_digests(fresh.state) == set()
-    with pytest.raises(BadInput, match="4 of the incoming files were refused"):
+    with pytest.raises(BadInput, match="4 incoming files were refused"):
         check_refusals(found)
 
 
