@@ -48,6 +48,13 @@ STEPS = {
         "retrain(settings, 'digits', reason='a test', reweigh=True)",
     ),
     "release": ("from tasks.release.release import release", "release(settings, 'digits')"),
+    "promote": (
+        "from dataclasses import replace\nfrom releve.core.settings import sqlite_url\n"
+        "from tasks.release.promote import promote\nhome = settings.home / 'environments' / 'staging'\n"
+        "staging = replace(settings, home=home, registry_url=sqlite_url(home / 'registry.db'), "
+        "milvus_uri=str(home / 'milvus.db'))",
+        "promote(settings, 'digits', source=staging, environments=('staging', 'prod'), environ={})",
+    ),
     "rollback": ("from tasks.release.rollback import rollback", "rollback(settings, 'digits', reason='a test')"),
     "tidy": ("from tasks.release.tidy import tidy", "tidy(settings, 'digits')"),
     "compact": ("from tasks.ledger import tidy_ledger", "tidy_ledger(settings, 'digits')"),
@@ -277,6 +284,21 @@ def rivalled_project(work_dir: Path) -> Project:
 def refreshed_project(work_dir: Path) -> Project:
     """The second champion serves, and the first can come back."""
     return _after("release", rivalled_project, work_dir / "refreshed")
+
+
+def staged_project(work_dir: Path) -> Project:
+    """The first champion serves, and in another environment of the same clone the second one does."""
+
+    def make(folder: Path) -> None:
+        project, before = refreshed_project(work_dir).copy(folder), newer_project(work_dir)
+        home, staging = project.settings.home, folder / "staging"
+        home.rename(staging)
+        shutil.copytree(before.settings.home, home, symlinks=True, ignore=shutil.ignore_patterns("dvc-remote"))
+        (staging / "dvc-remote").rename(home / "dvc-remote")  # which environments share
+        (home / "environments").mkdir()
+        staging.rename(home / "environments" / "staging")
+
+    return Project(made_once(work_dir / "staged", make) / "project")
 
 
 def moved_project(work_dir: Path) -> Project:

@@ -58,6 +58,8 @@ def backup(settings: Settings, to: str, *, progress: Progress = lambda line: Non
     PipelineFailed where rows were altered, so that they could not be restored.
     """
     check_whole(settings.home)
+    if "://" not in to and Path(to).resolve().is_relative_to(settings.home.resolve()):
+        raise BadInput(f"{to} lies in the home that is backed up, {settings.home}, and would be lost with it")
     registry, place = Registry(settings.registry_url), BackupPlace(to)
     registry.verify()  # a broken history would not be restored
     scenarios = sorted({*scenario_names(settings.project), *registry.scenarios()})

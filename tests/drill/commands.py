@@ -38,6 +38,7 @@ from tests.projects import (
     refreshed_project,
     rivalled_project,
     shadowed_project,
+    staged_project,
 )
 
 INVALID_ROWS = 5
@@ -73,6 +74,7 @@ COMMANDS = (
     Command("retrain: refresh", "retrain", newer_project),
     Command("retrain: new weights", "reweigh", newer_project),
     Command("release: refresh", "release", rivalled_project),
+    Command("promote", "promote", staged_project),
     Command("rollback", "rollback", refreshed_project, undoes_itself=True),
     Command("tidy", "tidy", aged_project),
     Command("index moves", "index", newer_project),

@@ -52,7 +52,10 @@ class BackupPlace:
     """
 
     def __init__(self, place: str) -> None:
-        """Raises BadInput for a URL with a password: it comes from the environment, as the library documents."""
+        """Raises BadInput for no place, and for a URL with a password: it comes from the environment, as the library
+        documents."""
+        if not place or place.startswith("~"):  # an unset variable; what a shell would have replaced
+            raise BadInput(f"{place!r} is no place of backups; give the whole path of a folder, or a URL")
         if SECRET_IN_URL.search(place):
             raise BadInput("the URL of a backup holds a password; give it by the environment, where fsspec reads it")
         self.place = place

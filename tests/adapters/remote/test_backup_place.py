@@ -141,6 +141,12 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
     assert "sesame" not in str(refused.value)
 
 
+@pytest.mark.parametrize("place", ["", "~/backups"])
+def test_what_a_shell_left_open_is_no_place(place: str) -> None:
+    with pytest.raises(BadInput, match="is no place of backups; give the whole path of a folder, or a URL"):
+        BackupPlace(place)
+
+
 def test_a_file_system_that_nobody_knows_is_explained() -> None:
     with pytest.raises(BackupUnavailable, match="the place of the backups, nowhere://x, cannot be used: ValueError"):
         BackupPlace("nowhere://x")

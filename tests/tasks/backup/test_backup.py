@@ -22,7 +22,7 @@ from releve.adapters.restore_marker import HalfRestored
 from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import Conflict, NotFound
+from releve.core.errors import BadInput, Conflict, NotFound
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.target import Label
@@ -155,6 +155,15 @@ def in_a_thread(work: Callable[[], object]) -> None:
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(work).result()
+
+
+def test_a_backup_lies_outside_of_what_it_saves(saved: Saved) -> None:
+    place = saved.shop.settings.home / "pages"
+
+    with pytest.raises(BadInput, match="lies in the home that is backed up"):
+        backup(saved.shop.settings, str(place))
+
+    assert not (place / "objects").exists()
 
 
 def test_where_something_is_already_nothing_is_restored(saved: Saved) -> None:
