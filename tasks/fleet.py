@@ -10,9 +10,10 @@ from pathlib import Path
 
 from releve.adapters.files import read_document, scenario_names, write_document
 from releve.adapters.git_dvc.committed import NotCommitted, head_of, read_committed_settings
+from releve.adapters.registry.database import RegistryUnavailable
 from releve.adapters.registry.registry import Registry
 from releve.core.documents import DocumentPart
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, ReleveError
 from releve.core.params import Params, Schedule
 from releve.core.settings import Settings
 from releve.domain.registry.events import MonitoringSilent
@@ -46,6 +47,7 @@ class FleetMemory(DocumentPart):
     schedules: Mapping[str, Schedule | None] = {}
     plans: Mapping[str, ScenarioPlan] = {}
     unreadable: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     activity: Mapping[str, KnownActivity] = {}
 
 
@@ -57,7 +59,7 @@ class FleetLook:
     facts: Mapping[str, DueFacts]
     due: Mapping[str, DueRun]
     schedules: Mapping[str, Schedule | None]  # of every scenario with a folder
-    unreadable: tuple[str, ...]  # scenarios whose committed params are wrong
+    unreadable: tuple[str, ...]  # scenarios whose committed params are wrong, or whose events were changed
     unreadable_is_news: bool  # since the look before
 
 
@@ -90,23 +92,33 @@ def look_at_all(settings: Settings, *, now: datetime) -> FleetLook:
         plans = {name: ScenarioPlan.of(each) for name, each in params.items() if isinstance(each, Params)}
         schedules = schedules_of(names, params)
         unreadable = tuple(name for name, each in params.items() if not isinstance(each, Params))
-    activity = _activity(settings, before)
+    activity, damaged = _activity(settings, before)
 
     facts, due = {}, {}
     for name, plan in plans.items():
+        if name in damaged:
+            continue
         events = activity[name].events if name in activity else ScenarioEvents()
         facts[name] = DueFacts(plan, events, waiting=_identify(ScenarioState(settings.home, name).incoming))
         if run := due_run(facts[name], now):
             due[name] = run
 
     memory = FleetMemory(
-        commit=commit, names=names, schedules=schedules, plans=plans, unreadable=unreadable, activity=activity
+        commit=commit,
+        names=names,
+        schedules=schedules,
+        plans=plans,
+        unreadable=unreadable,
+        damaged=damaged,
+        activity=activity,
     )
     if memory == before and path.exists():
         path.touch()
     else:
         write_document(path, memory)
-    return FleetLook(now, facts, due, schedules, unreadable, unreadable_is_news=unreadable != before.unreadable)
+    wrong = tuple(sorted({*unreadable, *damaged}))
+    is_news = (unreadable, damaged) != (before.unreadable, before.damaged)
+    return FleetLook(now, facts, due, schedules, wrong, unreadable_is_news=is_news)
 
 
 def note_silence(settings: Settings, scenario: str, facts: DueFacts, *, now: datetime) -> bool:
@@ -120,23 +132,30 @@ def note_silence(settings: Settings, scenario: str, facts: DueFacts, *, now: dat
     return True
 
 
-def _activity(settings: Settings, before: FleetMemory) -> dict[str, KnownActivity]:
-    """Read the events of the scenarios that have new ones."""
-    registry, found = Registry(settings.registry_url), dict[str, KnownActivity]()
+def _activity(settings: Settings, before: FleetMemory) -> tuple[dict[str, KnownActivity], tuple[str, ...]]:
+    """Read the events of the scenarios that have new ones; name those with a folder whose events were changed."""
+    registry, found, damaged = Registry(settings.registry_url), dict[str, KnownActivity](), list[str]()
     for name, number in registry.tails().items():
         known = before.activity.get(name)
         if known and known.number == number:
             found[name] = known
-        else:
+            continue
+        try:
             found[name] = KnownActivity(number=number, events=read_activity(registry.newest(name, kinds=KINDS)))
-    return found
+        except ReleveError as error:
+            if isinstance(error, RegistryUnavailable):
+                registry.tails()  # is it away for every scenario, or was one event of this one changed?
+            damaged.append(name)
+    return found, tuple(sorted({*damaged} & {*scenario_names(settings.project)}))
 
 
 def _identify(incoming: Path) -> str:
     """Digest names, sizes and times of the files that wait; "" for none."""
     try:
         with os.scandir(incoming) as entries:
-            found = [(each.name, each.stat()) for each in entries if not each.name.startswith(".")]
+            found = [
+                (each.name, each.stat(follow_symlinks=False)) for each in entries if not each.name.startswith(".")
+            ]  # a link to nothing waits, too: ingestion says what is wrong with it
     except OSError:  # no file ever came, or one left meanwhile: the next look sees what is there then
         return ""
     if not found:

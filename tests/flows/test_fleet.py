@@ -160,7 +160,7 @@ def test_a_scenario_whose_params_are_wrong_needs_attention_and_holds_up_no_other
     state = tick()
 
     assert state.name == "Needs attention"
-    assert state.message.startswith("nothing runs for churn: the committed params.yaml is wrong; `releve ingest churn`")
+    assert state.message.startswith("nothing runs for churn: the committed params.yaml is wrong, or the history")
     assert [run.parameters for run in started("ingest")] == [{"scenario": "digits"}]
     start_page = project.settings.home / "pages" / "index.html"
     assert "schedule.cron" in start_page.read_text()

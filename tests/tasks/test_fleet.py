@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from releve.adapters.git_dvc import scenario_branch
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
-from releve.domain.registry.chain import SILENT
+from releve.domain.registry.chain import INGESTED, SILENT
 from releve.domain.registry.events import ModelReleased
 from releve.domain.scheduling.due import DueReason, ScenarioEvents
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -167,6 +168,32 @@ def test_a_scenario_whose_params_are_wrong_is_named_once_as_news_and_spoils_no_o
     assert first.unreadable == again.unreadable == (SCENARIO,)
     assert (first.unreadable_is_news, again.unreadable_is_news) == (True, False)
     assert {*first.facts} == {OTHER}
+
+
+@pytest.mark.parametrize("payload", ["[", "{}"])
+def test_a_scenario_whose_history_was_changed_is_named_once_as_news_and_spoils_no_other(
+    settings: Settings, registry: Registry, payload: str
+) -> None:
+    for scenario in (SCENARIO, OTHER):
+        release(registry, scenario)
+        registry.append(scenario, make_ingested(), reason="", actor="a test")
+    with closing(sqlite3.connect(settings.home / "registry.db")) as database, database:
+        changed = "UPDATE events SET payload = ? WHERE scenario = ? AND kind = ?"
+        database.execute(changed, (payload, SCENARIO, INGESTED))
+
+    first, again = look(settings, 48), look(settings, 48)
+
+    assert first.unreadable == again.unreadable == (SCENARIO,)
+    assert (first.unreadable_is_news, again.unreadable_is_news) == (True, False)
+    assert {*first.due} == {OTHER}
+
+
+def test_a_link_to_nothing_waits_like_a_file(settings: Settings) -> None:
+    incoming = ScenarioState(settings.home, SCENARIO).incoming
+    incoming.mkdir(parents=True)
+    (incoming / "rows.csv").symlink_to("gone.csv")
+
+    assert due(settings) == {SCENARIO: ("ingest", DueReason.FILES)}
 
 
 def test_a_day_after_a_monitoring_run_the_whole_loop_is_due(settings: Settings, registry: Registry) -> None:

@@ -37,8 +37,8 @@ def describe_unreadable(scenarios: Sequence[str]) -> list[str]:
     if not scenarios:
         return []
     return [
-        f"nothing runs for {listed(scenarios)}: the committed params.yaml is wrong; `releve ingest {scenarios[0]}` "
-        "says what to mend"
+        f"nothing runs for {listed(scenarios)}: the committed params.yaml is wrong, or the history was changed; "
+        f"`releve page {scenarios[0]}` says what to mend"
     ]
 
 
