@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from releve.core.documents import REPRODUCE, D, parse_document
 from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
-from releve.core.names import check_scenario_name
+from releve.core.names import SCENARIO_NAME, check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.yaml_text import load_mapping
 from releve.domain.schema.columns import CATEGORY
@@ -80,8 +80,9 @@ def read_scenario(project: Path, scenario: str) -> Yaml:
 
 
 def scenario_names(project: Path) -> list[str]:
-    """List the scenarios that have a folder, in order."""
-    return sorted(path.parent.name for path in (project / "scenarios").glob("*/params.yaml"))
+    """List the scenarios that have a folder, in order. One whose name is not allowed, such as `churn copy`, is none."""
+    names = (path.parent.name for path in (project / "scenarios").glob("*/params.yaml"))
+    return sorted(name for name in names if SCENARIO_NAME.fullmatch(name))
 
 
 MEMORY = "memory"  # folder below the scenario's, once a refresh was made

@@ -8,6 +8,7 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.errors import BadInput
+from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.revisions import JudgedRevision, RevisionChange, compare_revisions
@@ -55,7 +56,8 @@ def _commit(settings: Settings, revision: str) -> str:
 
 def _scenarios(settings: Settings, revision: str) -> list[str]:
     listed = git(settings.project, "ls-tree", "-r", "--name-only", revision, "--", "scenarios").splitlines()
-    return [path.split("/")[1] for path in listed if path.endswith("/params.yaml") and path.count("/") == 2]
+    names = [path.split("/")[1] for path in listed if path.endswith("/params.yaml") and path.count("/") == 2]
+    return [name for name in names if SCENARIO_NAME.fullmatch(name)]
 
 
 def _build(settings: Settings, scenario: str, *, progress: Callable[[str], None]) -> JudgedRevision:

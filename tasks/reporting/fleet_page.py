@@ -12,7 +12,6 @@ from releve.adapters.files import scenario_names, write_bytes
 from releve.adapters.git_dvc.committed import read_committed, read_committed_settings
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.core.errors import ReleveError
-from releve.core.names import SCENARIO_NAME
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.attention.needs import ScenarioFacts
@@ -59,7 +58,7 @@ def write_fleet_page(settings: Settings, *, path: Path | None = None, now: datet
 
 def all_standings(settings: Settings, *, now: datetime) -> Iterator[Standing]:
     """Read one scenario after another: those with a folder in the project, and nothing of the archived ones."""
-    names = [name for name in scenario_names(settings.project) if SCENARIO_NAME.fullmatch(name)]
+    names = scenario_names(settings.project)
     suspects = {*wrong_at_last_look(settings.home)}
     with closing(Registry(settings.registry_url)) as registry:
         for scenario, params in read_committed_settings(settings, names, keys=NEEDED):

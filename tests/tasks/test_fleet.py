@@ -188,6 +188,16 @@ def test_a_scenario_whose_history_was_changed_is_named_once_as_news_and_spoils_n
     assert {*first.due} == {OTHER}
 
 
+@pytest.mark.parametrize("name", ["churn copy", "Churn", ".ipynb_checkpoints", "$(ls)"])
+def test_a_folder_whose_name_is_not_allowed_is_no_scenario_and_stops_no_look(settings: Settings, name: str) -> None:
+    shutil.copytree(settings.project / "scenarios" / SCENARIO, settings.project / "scenarios" / name)
+    commit(settings.project)
+
+    seen = look(settings)
+
+    assert {*seen.facts} == {*seen.schedules} == {SCENARIO, OTHER}
+
+
 def test_a_link_to_nothing_waits_like_a_file(settings: Settings) -> None:
     incoming = ScenarioState(settings.home, SCENARIO).incoming
     incoming.mkdir(parents=True)
