@@ -82,8 +82,8 @@ def _parse(content: str, *, where: str) -> tuple[str, str]:
         close = get_close_matches(key, VARIABLES, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise BadInput(f"{where} sets {key}, which no environment sets; {hint}Allowed are {', '.join(VARIABLES)}")
-    if value[:1] in ("'", '"') or "$" in value:
-        raise BadInput(f"{where}: the value of {key} is taken as it stands; write it without quotes and without $")
+    if value[:1] in ("'", '"', "~") or "$" in value or "\0" in value:
+        raise BadInput(f"{where}: the value of {key} is taken as it stands; write it without quotes, $ and ~")
     if key in ADDRESSES and _holds_password(value):
         raise BadInput(
             f"{where}: {key} holds a password, which is a secret: leave it out (PostgreSQL finds it in ~/.pgpass), or "
@@ -96,5 +96,5 @@ def _holds_password(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return bool(parts.password) or "password=" in parts.query
-    except ValueError:
-        return False
+    except ValueError:  # as of a bracket that is not closed
+        return "@" in address

@@ -66,11 +66,14 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
         """Read RELEVE_*, MILVUS_TOKEN and PREFECT_*, after them the file of the environment that RELEVE_ENV names.
 
-        Raises BadInput for a number that is not one, and for an environment whose file is none.
+        Raises BadInput for a number that is not one, for a home that begins with ~, and for an environment whose file is none.
         """
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
         environ = with_environment(environ, project=project)
-        home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
+        named = environ.get("RELEVE_HOME", "")
+        if named.startswith("~"):
+            raise BadInput(f"RELEVE_HOME is {named!r}: only a shell replaces the ~; write the whole path")
+        home = Path(named or project / "var").resolve()
         milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
         return cls(
             project=project,

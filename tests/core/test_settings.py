@@ -84,3 +84,8 @@ def test_the_registry_lies_in_the_home_whatever_its_name_is(name, tmp_path):
 def test_commas_alone_name_no_scenario():
     with pytest.raises(BadInput, match=r"RELEVE_SCENARIO is ','; expected names"):
         Settings.from_environ({"RELEVE_SCENARIO": ","}, cwd=CWD)
+
+
+def test_a_home_whose_tilde_no_shell_has_replaced_is_no_folder_called_so(tmp_path):
+    with pytest.raises(BadInput, match="RELEVE_HOME is '~/releve': only a shell replaces the ~"):
+        Settings.from_environ({"RELEVE_HOME": "~/releve"}, cwd=tmp_path)
