@@ -66,7 +66,7 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
         """Read RELEVE_*, MILVUS_TOKEN and PREFECT_*, after them the file of the environment that RELEVE_ENV names.
 
-        Raises BadInput for a number that is not one, for a home that begins with ~, and for an environment whose file is none.
+        Raises BadInput for a number that is not one, a home that begins with ~, and an environment whose file is none.
         """
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
         environ = with_environment(environ, project=project)

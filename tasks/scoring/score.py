@@ -67,11 +67,14 @@ def score(
     with open_output(output, again=again) as out:
         files = inputs.fetch(out.work / "input")
         wanted = _wanted(truth, scenario, _answering(current, out), files, at=clock(), form=form, ledger=ledger)
-        before = _decide(out, wanted, current, again=again)
-        out.check_parts()
-        if before is not None and before.ended is not None:
-            return ScoringResult(folder, before, before.rows, "")
+        before = _decide(out, wanted, again=again)
+        if before is not None:
+            out.check_parts()
+            if before.ended is not None:
+                return ScoringResult(folder, before, before.rows, "")
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
+        if before is None:
+            out.clear()
         begun = ScoringManifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
         out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
         state = ScenarioState(settings.home, scenario)
@@ -152,19 +155,14 @@ def _wanted(
     return ScoringBegun.model_validate({**vars(by), **described, **asked})
 
 
-def _decide(
-    out: ScoringOutput, wanted: ScoringBegun, current: Current | None, *, again: bool
-) -> ScoringManifest | None:
+def _decide(out: ScoringOutput, wanted: ScoringBegun, *, again: bool) -> ScoringManifest | None:
     """Say what is gone on with; None where the output is begun. Raise Conflict where that takes `--again`."""
-    if again:
-        out.clear()
     before = out.manifest
-    if before is None:
+    if again or before is None:
         return None
     changes = before.changes(wanted)
     is_other = wanted.model != before.begun.model
     if before.is_nothing_lost and (changes or is_other):
-        out.clear()
         return None
     if changes:
         raise Conflict(describe_changes(str(out.folder), changes))

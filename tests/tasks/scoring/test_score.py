@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from releve.adapters.journal import LineJournal
+from releve.adapters.models.model_runtime import ModelAltered
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
@@ -396,6 +397,18 @@ def test_answers_do_not_get_among_the_rows(shop: Scored, source: str, output: st
         shop.score(shop.root / source, shop.root / output, again=True)
 
     assert kept.exists()
+
+
+def test_starting_over_keeps_the_answers_where_no_model_can_give_others(shop: Scored) -> None:
+    path = shop.put("orders.csv", order_rows(20))
+    shop.score(path)
+    kept = answers(shop.out)
+    (ModelStore(shop.settings.home).folder("shop:one") / "model.skops").write_bytes(b"altered")
+
+    with pytest.raises(ModelAltered):
+        shop.score(path, again=True)
+
+    assert answers(shop.out).equals(kept)
 
 
 def test_half_a_character_is_a_reason_to_reject_a_row(shop: Scored) -> None:
