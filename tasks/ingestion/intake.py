@@ -4,7 +4,7 @@ Nothing is kept of a file that is refused, and a file may be larger than memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -81,11 +81,8 @@ def take_in(
         table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
         with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
             first = list(islice(table.chunks, 1))
-            if any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first):
-                params = for_resubmitted(params)
-            holds_answers = any(ANSWER_ID in chunk.frame.columns for chunk in first)
-            if holds_answers:  # labels come late, and corrected ones later still
-                params = without_checks(params, "time_back")
+            columns = {name for chunk in first for name in chunk.frame.columns}
+            params, holds_answers = _relaxed(params, columns), ANSWER_ID in columns
             chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
             inspector = BatchInspector(schema, earlier, params.batch)
             for chunk in small_enough(without_own_columns(chunks, schema, path.name), schema):
@@ -105,11 +102,8 @@ def take_in(
             raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
         hint = numerals_hint(unread)
         check_share(quarantine, rows=total, allowed=params.ingest.max_rejected_share, source=path.name, hint=hint)
-        findings = inspector.findings(total)
-        if refusals := [finding.text for finding in findings if finding.refuse]:
-            raise BadInput(f"{path.name} is refused as a batch: {'; '.join(refusals)}")
         warnings = (
-            *(finding.text for finding in findings),
+            *_findings(inspector, rows=total, source=path.name),
             *describe_markers(marked),
             *filter(None, [hint]),
             *map(str, table.notes()),
@@ -133,6 +127,15 @@ def take_in(
 def csv_options(params: Ingest, *, say: ConfigHint = params_hint) -> CsvOptions:
     """Collect what params say of CSV files and sheets, and where a person says it."""
     return CsvOptions(params.csv_encoding, params.csv_delimiter, params.header_line, params.sheet, say)
+
+
+def _relaxed(params: Params, columns: Set[str]) -> Params:
+    """Relax params for rows that were here before: rejected ones, which were fixed, and answers with their labels."""
+    if not columns.isdisjoint(REJECTION_COLUMNS):
+        params = for_resubmitted(params)
+    if ANSWER_ID in columns:  # labels come late, and corrected ones later still
+        params = without_checks(params, "time_back")
+    return params
 
 
 def for_resubmitted(params: Params) -> Params:
@@ -196,6 +199,14 @@ def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[st
     numbers = {column.name for column in schema.columns if column.type == NUMBER}
     numbers |= {schema.target.name} if schema.target.is_number else set()
     return [each.value for each in problems if each.column in numbers and isinstance(each.value, str)]
+
+
+def _findings(inspector: BatchInspector, *, rows: int, source: str) -> list[str]:
+    """Say what is unusual of a file as a whole. Raise BadInput where params refuse it for that."""
+    findings = inspector.findings(rows)
+    if refusals := [finding.text for finding in findings if finding.refuse]:
+        raise BadInput(f"{source} is refused as a batch: {'; '.join(refusals)}")
+    return [finding.text for finding in findings]
 
 
 def check_share(quarantine: Quarantine, *, rows: int, allowed: float, source: str, hint: str = "") -> None:
