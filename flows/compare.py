@@ -16,7 +16,7 @@ from releve.domain.approval.approval import Approval
 from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
 from releve.reporting.live_comparison import describe_decision, describe_missing
-from releve.reporting.messages.arms import describe_arms
+from releve.reporting.messages.arms import describe_arms, describe_no_trial
 from tasks.experiment import compare as compare_step
 from tasks.experiment.compare import ArmsLook, arms_run
 from tasks.release.release import ReleaseResult
@@ -36,8 +36,7 @@ def compare(scenario: Scenario) -> Any:
     settings = begin(scenario)
     look = compare_arms(settings, scenario)
     if look is None:
-        how = f".venv/bin/releve arms {scenario} --shadow starts one"
-        return completed(f"no challenger takes part in live traffic of {scenario}: {how}", None)
+        return completed(describe_no_trial(scenario), None)
     publish(settings, scenario)
     return completed(describe_decision(look.compared), look)
 

@@ -183,5 +183,8 @@ def _asked(registry: Registry, scenario: str, truth: Committed, *, model: str = 
         rule = truth.params.release.approval
         raise NotFound(f"nothing of {scenario} was put before people yet (params.yaml: release.approval is {rule})")
     if model and model != approval.request.subject.model:
-        raise NotWaiting(f"{model} is not what waits: the newest request is for {approval.request.subject.model}")
+        raise NotWaiting(
+            f"{model} is not what waits: the newest request is for {approval.request.subject.model}; `releve approve "
+            f"{scenario}` shows it"
+        )
     return approval

@@ -63,9 +63,13 @@ def restore(settings: Settings, source: str, *, name: str = "", progress: Progre
     name = f"{name.removesuffix('.json')}.json" if name else ""
     if begun and name not in ("", begun.backup):
         raise Conflict(f"the restore of {begun.backup} was begun in {settings.home}; finish it first: {begun.command}")
-    name = begun.backup if begun else name or newest_manifest(place.names())
+    there = place.names()
+    name = begun.backup if begun else name or newest_manifest(there)
     if not name:
         raise NotFound(f"there is no backup in {source}; releve backup --to {source} makes one")
+    if name not in there:
+        newest = newest_manifest(there).removesuffix(".json") or "none"
+        raise NotFound(f"there is no backup {name.removesuffix('.json')} in {source}; the newest there is {newest}")
     manifest = read_manifest(place, name)
     registry = Registry(settings.registry_url)
     if begun is None:

@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
 from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
-from releve.reporting.messages.arms import describe_arms
+from releve.reporting.messages.arms import describe_arms, describe_no_trial
 from tasks.monitoring.champion import check_released
 from tasks.release.acceptance import NotAccepted
 from tasks.release.index import tidy_indexes
@@ -124,5 +124,5 @@ def _checked_share(mode: ArmMode, share: float | None) -> float:
 def _running(registry: Registry, scenario: str) -> RunningArms:
     running = registry.arms(scenario)
     if running is None:
-        raise NotFound(f"no challenger of {scenario} takes part in live traffic")
+        raise NotFound(describe_no_trial(scenario))
     return running

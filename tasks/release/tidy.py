@@ -26,9 +26,8 @@ from releve.reporting.messages.gate import describe_rebuild
 from tasks.places import ScenarioState
 from tasks.release.rebuild import as_proven, build_again, made_by
 
-KEPT_REPORTS = (
-    200  # newest monitoring runs whose files stay, as in Evidently's workspace; the registry keeps each verdict
-)
+# Newest monitoring runs whose files stay, as in Evidently's workspace; the registry keeps each verdict.
+KEPT_REPORTS = 200
 RUN_FOLDERS = "????????T*Z"  # named by their time
 
 

@@ -400,7 +400,7 @@ def test_arms_whose_labels_show_harm_are_stopped_with_their_figures(
     assert f"{challenger} is shown to be worse than {champion}: gain -" in state.message
     assert "| challenger | digits:v2 | 300 |" in artifact("arms")
     assert events_called("releve.arms.stop", at_least=1)
-    assert again.message.startswith(f"no challenger takes part in live traffic of {SCENARIO}: .venv/bin/releve arms")
+    assert again.message.startswith(f"no challenger of {SCENARIO} takes part in live traffic: .venv/bin/releve arms")
 
 
 @pytest.mark.parametrize("name", FLOWS)

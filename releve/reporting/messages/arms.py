@@ -13,10 +13,16 @@ def describe_arms(started: ArmsStarted) -> str:
     return f"{challenger} answers {started.share:.3g} of the keys in the place of {started.champion}, {named}"
 
 
+def describe_no_trial(scenario: str) -> str:
+    """Say that the champion answers alone, and how to change that."""
+    how = f".venv/bin/releve arms {scenario} --shadow starts one"
+    return f"no challenger of {scenario} takes part in live traffic: {how}"
+
+
 def describe_status(scenario: str, status: ArmsStatus | None) -> str:
     """Say which arms run, and what they have answered since this pair began."""
     if status is None:
-        return f"no challenger of {scenario} takes part in live traffic"
+        return describe_no_trial(scenario)
     running, rows = status.running, counted(status.champion_rows, "row")
     begun = f"{describe_arms(running.started)}; this pair began at {to_the_second(running.since)}"
     answered = f"the champion answered {rows}, the challenger {status.challenger_rows + status.shadow_rows:,}"

@@ -37,7 +37,9 @@ def test_a_share_is_said_where_there_is_one(mode, named):
 
 
 def test_where_none_runs_that_is_said():
-    assert describe_status("digits", None) == "no challenger of digits takes part in live traffic"
+    assert describe_status("digits", None) == (
+        "no challenger of digits takes part in live traffic: .venv/bin/releve arms digits --shadow starts one"
+    )
 
 
 def test_a_guard_says_what_it_measured_and_which_setting_forbids_it():

@@ -263,6 +263,13 @@ def test_without_milvus_all_but_the_vectors_is_restored_and_the_same_command_bui
     assert done.indexes == 2
 
 
+def test_a_backup_of_another_name_is_refused_with_the_newest_there_is(saved: Saved, tmp_path: Path) -> None:
+    clone = Shop(tmp_path / "clone")
+
+    with pytest.raises(NotFound, match=rf"there is no backup 20200101T000000Z in .*; the newest there is {saved.name}"):
+        restore(clone.settings, str(saved.place), name="20200101T000000Z")
+
+
 def test_a_backup_without_a_manifest_is_none(copied: Saved, tmp_path: Path) -> None:
     clone = copied.clone(tmp_path)
     (copied.place / f"{copied.name}.json").unlink()
