@@ -95,7 +95,7 @@ def promote(
     if isinstance(done, Approval):
         print(f"{target}: {describe_approval(done)}")
         return
-    print(f"{target}: {served(scenario, done.release.model, at=done.answers_at, note=done.note)}")
+    print(f"{target}: {served(scenario, done.release.model, at=done.answers_at, note=done.note, environment=target)}")
 
 
 def export_kubeflow(

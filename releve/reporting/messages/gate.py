@@ -347,13 +347,15 @@ def conclusion(scenario: str, challenger: Challenger, *, at: str | None, for_peo
     )
 
 
-def served(scenario: str, model: str, *, at: str, note: str = "") -> str:
+def served(scenario: str, model: str, *, at: str, note: str = "", environment: str = "") -> str:
     """Write the last line of a release.
 
-    `at`: where a running service answers with it, "" where none does; `note`: what a person should know besides.
+    `at`: where a running service answers with it, "" where none does; `note`: what a person should know besides;
+    `environment`: another one than the command's, whose history it is.
     """
     what = f"{model} serves {scenario} at {at}" if at else f"{model} is the release of {scenario}; {NOT_SERVED}"
-    return f"{what}; {f'{note}; ' if note else ''}{HISTORY.format(scenario=scenario)}"
+    where = f"RELEVE_ENV={environment} " if environment else ""
+    return f"{what}; {f'{note}; ' if note else ''}{where}{HISTORY.format(scenario=scenario)}"
 
 
 def rolled_back(scenario: str, model: str, left: str, *, at: str, note: str = "") -> str:

@@ -46,7 +46,7 @@ def _nothing_serves(need: Need) -> NeedText:
     return {
         HealthCause.NOTHING_INGESTED: NeedText(
             "no row was ingested yet, so nothing serves",
-            f"Put a file of labelled rows into var/incoming/{need.scenario}/, then retrain.",
+            f"Put a file of labelled rows into var/incoming/{need.scenario}/, unless one waits there, then retrain.",
             "make retrain SCENARIO={scenario}",
         ),
         HealthCause.NOTHING_RELEASED: NeedText(
