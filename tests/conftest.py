@@ -38,8 +38,13 @@ OWN = (
 for name in [name for name in os.environ if name.startswith(OWN) and not name.startswith("RELEVE_TEST_")]:
     del os.environ[name]
 
-# Folders of which many a file asks the same server.
-TOGETHER = ("tests/adapters/vectors/", "tests/flows/", "tests/serving/")
+# Folders of which many a file asks the same server, and with whose files they are tested.
+TOGETHER = {
+    "tests/adapters/vectors/": "vectors",
+    "tests/flows/": "flows",
+    "tests/serving/": "servers",
+    "tests/adapters/prefect/": "servers",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +61,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadFile
     class ByFileAndFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+            return next((together for folder, together in TOGETHER.items() if file.startswith(folder)), file)
 
     return ByFileAndFolder(config, log) if config.getoption("dist") == "loadfile" else None
 

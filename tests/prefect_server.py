@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from releve.adapters.http.clients import client_of
 from releve.adapters.prefect.api import PrefectApi
 from releve.core.settings import LOOPBACK
 from releve.domain.scheduling.deployments import TAG, with_choices
@@ -78,6 +79,7 @@ def prefect_serving(home: Path) -> Iterator[PrefectServer]:
 
 def _answers(server: PrefectServer) -> bool:
     try:
-        return httpx.get(f"{server.api_url}/health", timeout=5).is_success
+        with client_of(server.api_url, seconds=5) as client:
+            return client.get("/health").is_success
     except httpx.TransportError:
         return False

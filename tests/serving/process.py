@@ -16,6 +16,7 @@ from typing import IO
 
 import httpx
 
+from releve.adapters.http.clients import client_of
 from releve.core.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO
 
@@ -104,7 +105,8 @@ def running_process(command: list[str], log: Path, *, cwd: Path, environ: dict[s
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        with client_of(url, seconds=2) as client:  # to load certificates, as httpx.get does, takes longer than to ask
+            return client.get(url).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -177,11 +177,6 @@ def test_a_search_in_which_every_trial_fails_proposes_nothing(
 
 
 @pytest.mark.slow
-def test_workers_change_nothing(alone: SearchState) -> None:
-    assert searched(make_plan(workers=2)).trials == alone.trials
-
-
-@pytest.mark.slow
 @pytest.mark.usefixtures("many_threads")
 def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything() -> None:
     alone = searched_here(make_plan(boosted=True)).trials
