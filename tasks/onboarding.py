@@ -116,8 +116,8 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
     name = files.scenario
     if files.folder.exists():
         raise Conflict(f"scenarios/{name} exists already; choose another name, or remove the folder to begin anew")
-    twins = (each for each in scenario_names(files.project) if each.replace("-", "_") == name.replace("-", "_"))
-    if twin := next(twins, None):
+    alike = {each.replace("_", "-").strip("-"): each for each in scenario_names(files.project)}
+    if twin := alike.get(name.replace("_", "-").strip("-")):
         raise Conflict(
             f"{name} and the scenario {twin} differ by '-' and '_' alone, which Milvus, Prefect's artifacts and "
             "Kubeflow do not tell apart; choose another name"

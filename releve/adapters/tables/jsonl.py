@@ -93,6 +93,10 @@ def _parsed(number: int, line: bytes) -> Row | InvalidLine | None:
     text = plain.decode("utf-8", "backslashreplace").rstrip("\r\n")
     try:
         value = json.loads(plain.decode("utf-8"), object_pairs_hook=unique)
+        if b"\\u" in plain:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # \ud800, which JSON can escape and nothing else can hold
+        return InvalidLine(number, "holds half a character (a lone surrogate), which no file can hold", text)
     except UnicodeDecodeError as error:
         return InvalidLine(number, f"holds the byte 0x{error.object[error.start]:02X}, which is not UTF-8", text)
     except (ValueError, RecursionError) as error:

@@ -121,7 +121,7 @@ def monitoring_is_due(plan: ScenarioPlan, events: ScenarioEvents, now: datetime)
     if plan.has_cron:
         return silent_hours(plan, events, now) > 0
     hours = min(MONITORING_HOURS, SILENCE_SHARE * plan.silence_hours or MONITORING_HOURS)
-    return now - events.watched_since >= timedelta(hours=hours)
+    return _apart(events.watched_since, now) >= timedelta(hours=hours)
 
 
 def silent_hours(plan: ScenarioPlan, events: ScenarioEvents, now: datetime) -> float:
@@ -134,13 +134,19 @@ def silent_hours(plan: ScenarioPlan, events: ScenarioEvents, now: datetime) -> f
 
 def silence_is_news(events: ScenarioEvents, now: datetime) -> bool:
     """Whether nobody was told of this silence yet, or a day ago."""
-    return events.silent_at is None or now - events.silent_at >= timedelta(hours=REPEAT_HOURS)
+    return events.silent_at is None or _apart(events.silent_at, now) >= timedelta(hours=REPEAT_HOURS)
+
+
+def _apart(one: datetime, other: datetime) -> timedelta:
+    """How long lies between them, in whatever order: an event that a wrong clock dated next year must not put off all
+    runs until then."""
+    return abs(other - one)
 
 
 def _refresh_may_be_due(plan: ScenarioPlan, events: ScenarioEvents, now: datetime) -> bool:
     if events.newest_batch <= events.monitored:  # a run has seen all rows there are, and decided
         return False
-    if events.challenged_at and now - events.challenged_at < timedelta(hours=plan.cooldown_hours):
+    if events.challenged_at and _apart(events.challenged_at, now) < timedelta(hours=plan.cooldown_hours):
         return False
     by_rows = 0 < plan.refresh_rows <= events.new_rows
     return by_rows or 0 < plan.refresh_batches <= events.new_batches

@@ -95,6 +95,6 @@ def _holds(evidence: Evidence, history: History, params: Params) -> Iterator[Cau
     if evidence.drift.is_wholly_broken and since < needed:
         yield Cause(CauseKind.BROKEN_DATA, since, needed)
     age = time_since(history.last, evidence)
-    # 0 is no cooldown, also where the last challenge is dated later
-    if params.trigger.cooldown_hours and age is not None and age / HOUR < params.trigger.cooldown_hours:
+    # one that a wrong clock dated later than that puts nothing off
+    if age is not None and abs(age / HOUR) < params.trigger.cooldown_hours:
         yield Cause(CauseKind.COOLDOWN, age / HOUR, params.trigger.cooldown_hours)

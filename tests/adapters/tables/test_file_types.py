@@ -64,6 +64,7 @@ def test_a_jsonl_file_keeps_the_types_of_its_cells(ending, content, expected, tm
         (b"3", "holds 3, expected an object"),
         (b'{"kind": "\xff"}', "holds the byte 0xFF, which is not UTF-8"),
         (b"[" * 100_000, "is not JSON: "),
+        (rb'{"\udc00": 1}', "holds half a character (a lone surrogate)"),
     ],
 )
 def test_a_line_that_is_no_object_is_named_and_the_others_are_read(line, reason, tmp_path):

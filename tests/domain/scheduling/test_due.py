@@ -67,6 +67,13 @@ def test_what_serves_is_monitored_once_a_day(hours, expected):
     assert shown(run) == (expected and ("lifecycle", expected))
 
 
+@pytest.mark.parametrize(("hours", "is_due"), [(1, False), (21.9, False), (22, True), (9000, True)])
+def test_a_run_that_a_wrong_clock_dated_later_puts_off_no_other_one_for_long(hours, is_due):
+    assert (due(monitored=-hours) is not None) == is_due
+    rows, params = {"newest_batch": 11, "new_rows": 90, "new_batches": 1}, {"trigger": {"cooldown_hours": 22.0}}
+    assert (due(**rows, params=params, challenged_at=ago(-hours)) is not None) == is_due
+
+
 def test_the_same_run_is_not_started_twice_a_day():
     run = due(monitored=22)
 

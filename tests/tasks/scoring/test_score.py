@@ -419,7 +419,7 @@ def test_half_a_character_is_a_reason_to_reject_a_row(shop: Scored) -> None:
 
     rejected = pd.read_parquet(shop.out / "_rejected")
     assert rejected["reason"].tolist() == ["holds half a character (a lone surrogate), which no file can hold"]
-    assert json.loads(rejected["cells"][0])["order"] == "\ud800"
+    assert r'"order":"\ud800"' in json.loads(rejected["cells"][0])
 
 
 def test_a_file_that_changes_before_it_is_read_is_no_basis(shop: Scored) -> None:
