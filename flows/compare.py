@@ -63,12 +63,13 @@ def try_aside(settings: Settings, scenario: str, challenger: Challenger) -> None
 
 def show_comparison(scenario: str, compared: ArmsCompared) -> None:
     """Show the decision and what is missing to one, and tell the rest of Prefect."""
-    from releve.reporting.blocks import TextBlock
+    from releve.reporting.blocks import Block, TextBlock
     from releve.reporting.page.arms import comparison_figures
 
     sentence, missing, action = describe_decision(compared), describe_missing(compared), compared.decision.action
     print("\n  missing: ".join([f"{action}: {sentence}", *missing]))
-    blocks = (comparison_figures(compared.comparison), *([TextBlock(missing, points=True)] if missing else []))
+    blocks: list[Block] = [comparison_figures(compared.comparison)]
+    blocks += [TextBlock(missing, points=True)] if missing else []
     show("arms", scenario, f"{scenario}: {action}", blocks, summary=sentence, description=action)
     emit_event(
         event=f"releve.arms.{action}",

@@ -1,6 +1,7 @@
 """How people hear in Prefect that a release waits for them: a run of the flow `approval` that suspends with a form."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -27,7 +28,7 @@ def ask_in_prefect(approval: Approval) -> None:
     """Start the run that waits for people, once per request. Without it they answer by command."""
     scenario = approval.scenario
     try:
-        run: FlowRun = run_deployment(
+        run: Any = run_deployment(
             f"{FLOW}/{FLOW}",
             parameters={"scenario": scenario, "request": approval.number},
             tags=[scenario_tag(scenario), reason_tag("release")],

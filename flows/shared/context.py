@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from releve.reporting.blocks import Block, ReportPage
 
-RETRY_SECONDS = [5, 20]
+RETRY_SECONDS = [5.0, 20.0]
 ENGINE_ENDED = "Engine execution exited with unexpected exception"  # Prefect's, after each run that is not green
 
 # Prefect begins the span of a run before the run's first line, so that here is the last place to begin.
@@ -93,14 +93,14 @@ def step(function: Any, *, name: str | None = None) -> Any:
         with explained_storage(), break_silence(name, progress) as named_progress:
             return function(*arguments, **named | ({"progress": named_progress} if "progress" in named else {}))
 
-    return task(
-        explained,
+    made = task(
         name=name,
         cache_policy=NO_CACHE,
         retries=len(RETRY_SECONDS),
         retry_delay_seconds=RETRY_SECONDS,
         retry_condition_fn=may_succeed,
     )
+    return made(explained)
 
 
 def show(

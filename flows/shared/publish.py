@@ -4,7 +4,7 @@ Both are imported when they are called: a flow loads what it is about.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.events import emit_event
 
@@ -69,7 +69,7 @@ def update_start_page(settings: Settings) -> None:
         return
     told = f"{headline(done.standings)}: {breakdown(done.standings)}"
     print(f"{told} The page: {done.path}")
-    earlier = Artifact.get(START)
+    earlier: Any = Artifact.get(START)
     if earlier and earlier.description == told and earlier.created and datetime.now(UTC) - earlier.created < SHOWN_FOR:
         return  # Prefect keeps each version, and the flow that calls this may run every few minutes
     create_markdown_artifact(render_markdown(done.page), key=START, description=told)
