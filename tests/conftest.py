@@ -40,6 +40,7 @@ for name in [name for name in os.environ if name.startswith(OWN) and not name.st
 
 # Folders of which many a file asks the same server, and with whose files they are tested.
 TOGETHER = {
+    "tests/adapters/local_stack/": "local stack",
     "tests/adapters/vectors/": "vectors",
     "tests/flows/": "flows",
     "tests/serving/": "servers",

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import yaml
 
+from releve.adapters.http.clients import local_client
 from releve.adapters.local_stack import process as stack_process
-from releve.core.settings import LOOPBACK, Settings
+from releve.core.settings import Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -105,5 +105,6 @@ def pid_of(settings: Settings, name: str) -> int:
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> object:
-    answer = httpx.request(method, f"http://{LOOPBACK}:{port}{path}", json=body, timeout=30, trust_env=False).text
+    with local_client(port, seconds=30) as client:
+        answer = client.request(method, path, json=body).text
     return json.loads(answer) if answer.startswith(("[", "{")) else answer

@@ -38,25 +38,9 @@ from tests.adapters.local_stack.small import (
 from tests.serving.process import free_port
 
 
-@pytest.fixture(scope="module")
-def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = tmp_path_factory.mktemp("project")
-    write_project(project)
-    return project
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     found = free_settings(tmp_path)
-    yield found
-    local_stack.down(found)
-
-
-@pytest.fixture(scope="module")
-def stack(small_project: Path) -> Iterator[Settings]:
-    """All parts, up."""
-    found = free_settings(small_project)
-    assert local_stack.up(found, environ=clean_environ()) == NAMES
     yield found
     local_stack.down(found)
 
@@ -213,8 +197,9 @@ def test_a_part_on_another_port_is_named_with_its_setting_and_found_where_it_run
 
 
 @pytest.fixture
-def a_service_for_bike(small_project: Path) -> Iterator[Settings]:
-    found = free_settings(small_project)
+def a_service_for_bike(tmp_path: Path) -> Iterator[Settings]:
+    write_project(tmp_path)
+    found = free_settings(tmp_path)
     local_stack.up(found, only=(SERVICE,), environ={**clean_environ(), "RELEVE_SCENARIO": "bike"})
     yield found
     local_stack.down(found, only=(SERVICE,))

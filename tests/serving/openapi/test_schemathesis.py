@@ -11,7 +11,7 @@ from tests.serving.conftest import Running
 pytestmark = pytest.mark.slow
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 15  # of each operation, beside those that follow from the document's limits: some 120 requests a scenario
+EXAMPLES = 15  # of each operation, beside those that follow from the document's limits, more than a thousand
 
 
 @pytest.mark.parametrize("served", ["running", "messages", "rentals"])

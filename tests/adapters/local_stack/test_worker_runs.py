@@ -14,12 +14,12 @@ from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import FORKS, PREFECT, WORKER
 from releve.core.settings import Settings
-from tests.adapters.local_stack.small import ask, clean_environ, free_settings, pid_of, wait_until, write_project
+from tests.adapters.local_stack.small import ask, clean_environ, pid_of, wait_until
 from tests.processes import command_line, is_at_work
 
 pytestmark = pytest.mark.slow
 
-MONITOR = """
+COMPARE = """
 import json, os
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from prefect.settings import get_current_settings
 
 
 @flow
-def monitor(scenario: str) -> None:
+def compare(scenario: str) -> None:
     found = [{word!r}, os.getppid(), get_current_settings().results.default_serializer, os.environ.get("RELEVE_WORD")]
     Path("seen").write_text(json.dumps(found))
 """
@@ -53,17 +53,11 @@ def backtest(scenario: str) -> None:
 """
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Server, fork server and worker, up."""
-    project = tmp_path_factory.mktemp("project")
-    write_project(project)
-    (project / "flows" / "monitor.py").write_text(MONITOR.format(word="before"))
-    (project / "flows" / "backtest.py").write_text(BACKTEST)
-    found = free_settings(project)
-    local_stack.up(found, only=(PREFECT, FORKS, WORKER), environ=clean_environ())
-    yield found
-    local_stack.down(found)
+@pytest.fixture(scope="module", autouse=True)
+def flows_to_look_at(started: Settings) -> None:
+    """They take the place of two that nobody else starts."""
+    (started.project / "flows" / "compare.py").write_text(COMPARE.format(word="before"))
+    (started.project / "flows" / "backtest.py").write_text(BACKTEST)
 
 
 def start(settings: Settings, flow: str, **body: object) -> str:
@@ -102,10 +96,10 @@ def wait_for_end(settings: Settings, run: str, state: str) -> None:
     assert prefect(settings, "GET", f"/flow_runs/{run}")["state_type"] == state
 
 
-def monitor(settings: Settings, **body: object) -> list[Any]:
+def compare(settings: Settings, **body: object) -> list[Any]:
     """What a run of the flow saw."""
     (settings.project / "seen").unlink(missing_ok=True)
-    wait_for_end(settings, start(settings, "monitor", **body), "COMPLETED")
+    wait_for_end(settings, start(settings, "compare", **body), "COMPLETED")
     seen: list[Any] = json.loads((settings.project / "seen").read_text())
     return seen
 
@@ -125,10 +119,10 @@ def waiting_run(stack: Settings) -> Iterator[tuple[str, int, int]]:
 
 
 def test_each_run_is_forked_with_the_code_and_the_settings_of_its_own_time(stack: Settings) -> None:
-    first = monitor(stack)
-    (stack.project / "flows" / "monitor.py").write_text(MONITOR.format(word="after an edit"))
+    first = compare(stack)
+    (stack.project / "flows" / "compare.py").write_text(COMPARE.format(word="after an edit"))
     own = {"PREFECT_RESULTS_DEFAULT_SERIALIZER": "json", "RELEVE_WORD": "its own"}
-    second = monitor(stack, job_variables={"env": own})
+    second = compare(stack, job_variables={"env": own})
 
     assert first == ["before", pid_of(stack, FORKS), "pickle", None]
     assert second == ["after an edit", pid_of(stack, FORKS), "json", "its own"]
@@ -169,7 +163,7 @@ def test_a_run_whose_fork_server_was_killed_goes_on_and_the_next_one_needs_none_
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: stack_process.running(stack.home, FORKS) is None)
 
-    without = monitor(stack)
+    without = compare(stack)
     os.kill(child, signal.SIGKILL)  # what it waits for
     wait_for_end(stack, run, "COMPLETED")
     wait_until(lambda: not is_at_work(process))
@@ -177,9 +171,10 @@ def test_a_run_whose_fork_server_was_killed_goes_on_and_the_next_one_needs_none_
 
     assert without[1] not in (killed, 1)
     assert started == (FORKS,)
-    assert monitor(stack)[1] == pid_of(stack, FORKS) != killed
+    assert compare(stack)[1] == pid_of(stack, FORKS) != killed
 
 
+# The last of this folder: another one would have to start the stack again.
 def test_down_ends_a_run_that_is_at_work(stack: Settings, waiting_run: tuple[str, int, int]) -> None:
     _, process, child = waiting_run
 
