@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.compute import cores
 from releve.adapters.files import scenario_names
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.local_stack import parts as stack_parts
@@ -55,7 +54,12 @@ def main() -> int:
     """Make the scenarios that are not there yet, take their turns, and say what they cost; 3 where one failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("scenarios", type=int)
-    parser.add_argument("--at-once", type=int, default=cores(), help="scenarios that are at work at the same time")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        help="scenarios at work at the same time; 0: one a core, or Dask worker",
+    )
     arguments = parser.parse_args()
     try:
         with explained_storage():
@@ -70,8 +74,8 @@ def main() -> int:
 
 def run(own: Settings, number: int, at_once: int) -> int:
     """Raises BadInput for a number that is none, and what making scenarios and starting Prefect's server raise."""
-    if not 1 <= number <= MOST or at_once < 1:
-        raise BadInput(f"a fleet has 1 to {MOST} scenarios, and at least one is at work: make fleet N=20")
+    if not 1 <= number <= MOST or at_once < 0:
+        raise BadInput(f"a fleet has 1 to {MOST} scenarios, and --at-once is 0 or more: make fleet N=20")
     folder = own.home / "fleet" / str(number)
     settings = settings_of(folder)
     with show_progress() as tell:

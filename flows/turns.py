@@ -1,7 +1,8 @@
 """Turns of the loop for many scenarios in one run of one process: a mapped task for each of them.
 
 A run of `lifecycle` for each would cost a second of Prefect's and a process of imports; a task costs milliseconds. What
-the turn of a scenario needs of DVC are forks of one server (releve/adapters/forks), which all of them share.
+the turn of a scenario needs of DVC are forks of one server (releve/adapters/forks), which all of them share. Where
+compute.address names a Dask cluster, a task waits for a worker there, which takes the turn as a plain function.
 """
 
 import os
@@ -18,12 +19,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.shared.context import RETRY_SECONDS, helped, may_succeed, read_settings
 from flows.shared.publish import update_start_page
 from flows.shared.states import completed, unless_attention
-from releve.adapters.git_dvc.committed import head_of
+from releve.adapters.compute import capacity
+from releve.adapters.git_dvc.committed import head_of, read_committed_base
 from releve.core.errors import ReleveError, explained_storage
 from releve.core.progress import show_progress
-from releve.core.settings import Settings
 from releve.reporting.messages.fleet import describe_turn, describe_turns
-from tasks.turn import ScenarioTurn, take_deliveries, waiting_deliveries
+from tasks.turn import ScenarioTurn, TakeDeliveries, turn_workers, waiting_deliveries
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Turns:
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=may_succeed,
 )
-def turn(settings: Settings, scenario: str, deliveries: Path) -> ScenarioTurn:
+def turn(take: TakeDeliveries, scenario: str, deliveries: Path) -> ScenarioTurn:
     """All waiting deliveries of one scenario."""
     with explained_storage():
-        return take_deliveries(settings, scenario, deliveries)
+        return take(scenario, deliveries)
 
 
 @flow(name="turns", log_prints=True)
@@ -60,12 +61,13 @@ def turns(
     """
     settings = read_settings()
     settings = replace(settings, revision=head_of(settings))
+    compute = read_committed_base(settings).compute
     folders = {name: Path(deliveries) / name for name in scenarios}
     waiting = [name for name in scenarios if waiting_deliveries(folders[name])]
-    futures = turn.map(unmapped(settings), waiting, [folders[name] for name in waiting])
-    names = {future.task_run_id: name for future, name in zip(futures, waiting, strict=True)}
     done, failed = dict[str, ScenarioTurn](), dict[str, str]()
-    with show_progress() as tell:
+    with turn_workers(settings, compute, Path(deliveries)) as take, show_progress() as tell:
+        futures = turn.map(unmapped(take), waiting, [folders[name] for name in waiting])
+        names = {future.task_run_id: name for future, name in zip(futures, waiting, strict=True)}
         tell(f"0 of {len(waiting)} scenarios")
         for future in as_completed(futures):
             name, result = names[future.task_run_id], future.result(raise_on_failure=False)
@@ -84,7 +86,9 @@ def turns(
     return unless_attention("", sentences, completed(told, Turns(done, failed, before)))
 
 
-def run_turns(scenarios: Sequence[str], deliveries: Path, *, at_once: int) -> Any:
-    """Run the flow here and now, `at_once` scenarios at a time, and return its final state."""
-    runner = ThreadPoolTaskRunner(max_workers=at_once)
+def run_turns(scenarios: Sequence[str], deliveries: Path, *, at_once: int = 0) -> Any:
+    """Run the flow here and now, `at_once` scenarios at a time, 0 for as many as `compute` has room for, and return its
+    final state. Raises Unavailable."""
+    compute = read_committed_base(read_settings()).compute
+    runner = ThreadPoolTaskRunner(max_workers=at_once or capacity(address=compute.address, workers=compute.workers))
     return turns.with_options(task_runner=runner)(list(scenarios), os.fspath(deliveries), return_state=True)

@@ -1,14 +1,17 @@
 """One scenario's turns of the loop, without a flow around them: files become rows, and the newest model serves."""
 
 import os
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Lock
 
+from releve.adapters.compute import open_workers
 from releve.adapters.registry.registry import Registry
-from releve.adapters.scenario_lock import scenario_lock
-from releve.core.errors import NotFound
+from releve.adapters.scenario_lock import one_at_a_time, scenario_lock
+from releve.core.errors import NotFound, ReleveError, explained_storage
+from releve.core.params import Compute
 from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
 from tasks.ingestion.ingest import check_refusals, ingest
@@ -18,7 +21,7 @@ from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 
 REASON = "a turn of the fleet"
-_embedded_index = Lock()  # whoever closes the embedded form takes the file from every other thread of this process
+EMBEDDED_INDEX = "locks/embedded-index"  # one process has its file, and who closes it takes it from all its threads
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,45 @@ class ScenarioTurn:
     monitored: bool = False
     challenger: str = ""  # that was made, or waited for its release; "": no refresh was due
     serves: str = ""  # the model that serves after it; "": none
+
+
+TakeDeliveries = Callable[[str, Path], ScenarioTurn]  # of a scenario, from a folder; safe to call side by side
+
+
+class TurnEnded(ReleveError):
+    """The processes that took a turn died."""
+
+    code = "turn_ended"
+
+
+@contextmanager
+def turn_workers(settings: Settings, compute: Compute, deliveries: Path) -> Iterator[TakeDeliveries]:
+    """Take turns in this process, or on the workers of the cluster that compute.address names, until the block ends.
+
+    A turn works in files: the workers have to see project, home and deliveries at the same places. One whose worker
+    dies is taken again by another worker, and raises TurnEnded where four have died. Raises Unavailable.
+    """
+    if not compute.address:
+        yield partial(take_deliveries, settings)
+        return
+    folders = [settings.project, settings.home, deliveries]
+    with open_workers(
+        _take_on_worker, settings, address=compute.address, workers=compute.workers, sees=folders
+    ) as workers:
+
+        def take(scenario: str, waiting: Path) -> ScenarioTurn:
+            outcome = workers.call((scenario, waiting))
+            if outcome.problem:
+                raise TurnEnded(f"{outcome.problem}; what it had done is kept, and the same command goes on from there")
+            turn: ScenarioTurn = outcome.value
+            return turn
+
+        yield take
+
+
+def _take_on_worker(settings: Settings, item: tuple[str, Path]) -> ScenarioTurn:
+    with explained_storage():
+        return take_deliveries(settings, *item)
 
 
 def take_deliveries(settings: Settings, scenario: str, deliveries: Path) -> ScenarioTurn:
@@ -70,7 +112,8 @@ def take_turn(settings: Settings, scenario: str) -> ScenarioTurn:
                     return ScenarioTurn(monitored=True, serves=serving.release.model)
         challenger = challenger or retrain(settings, scenario, reason=REASON)
         if challenger.promote:
-            with nullcontext() if "://" in settings.milvus_uri else _embedded_index:
+            index = nullcontext() if "://" in settings.milvus_uri else one_at_a_time(settings.home / EMBEDDED_INDEX)
+            with index:
                 release(settings, scenario, model=challenger.model)
         current = registry.current(scenario)
         return ScenarioTurn(serving is not None, challenger.model, current.release.model if current else "")

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
+    from tests.clusters import Cluster
     from tests.postgresql import Server
     from tests.prefect_server import PrefectServer
 
@@ -90,6 +91,15 @@ def postgresql() -> "Iterator[Server]":
             yield server
     except NoPostgresql as error:
         pytest.exit(str(error), returncode=1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Iterator[Cluster]":
+    """A scheduler and two workers of this run, each a process of its own; no test ends them."""
+    from tests.clusters import running_cluster
+
+    with running_cluster(workers=2) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

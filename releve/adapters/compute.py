@@ -1,4 +1,4 @@
-"""Where calls run side by side: processes of this machine, or the workers of a Dask cluster.
+"""Where calls run side by side: processes of this machine, or the workers of a Dask cluster, here or elsewhere.
 
 What all calls share (a table) travels to each worker once. Every worker computes in one thread, because how many
 threads share a sum changes its last digits: so a result does not depend on the machine, the number of workers or
@@ -7,6 +7,7 @@ their load. Results come in the order of the items.
 
 import os
 import pickle
+import tempfile
 import threading
 import time
 from collections import deque
@@ -16,15 +17,20 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any, Protocol
 
 from releve.core.errors import Unavailable
+from releve.core.params import LOCAL
+from releve.core.settings import LOOPBACK
 
 CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
 POLL_SECONDS = 2.0  # how often a waiting call checks whether any worker is left
 NO_WORKER_SECONDS = 30.0  # how long a cluster may be without a worker before the run is given up
 AHEAD = 2  # items of a stream that wait for each worker, and what they need in memory
+TRAVELS_ALONG = 50_000  # bytes of what is shared that are sent with every item of a cluster
 LIVES = 4  # workers of a cluster that an item may end before it is given up, as Dask counts too
+INSIDE = "RELEVE_INSIDE_WORKER"  # set in a worker of a cluster, and in what it starts
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 DIED = "the process that computed it died, as one does that is out of memory"
 PACKAGES = ("numpy", "scikit-learn", "scipy")  # whose version decides a result
@@ -49,20 +55,26 @@ class Workers(Protocol):
     def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
         """Every item with its outcome, in order, of items that are made as they are needed: AHEAD for each worker."""
 
+    def call(self, item: Any) -> Outcome:
+        """The outcome of one item. Safe to ask from several threads at once."""
+
 
 @contextmanager
 def open_workers(
-    function: Function, shared: Any, *, address: str, workers: int, here: bool = False
+    function: Function, shared: Any, *, address: str, workers: int, here: bool = False, sees: Iterable[Path] = ()
 ) -> Iterator[Workers]:
     """Workers for `function(shared, item)`, until the block ends.
 
-    `address`: of a Dask scheduler, "tcp://host:8786"; "" for processes of this machine, `workers` of them, 0 for one
-    per core; `here`: rather in this process, where others would take longer to start than they save. Raises Unavailable
-    when the scheduler or its workers are away or compute with other versions.
+    `address`: of a Dask scheduler, "tcp://host:8786"; "local" for a Dask cluster on this machine, "" for processes of
+    it, `workers` of them, 0 for one per core; `here`: rather in this process, where others would take longer to start
+    than they save; `sees`: folders that every worker has to see, at the same place. Raises Unavailable when the
+    scheduler or its workers are away, see other folders, or compute with other versions.
     """
     with ExitStack() as stack:
+        if os.environ.get(INSIDE) and not here:  # a worker is one core; on its own cluster it could wait for itself
+            address, workers = "", 1
         if address:
-            yield stack.enter_context(_cluster(function, shared, address))
+            yield stack.enter_context(_cluster(function, shared, address, workers, sees))
         elif here:
             from threadpoolctl import threadpool_limits
 
@@ -70,6 +82,14 @@ def open_workers(
             yield _Here(function, shared)
         else:
             yield _Processes(function, shared, workers or cores(), stack)
+
+
+def capacity(*, address: str, workers: int) -> int:
+    """How many calls such workers compute at the same time. Raises Unavailable when the scheduler is away."""
+    if address in ("", LOCAL):
+        return workers or cores()
+    with _connected(address) as client:
+        return max(1, sum(map(int, client.nthreads().values())))
 
 
 def cores() -> int:
@@ -87,7 +107,10 @@ class _Here:
         return (outcome for _, outcome in self.stream(items))
 
     def stream(self, items: Iterable[Any]) -> Iterator[tuple[Any, Outcome]]:
-        return ((item, Outcome(self._function(self._shared, item))) for item in items)
+        return ((item, self.call(item)) for item in items)
+
+    def call(self, item: Any) -> Outcome:
+        return Outcome(self._function(self._shared, item))
 
 
 class _Processes:
@@ -137,6 +160,12 @@ class _Processes:
         while waiting:
             yield first()
 
+    def call(self, item: Any) -> Outcome:
+        try:
+            return Outcome(self._pool.submit(_call, item).result())
+        except BrokenProcessPool:
+            return self._alone(item)
+
     def _alone(self, item: Any) -> Outcome:
         """One process for one item: when a pool breaks, nobody knows whose fault it was."""
         pool = self._start(1)
@@ -182,23 +211,40 @@ def single_thread() -> None:
 
 
 @contextmanager
-def _cluster(function: Function, shared: Any, address: str) -> Iterator[Workers]:
-    import distributed
+def _cluster(function: Function, shared: Any, address: str, workers: int, sees: Iterable[Path]) -> Iterator[Workers]:
+    with ExitStack() as stack:
+        if address == LOCAL:
+            import distributed
 
+            start: Any = distributed.LocalCluster  # typed in part only
+            count = workers or cores()
+            local = start(n_workers=count, threads_per_worker=1, host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0")
+            address = stack.enter_context(local).scheduler_address
+        client = stack.enter_context(_connected(address))
+        _check_workers(client, address, function)
+        _check_folders(client, sees)
+        yield _Cluster(client, function, shared, address)
+
+
+def _connected(address: str) -> Any:
+    """A client. Raises Unavailable."""
+    try:
+        import distributed
+    except ImportError:
+        raise Unavailable(
+            'compute.address needs Dask: install releve[dask], or set it to "" for processes of this machine'
+        ) from None
     connect: Any = distributed.Client  # typed in part only
     try:
-        client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        return connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no Dask scheduler answers at {address}: {str(error).strip() or type(error).__name__}. "
             'Start it (`dask scheduler`), correct compute.address in params.yaml, or set it to "" for this machine'
         ) from None
-    with client:
-        _check_workers(client, address)
-        yield _Cluster(client, function, shared, address)
 
 
-def _check_workers(client: Any, address: str) -> None:
+def _check_workers(client: Any, address: str, function: Function) -> None:
     """Raises Unavailable unless workers are there that would compute the same as this process."""
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
@@ -212,10 +258,13 @@ def _check_workers(client: Any, address: str) -> None:
 
     mine = versions()
     try:
-        of_workers = client.run(versions)
-    except ImportError as error:
+        of_workers = client.run(versions, function)
+    except Exception as error:  # Dask raises another one where the worker's own was an ImportError
+        if not isinstance(error, ImportError) and "ModuleNotFoundError" not in repr(error):
+            raise
         raise Unavailable(
-            f"a Dask worker of {address} cannot import what it needs ({error}); start it in this environment"
+            f"a Dask worker of {address} cannot import what it needs ({error}); start it in this environment and in "
+            "the project's folder"
         ) from None
     for worker, theirs in of_workers.items():
         if theirs != mine:
@@ -225,8 +274,30 @@ def _check_workers(client: Any, address: str) -> None:
             )
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide a result, where it is called."""
+def _check_folders(client: Any, folders: Iterable[Path]) -> None:
+    """Raises Unavailable where a worker does not see them: by a file made for the moment, where one may be made."""
+    with ExitStack() as stack:
+        seen = []
+        for folder in folders:
+            try:
+                seen.append(stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, prefix=".seen-")).name)
+            except OSError:
+                seen.append(str(folder))
+        for worker, missed in client.run(_missed, seen).items():
+            if missed:
+                folder = next(each for each, name in zip(folders, seen, strict=True) if name == missed[0])
+                raise Unavailable(
+                    f"the Dask worker {worker} does not see {folder} of this machine, which it has to work in; "
+                    'mount it at the same place there, or set compute.address to "" for this machine'
+                )
+
+
+def _missed(paths: Sequence[str]) -> list[str]:
+    return [each for each in paths if not os.path.exists(each)]
+
+
+def versions(needed: Function | None = None) -> dict[str, str]:
+    """Of Python and of the packages that decide a result, where it is called; `needed` is imported on the way there."""
     import platform
     from importlib.metadata import version
 
@@ -238,6 +309,7 @@ class _Cluster:
 
     def __init__(self, client: Any, function: Function, shared: Any, address: str):
         self._client, self._function, self._shared, self._address = client, function, shared, address
+        self._there: Any = None  # what is shared, or Dask's name for it
         self._share()
 
     def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
@@ -274,8 +346,16 @@ class _Cluster:
         while waiting:
             yield first()
 
+    def call(self, item: Any) -> Outcome:
+        return self._outcome(self._submit(item)) or self._again(item)
+
     def _share(self) -> None:
-        self._there = self._client.scatter(self._shared, broadcast=True, hash=False)
+        """Little travels with every item: Dask then calls again by itself what a worker died of. Much is scattered, of
+        which Dask soon keeps one copy and copies that where it is needed; the copy can die with a worker."""
+        if len(pickle.dumps(self._shared)) <= TRAVELS_ALONG:
+            self._there = self._shared
+        else:  # in a list: Dask would take one apart
+            (self._there,) = self._client.scatter([self._shared], broadcast=True, hash=False)
 
     def _submit(self, item: Any) -> Any:
         return self._client.submit(_call_on_cluster, self._function, self._there, item, pure=False)
@@ -298,15 +378,16 @@ class _Cluster:
         while True:
             try:
                 return Outcome(future.result(timeout=POLL_SECONDS))
-            except TimeoutError:
-                self._wait_for_worker()
             except KilledWorker:
                 return Outcome(problem=DIED)
-            except CancelledError:
+            except (OSError, CancelledError) as error:
+                if future.status == "error":  # of the function itself
+                    raise
+                if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                    raise self._away() from None
                 self._wait_for_worker()
-                return None
-            except OSError:
-                raise self._away() from None
+                if isinstance(error, CancelledError):
+                    return None
 
     def _wait_for_worker(self) -> None:
         """A worker that died may have a nanny, which starts another one."""
@@ -325,4 +406,5 @@ class _Cluster:
 
 def _call_on_cluster(function: Function, shared: Any, item: Any) -> Any:
     single_thread()
+    os.environ[INSIDE] = "1"
     return function(shared, item)

@@ -123,6 +123,17 @@ def scenario_locks(
         time.sleep(POLL_SECONDS)
 
 
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the file `path` against every other thread and process, however long that takes."""
+    with explained_storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None]) -> None:
     deadline, reminder = time.monotonic() + wait_seconds, Reminder(at_once=True)
     while True:

@@ -244,9 +244,12 @@ class Statistics(ParamsSection):
     min_rows: Count
 
 
+LOCAL = "local"  # compute.address of a Dask cluster that is started on this machine
+
+
 def _check_scheduler(address: str) -> str:
-    if address and not re.fullmatch("tcp://[^ ]+", address):
-        raise PydanticCustomError("scheduler", "should be empty, or the address of a scheduler: tcp://host:port")
+    if address not in ("", LOCAL) and not re.fullmatch("tcp://[^ ]+", address):
+        raise PydanticCustomError("scheduler", "should be empty, local, or the address of a scheduler: tcp://host:port")
     return address
 
 

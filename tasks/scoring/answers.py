@@ -182,20 +182,20 @@ def _requests(
         )
 
 
-_models: dict[tuple[str, Path], Model] = {}  # of this process
+_models: dict[tuple[str, Path], Model] = {}  # of this process; the last one, as a cluster's worker lives for months
 
 
 def loaded(scorer: Scorer) -> Model:
-    """Return the model, which a process loads once."""
+    """Return the model, which a process loads once for all its pieces."""
     key = (scorer.tag, scorer.folder)
-    if key not in _models:
-        if scorer.files:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, content in scorer.files.items():
-                    place = Path(folder) / name
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_bytes(content)
-                _models[key] = model_runtime.load(Path(folder), tag=scorer.tag)
-        else:
-            _models[key] = model_runtime.load(scorer.folder, tag=scorer.tag)
-    return _models[key]
+    if (known := _models.get(key)) is not None:
+        return known
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in scorer.files.items():
+            place = Path(folder) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        model = model_runtime.load(Path(folder) if scorer.files else scorer.folder, tag=scorer.tag)
+    _models.clear()
+    _models[key] = model
+    return model

@@ -62,7 +62,7 @@ def write_parts(
     of = sum(each.described.bytes for each in files)
     rows, part = manifest.rows, None
     try:
-        for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, params):
+        for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, schema, params):
             if outcome.problem:
                 raise Unavailable(
                     f"{outcome.problem}; what is finished is kept, and the same command goes on from there"
@@ -106,7 +106,9 @@ def _pieces(
         before += file.described.bytes
 
 
-def _answered(pieces: Iterator[PieceToScore], scorer: Scorer, params: Params) -> Iterator[tuple[PieceToScore, Outcome]]:
+def _answered(
+    pieces: Iterator[PieceToScore], scorer: Scorer, schema: Schema, params: Params
+) -> Iterator[tuple[PieceToScore, Outcome]]:
     """Answer pieces in their order where `compute` says; the first ones here, which is all of a small table."""
     compute, began = params.compute, time.monotonic()
     several = compute.address or (compute.workers or cores()) > 1
@@ -118,7 +120,8 @@ def _answered(pieces: Iterator[PieceToScore], scorer: Scorer, params: Params) ->
             except StopIteration:
                 return
 
-    where = partial(open_workers, score_piece, scorer, address=compute.address, workers=compute.workers)
+    sees = [scorer.images] if schema.images and scorer.images.is_dir() else []
+    where = partial(open_workers, score_piece, scorer, address=compute.address, workers=compute.workers, sees=sees)
     if not compute.address:
         with where(here=True) as here:
             yield from here.stream(first())

@@ -1,20 +1,15 @@
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from releve.adapters.compute import DIED, Outcome, cores, open_workers, versions
-from releve.core.errors import Unavailable
+from releve.adapters.compute import DIED, Outcome, cores, open_workers
 from tests.adapters import work
-from tests.clusters import Cluster, running_cluster
 from tests.processes import is_at_work
-from tests.serving.process import free_port
 from tests.tables import ROOT
 
 pytestmark = pytest.mark.usefixtures("many_threads")
@@ -99,106 +94,3 @@ def test_workers_of_a_process_that_was_killed_end_too() -> None:
 
 def test_a_process_may_use_a_core_at_least() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
-
-
-def test_a_scheduler_that_does_not_answer_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("releve.adapters.compute.CONNECT_SECONDS", 1.0)
-    address = f"tcp://127.0.0.1:{free_port()}"
-
-    with pytest.raises(Unavailable, match=rf"no Dask scheduler answers at {address}.*compute\.address"):
-        run(work.add, 1, [1], address=address)
-
-
-def _lives(process: int) -> bool:
-    """A process that ended and that nobody waited for does not live."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as made:
-        yield made
-
-
-@pytest.mark.slow
-def test_a_cluster_computes_the_same_as_this_machine_in_workers_of_its_own(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.add_worker()
-    cluster.add_worker()
-    cluster.wait()
-
-    with open_workers(work.add_counted, work.Counted(tmp_path, 1), address=cluster.address, workers=0) as workers:
-        found = list(workers.run(range(8)))
-
-    assert [outcome.value[0] for outcome in found] == list(range(1, 9))
-    assert {outcome.value[1] for outcome in found} <= {worker.pid for worker in cluster.workers}
-    assert {count for outcome in run(work.threads, None, [1], address=cluster.address) for count in outcome.value} == {
-        1
-    }
-
-
-@pytest.mark.slow
-def test_a_cluster_without_workers_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("releve.adapters.compute.CONNECT_SECONDS", 3.0)
-
-    with pytest.raises(Unavailable, match=rf"scheduler at {cluster.address} has no worker"):
-        run(work.add, 1, [1], address=cluster.address)
-
-
-@pytest.mark.slow
-def test_a_worker_with_other_versions_is_told_before_anything_is_computed(cluster: Cluster, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.metadata as m\nreal = m.version\n"
-        "m.version = lambda name: '1.0.0' if name == 'scikit-learn' else real(name)\n"
-    )
-    cluster.add_worker(environ={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
-    cluster.wait()
-
-    with pytest.raises(Unavailable, match=r"has .*scikit-learn 1\.0\.0.*this process has .*scikit-learn " + MINE):
-        run(work.add, 1, [1], address=cluster.address)
-
-
-MINE = versions()["scikit-learn"].replace(".", r"\.")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("who", ["scheduler", "worker"])
-def test_a_cluster_that_goes_away_during_a_run_is_told(
-    cluster: Cluster, who: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("releve.adapters.compute.NO_WORKER_SECONDS", 3.0)
-    monkeypatch.setattr("releve.adapters.compute.POLL_SECONDS", 0.5)
-    cluster.add_worker()
-    cluster.wait()
-
-    with (
-        pytest.raises(Unavailable, match=rf"cluster at {cluster.address} went away"),
-        open_workers(work.sleep, None, address=cluster.address, workers=0) as workers,
-    ):
-        outcomes = workers.run([0, 600])
-        next(outcomes)
-        os.kill((cluster.scheduler if who == "scheduler" else cluster.workers[0]).pid, signal.SIGKILL)
-        next(outcomes)
-
-
-@pytest.mark.slow
-def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(cluster: Cluster) -> None:
-    for _ in range(5):  # Dask gives an item up after it ended four workers
-        cluster.add_worker()
-    cluster.wait()
-
-    found = run(work.add, 10, ["die", 1], address=cluster.address)
-
-    assert found == [Outcome(problem=DIED), Outcome(11)]
-
-
-@pytest.mark.slow
-def test_what_died_with_the_only_worker_travels_to_the_one_its_nanny_starts(cluster: Cluster) -> None:
-    cluster.add_worker(nanny=True)
-    cluster.wait()
-
-    found = run(work.add, 10, [0, "die", 1, 2], address=cluster.address)
-
-    assert found == [Outcome(10), Outcome(problem=DIED), Outcome(11), Outcome(12)]

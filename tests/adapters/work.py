@@ -25,6 +25,11 @@ def add(shared: Any, item: Any) -> Any:
     return shared + item
 
 
+def add_to_first(shared: list[int], item: Any) -> Any:
+    """The same, of much that is shared."""
+    return add(shared[0], item)
+
+
 def add_counted(shared: Counted, item: int) -> tuple[int, int]:
     """The sum, and who computed it."""
     return shared.value + item, os.getpid()
@@ -50,6 +55,11 @@ def threads(shared: None, item: int) -> list[int]:
 def fail(shared: None, item: str) -> None:
     """A fault of the function's own."""
     raise ZeroDivisionError(item)
+
+
+def fail_as(shared: type[Exception], item: str) -> None:
+    """A fault of the shared type."""
+    raise shared(item)
 
 
 def sleep(shared: None, seconds: float) -> int:

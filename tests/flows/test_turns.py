@@ -1,6 +1,9 @@
 """Turns of many scenarios in one run: a failed one stops no other, and what is done is not done again."""
 
 import os
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,9 @@ from tasks.history import events_of
 from tasks.places import start_page
 from tasks.turn import take_turn
 from tests import projects
+from tests.clusters import running_cluster
+from tests.repositories import commit
+from tests.serving.process import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +68,36 @@ def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does
     assert second.is_completed()
     assert "1 with a new release, 0 without, 0 failed, 2 done before" in second.message
     assert registry.current("diabetes_002")
+    assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_workers_of_dask_take_turns_and_what_one_died_of_is_taken_again_by_another(
+    three: tuple[Path, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same models as this process makes; a scenario that fails is named, and one worker is killed at its work."""
+    from flows.turns import run_turns
+
+    folder, settings = three
+    names, deliveries = fleet.fleet_names(settings), fleet.deliveries_of(folder)
+    registry = Registry(settings.registry_url)
+    with running_cluster(workers=2) as cluster:
+        params = settings.project / "params.yaml"
+        params.write_text(params.read_text().replace('address: ""', f"address: {cluster.address}"))
+        commit(settings.project, "on Dask")
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(run_turns, names, deliveries)
+            lock = settings.home / "locks" / "digits_003.lock"
+            wait_until(lambda: lock.exists() and "turn of" in lock.read_text())
+            os.kill(int(re.findall(r"pid (\d+)", lock.read_text())[0]), signal.SIGKILL)
+            done = running.result()
+        ended = [worker.poll() is not None for worker in cluster.workers]
+
+    assert sum(ended) == 1
+    assert done.name == "Needs attention"
+    assert "diabetes_002: " in done.message
+    assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in done.message
+    assert registry.current("digits_003")
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
 
 

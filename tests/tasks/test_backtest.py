@@ -11,7 +11,6 @@ from releve.domain.backtest.report import BacktestReport, Recommendation, recomm
 from releve.domain.backtest.variants import CRON, PolicyVariant, variants
 from tasks.backtest import backtest, play, progress_line, read_rows, run, write_recommended
 from tasks.pipeline.train import train
-from tests.clusters import running_cluster
 from tests.page_histories import make_backtest
 from tests.streams import SCHEMA, abrupt, still, stream, stream_course
 from tests.tables import SHOP, shop_schema
@@ -113,11 +112,8 @@ def test_two_workers_find_the_same(alone):
 
 
 @pytest.mark.slow
-def test_a_cluster_finds_what_this_machine_finds(alone):
-    with running_cluster(workers=2) as cluster:
-        there = played_by(address=cluster.address)
-
-    assert is_the_same(there, alone)
+def test_a_cluster_finds_what_this_machine_finds(alone, cluster):
+    assert is_the_same(alone, played_by(address=cluster.address))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from releve.domain.training.trials import DEFAULTS, SearchData, SearchSizes, try
 from tasks.pipeline.stage import Stage
 from tasks.pipeline.training.search import Plan, SearchState, find_member, search
 from tasks.places import ScenarioFiles
-from tests.clusters import running_cluster
+from tests.clusters import Cluster
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
 from tests.workers import computing_here
@@ -178,7 +178,7 @@ def test_a_search_in_which_every_trial_fails_proposes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("many_threads")
-def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything() -> None:
+def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything(cluster: Cluster) -> None:
     alone = searched_here(make_plan(boosted=True)).trials
     many = searched(make_plan(boosted=True, workers=3)).trials
     burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
@@ -189,9 +189,8 @@ def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything()
             process.kill()
             process.wait()
     plan = make_plan(boosted=True)
-    with running_cluster(workers=2) as cluster:
-        there = replace(plan, compute=plan.compute.model_copy(update={"address": cluster.address}))
-        on_cluster = searched(there).trials
+    there = replace(plan, compute=plan.compute.model_copy(update={"address": cluster.address}))
+    on_cluster = searched(there).trials
 
     assert many == alone
     assert loaded == alone
