@@ -84,6 +84,13 @@ def test_a_worker_computes_in_one_thread_and_raises_what_the_function_does(clust
             workers.call("of the item")
 
 
+def test_what_a_call_computes_side_by_side_itself_waits_for_no_other_worker(cluster: Cluster) -> None:
+    with open_workers(work.ask_within, cluster.address, address=cluster.address, workers=0) as workers:
+        worker, started_by = workers.call(1).value
+
+    assert worker == started_by
+
+
 def test_a_cluster_without_workers_is_told(fragile: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("releve.adapters.compute.CONNECT_SECONDS", 1.0)
 

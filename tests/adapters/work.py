@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from releve.adapters.compute import open_workers, single_thread
+
 
 class Counted:
     """Something shared that notes every time it arrives at a worker."""
@@ -46,8 +48,6 @@ def threads(shared: None, item: int) -> list[int]:
     import sklearn.ensemble  # noqa: F401  (loads OpenMP and two BLAS)
     from threadpoolctl import threadpool_info
 
-    from releve.adapters.compute import single_thread
-
     single_thread() if item else None
     return [pool["num_threads"] for pool in threadpool_info()]
 
@@ -55,6 +55,17 @@ def threads(shared: None, item: int) -> list[int]:
 def fail(shared: None, item: str) -> None:
     """A fault of the function's own."""
     raise ZeroDivisionError(item)
+
+
+def parent(shared: None, item: int) -> int:
+    """Who started this process."""
+    return os.getppid()
+
+
+def ask_within(shared: str, item: int) -> tuple[int, int]:
+    """This process, and who started the one that a call within this call reaches at the shared address."""
+    with open_workers(parent, None, address=shared, workers=2) as workers:
+        return os.getpid(), workers.call(item).value
 
 
 def fail_as(shared: type[Exception], item: str) -> None:

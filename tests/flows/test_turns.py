@@ -5,8 +5,10 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import State
 
 from examples import fleet
 from releve.adapters.registry.registry import Registry
@@ -23,81 +25,79 @@ from tests.serving.process import wait_until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def three(work_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Settings]:
+def three(project: Path, folder: Path) -> Settings:
     """A fleet of three; the first file of the second has no target, and the third has one file alone."""
-    folder = tmp_path / "3"
-    fleet.make_fleet(projects.fresh_project(work_dir).root, folder, 3, lambda line: None)
-    settings = fleet.settings_of(folder)
+    fleet.make_fleet(project, folder, 3, lambda line: None)
+    deliveries = fleet.deliveries_of(folder)
+    (deliveries / "diabetes_002" / "2.csv").unlink()
+    (deliveries / "diabetes_002" / "1.csv").rename(folder / "good.csv")
+    (deliveries / "diabetes_002" / "1.csv").write_text("age,sex\n1,2\n")
+    (deliveries / "digits_003" / "2.csv").unlink()
+    return fleet.settings_of(folder)
+
+
+def run(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> State[Any]:
+    from flows.turns import run_turns
+
     monkeypatch.setenv("RELEVE_PROJECT", str(settings.project))
     monkeypatch.setenv("RELEVE_HOME", str(settings.home))
     monkeypatch.setenv("RELEVE_MILVUS_URI", settings.milvus_uri)
-    deliveries = fleet.deliveries_of(folder)
-    (deliveries / "diabetes_002" / "2.csv").unlink()
-    (deliveries / "diabetes_002" / "1.csv").rename(tmp_path / "good.csv")
-    (deliveries / "diabetes_002" / "1.csv").write_text("age,sex\n1,2\n")
-    (deliveries / "digits_003" / "2.csv").unlink()
-    return folder, settings
+    state: State[Any] = run_turns(fleet.fleet_names(settings), fleet.deliveries_of(folder))
+    return state
+
+
+def served(settings: Settings) -> dict[str, str]:
+    """The digest of the model that serves each scenario."""
+    registry = Registry(settings.registry_url)
+    found = {name: registry.current(name) for name in fleet.fleet_names(settings)}
+    return {name: current.release.model_digest for name, current in found.items() if current}
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does_what_is_left(
-    three: tuple[Path, Settings], tmp_path: Path
+def test_a_scenario_that_fails_stops_no_other_wherever_turns_are_taken_and_the_next_run_does_what_is_left(
+    work_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.turns import run_turns
-
-    folder, settings = three
-    names, deliveries = fleet.fleet_names(settings), fleet.deliveries_of(folder)
+    """In threads; then by two workers of Dask, of which one is killed at its work; then what is left."""
+    project = projects.fresh_project(work_dir).root
+    here, there = tmp_path / "here", tmp_path / "there"
+    settings, elsewhere = three(project, here), three(project, there)
     registry = Registry(settings.registry_url)
 
-    first = run_turns(names, deliveries, at_once=2)
+    first = run(settings, here, monkeypatch)
+    with running_cluster(workers=2) as cluster:
+        params = elsewhere.project / "params.yaml"
+        params.write_text(params.read_text().replace('address: ""', f"address: {cluster.address}"))
+        commit(elsewhere.project, "on Dask")
+        lock = elsewhere.home / "locks" / "digits_003.lock"
 
-    assert first.name == "Needs attention"
-    assert "diabetes_002: " in first.message
-    assert "1.csv" in first.message
-    assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in first.message
-    assert not registry.current("diabetes_002")
-    assert registry.current("digits_003")
+        def kill_who_is_at_work() -> None:
+            wait_until(lambda: lock.exists() and "turn of" in lock.read_text())
+            os.kill(int(re.findall(r"pid (\d+)", lock.read_text())[0]), signal.SIGKILL)
+
+        with ThreadPoolExecutor(1) as killing:
+            killed = killing.submit(kill_who_is_at_work)
+            on_dask = run(elsewhere, there, monkeypatch)
+            killed.result()
+        alive = [worker.poll() is None for worker in cluster.workers]
+
+    assert sorted(alive) == [False, True]
+    for state in (first, on_dask):
+        assert state.name == "Needs attention"
+        assert "diabetes_002: " in state.message
+        assert "1.csv" in state.message
+        assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in state.message
+    assert served(settings).keys() == {"tumours_001", "digits_003"}
+    assert served(settings) == served(elsewhere)
     assert len(events_of(registry, "tumours_001", MONITORED)) == 1  # between its two files
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
     assert "diabetes_002" in start_page(settings.home).read_text()
 
-    os.replace(tmp_path / "good.csv", deliveries / "diabetes_002" / "1.csv")
-    second = run_turns(names, deliveries, at_once=2)
+    os.replace(here / "good.csv", fleet.deliveries_of(here) / "diabetes_002" / "1.csv")
+    second = run(settings, here, monkeypatch)
 
     assert second.is_completed()
     assert "1 with a new release, 0 without, 0 failed, 2 done before" in second.message
     assert registry.current("diabetes_002")
-    assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
-
-
-@pytest.mark.usefixtures("prefect_server")
-def test_workers_of_dask_take_turns_and_what_one_died_of_is_taken_again_by_another(
-    three: tuple[Path, Settings], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same models as this process makes; a scenario that fails is named, and one worker is killed at its work."""
-    from flows.turns import run_turns
-
-    folder, settings = three
-    names, deliveries = fleet.fleet_names(settings), fleet.deliveries_of(folder)
-    registry = Registry(settings.registry_url)
-    with running_cluster(workers=2) as cluster:
-        params = settings.project / "params.yaml"
-        params.write_text(params.read_text().replace('address: ""', f"address: {cluster.address}"))
-        commit(settings.project, "on Dask")
-        with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(run_turns, names, deliveries)
-            lock = settings.home / "locks" / "digits_003.lock"
-            wait_until(lambda: lock.exists() and "turn of" in lock.read_text())
-            os.kill(int(re.findall(r"pid (\d+)", lock.read_text())[0]), signal.SIGKILL)
-            done = running.result()
-        ended = [worker.poll() is not None for worker in cluster.workers]
-
-    assert sum(ended) == 1
-    assert done.name == "Needs attention"
-    assert "diabetes_002: " in done.message
-    assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in done.message
-    assert registry.current("digits_003")
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
 
 
