@@ -1,6 +1,6 @@
 """The shop in its states. Each is made once in a test run, from the one before it, and copied for every test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tests.once import made_once
+from tests.s3 import CREDENTIALS, Store, running_store
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop, market_rows
 
@@ -116,3 +117,12 @@ def released(made_released: Shop, tmp_path: Path) -> Shop:
 def replaced(made_replaced: Shop, tmp_path: Path) -> Shop:
     """The second champion serves, and the first is the previous one."""
     return made_replaced.copy(tmp_path)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An S3 service with one bucket."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with running_store() as made:
+        yield made

@@ -26,6 +26,7 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.serving.prediction import predict, sent_numbers
 from releve.serving.scenario import NoRelease
 from tasks.scoring.score import check_answered
+from tests.s3 import Store
 from tests.tables import DARK, MESSAGES, RENTALS, messages_rows, rentals_rows
 from tests.tasks.scoring.conftest import Scored, order_rows
 
@@ -177,6 +178,23 @@ def test_files_of_a_folder_are_answered_in_the_order_of_their_names(shop: Scored
         ("b.csv", 50),
         ("c.csv.gz", 3),
     ]
+
+
+@pytest.mark.slow
+def test_tables_in_s3_are_scored_as_those_of_this_machine(
+    shop: Scored, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsspec.config.conf", {"s3": {"endpoint_url": store.endpoint}})  # read once, at its import
+    for number in (1, 2):
+        store.put(f"tables/{number}.csv", shop.put(f"here/{number}.csv", order_rows(50, seed=number)).read_bytes())
+
+    shop.score(f"s3://{store.bucket}/tables", shop.root / "from-s3")
+    shop.score(shop.root / "here", shop.root / "from-here")
+
+    assert len(answers(shop.root / "from-s3")) == 100
+    assert answers(shop.root / "from-s3").equals(answers(shop.root / "from-here"))
+    with pytest.raises(NotFound, match=f"there is nothing at s3://{store.bucket}/gone"):
+        shop.score(f"s3://{store.bucket}/gone", shop.root / "gone")
 
 
 @pytest.mark.parametrize("scheme", ["memory", "file"])
