@@ -103,6 +103,7 @@ def waiting(work_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with get_client(sync_client=True) as client:
         (run,) = [each for each in client.read_flow_runs() if each.deployment_id == deployment]
         yield Waiting(project, asked, run.id)
+        client.delete_flow_run(run.id)  # another test's request has the same number
         client.delete_deployment(deployment)
 
 
