@@ -27,28 +27,29 @@ from tests.tasks.served import search, served_by, serving
 from tests.tasks.shop import Shop, market_rows
 
 pytestmark = pytest.mark.slow
-REQUESTS = 50  # to each release
+REQUESTS = 40  # to each release
 NOTE = {"note": {"type": "text", "max_length": 40, "nullable": True}}
 
 
 @pytest.fixture(scope="session")
-def made_fourth(made_third, work_dir) -> Shop:
-    """Four releases; the newest reads a text, so that scikit-learn serves it."""
+def made_fifth(made_third, work_dir) -> Shop:
+    """Five releases; the newest two read a text, so that scikit-learn serves them."""
 
     def make(shop: Shop) -> None:
         shop.override(columns=NOTE)
-        rows = market_rows(120, seed=5)
-        shop.receive(rows.assign(note=rows["kind"].fillna("nothing") + " of today"), "day-5.parquet")
-        ingest(shop.settings, SHOP)
-        retrain(shop.settings, SHOP, reason="newer rows")
-        release(shop.settings, SHOP)
+        for day in (5, 6):
+            rows = market_rows(120, seed=day)
+            shop.receive(rows.assign(note=rows["kind"].fillna("nothing") + " of today"), f"day-{day}.parquet")
+            ingest(shop.settings, SHOP)
+            retrain(shop.settings, SHOP, reason="newer rows")
+            release(shop.settings, SHOP)
 
-    return after(made_third, work_dir / "shop-fourth", make)
+    return after(made_third, work_dir / "shop-fifth", make)
 
 
 @pytest.fixture
-def fourth(made_fourth, tmp_path) -> Shop:
-    return made_fourth.copy(tmp_path)
+def fifth(made_fifth, tmp_path) -> Shop:
+    return made_fifth.copy(tmp_path)
 
 
 def rows_for(served: Served, count: int, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -71,9 +72,9 @@ def forget_model(shop: Shop, model: str) -> None:
     assert DataCache(shop.settings.home / "dvc-remote").remove([digest])
 
 
-def test_200_answers_of_four_releases_and_their_searches_come_out_again_from_the_remote_alone(fourth):
-    releases = served_by(fourth)
-    with serving(fourth) as scenario:
+def test_200_answers_of_five_releases_and_their_searches_come_out_again_from_the_remote_alone(fifth):
+    releases = served_by(fifth)
+    with serving(fifth) as scenario:
         answers = [
             scenario.predict(served, rows_for(served, 1, seed=number)).id
             for served in releases
@@ -81,20 +82,20 @@ def test_200_answers_of_four_releases_and_their_searches_come_out_again_from_the
         ]
         newest, row = releases[-1], rows_for(releases[-1], 1)[0]
         searches = [search(scenario, newest, row, label=label) for label in (None, "yes")]
-    forget_model(fourth, releases[0].model.tag)
-    take_away(fourth)
+    forget_model(fifth, releases[0].model.tag)
+    take_away(fifth)
 
-    found = list(reproduce(fourth.settings, answers + searches))
+    found = list(reproduce(fifth.settings, answers + searches))
 
     assert [each for each in found if not each.is_same] == []
-    assert len(found) == 4 * REQUESTS + 2
+    assert len(found) == 5 * REQUESTS + 2
     assert [each.request for each in found] == answers + searches
     assert {served.model.description.runtime for served in releases} == {"onnx", "sklearn"}
     sources = Counter(each.source for each in found)
-    assert sources == {ModelSource.REBUILT: REQUESTS, ModelSource.REMOTE: 3 * REQUESTS + 2}
+    assert sources == {ModelSource.REBUILT: REQUESTS, ModelSource.REMOTE: 4 * REQUESTS + 2}
     assert not any(each.is_altered for each in found)
-    assert not (fourth.settings.home / "bentoml").exists()
-    assert not (fourth.root / ".dvc" / "cache").exists()
+    assert not (fifth.settings.home / "bentoml").exists()
+    assert not (fifth.root / ".dvc" / "cache").exists()
 
 
 def test_an_answer_that_was_another_is_shown_with_what_comes_out(released):
