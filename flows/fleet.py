@@ -9,7 +9,7 @@ from prefect import flow
 
 from flows.shared.context import read_settings, step
 from flows.shared.publish import send_alerts, update_start_page
-from flows.shared.states import completed, unless_attention
+from flows.shared.states import alert_of_fleet, completed, unless_attention
 from releve.adapters.prefect.api import PrefectApi, PrefectRuns, authorization_of
 from releve.adapters.prefect.deployments import follow_scenarios
 from releve.adapters.prefect.open_runs import end_lost, open_runs
@@ -79,4 +79,7 @@ def fleet() -> Any:
     update_start_page(settings)
     done = FleetRound(look, started, silent)
     state = completed(describe_look(len(look.facts), started, silent), done)
-    return unless_attention("", describe_unreadable(look.unreadable), state, is_news=look.unreadable_is_news)
+    unreadable = describe_unreadable(look.unreadable)
+    if unreadable and look.unreadable_is_news:
+        alert_of_fleet(unreadable)
+    return unless_attention(unreadable, state)

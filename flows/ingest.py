@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 
 from flows.shared.context import Scenario, begin, show, step
+from flows.shared.publish import send_alerts
 from flows.shared.scenario_run import scenario_run
 from flows.shared.states import completed, unless_attention
 from releve.core.errors import ReleveError
@@ -31,7 +32,7 @@ def ingest(scenario: Scenario) -> Any:
     if done.batches:
         follow_index(settings, scenario)
     message = describe_ingestion(scenario, done, ScenarioState(settings.home, scenario).incoming)
-    return unless_attention(scenario, refused_files(done), completed(message, done))
+    return unless_attention(refused_files(done), completed(message, done))
 
 
 def describe_ingestion(scenario: str, done: Ingestion, incoming: Path) -> str:
@@ -72,6 +73,7 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
         print(refusal.reason)
     if done.refusals:
         print(f"the refused files, each beside its reason: {done.refused}")
+        send_alerts(settings, scenario)  # now: what follows may fail
     return done
 
 

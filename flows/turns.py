@@ -18,7 +18,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.shared.context import RETRY_SECONDS, helped, may_succeed, read_settings
 from flows.shared.publish import update_start_page
-from flows.shared.states import completed, unless_attention
+from flows.shared.states import alert_of_fleet, completed, unless_attention
 from releve.adapters.compute import capacity
 from releve.adapters.git_dvc.committed import head_of, read_committed_base
 from releve.core.errors import ReleveError, explained_storage
@@ -83,7 +83,9 @@ def turns(
     before = tuple(name for name in scenarios if name not in names.values())
     told = describe_turns(done, len(failed), done_before=len(before))
     sentences = [f"{name}: {why}" for name, why in sorted(failed.items())]
-    return unless_attention("", sentences, completed(told, Turns(done, failed, before)))
+    if sentences:
+        alert_of_fleet(sentences)
+    return unless_attention(sentences, completed(told, Turns(done, failed, before)))
 
 
 def run_turns(scenarios: Sequence[str], deliveries: Path, *, at_once: int = 0) -> Any:

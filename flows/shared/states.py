@@ -12,7 +12,6 @@ from prefect import State
 from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
-from flows.shared.context import resource_of
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
 
@@ -33,6 +32,15 @@ class NeedsAttention(ReleveError):
         self.result = result
 
 
+def alert_of_fleet(needed: Sequence[str]) -> None:
+    """Tell automations what of all scenarios needs a person; of one of them, its own alerts tell."""
+    emit_event(
+        event="releve.alert.run.needs_attention",
+        resource=FLEET,
+        payload={"scenario": "", "subject": "run", "state": "needs_attention", "text": "\n".join(needed)},
+    )
+
+
 def completed(message: str, result: Any) -> State[Any]:
     """What was asked for is done."""
     return Completed(message=message, data=result)
@@ -51,11 +59,9 @@ def refused(message: str, result: Any) -> State[Any]:
 def ending(settings: Settings, scenario: str, refused_files: Sequence[str], state: State[Any]) -> State[Any]:
     """End in `state`, unless something in the scenario needs a person.
 
-    `refused_files`: sentences about those of this very run, which automations hear of; of the others alerts told.
+    `refused_files`: sentences about those of this very run.
     """
-    return unless_attention(
-        scenario, _needs_of_scenario(settings, scenario, refused_files), state, is_news=bool(refused_files)
-    )
+    return unless_attention(_needs_of_scenario(settings, scenario, refused_files), state)
 
 
 def _needs_of_scenario(settings: Settings, scenario: str, refused: Sequence[str]) -> list[str]:
@@ -73,19 +79,11 @@ def _needs_of_scenario(settings: Settings, scenario: str, refused: Sequence[str]
     return [*refused, *(f"{scenario}: {text.sentence}. {text.advice} {text.command}".strip() for text in texts)]
 
 
-def unless_attention(scenario: str, needed: Sequence[str], state: State[Any], *, is_news: bool = True) -> State[Any]:
+def unless_attention(needed: Sequence[str], state: State[Any]) -> State[Any]:
     """End in `state`, or, where a person is needed (a sentence each), in a state that says so. What the run did stands
     behind these sentences.
-
-    `scenario`: "" for a run of all. `is_news`: whether automations hear of it.
     """
     if not needed:
         return state
     message = "\n".join([*needed, *([state.message] if state.message else [])])
-    if is_news:
-        emit_event(
-            event="releve.alert.run.needs_attention",
-            resource=resource_of(scenario) if scenario else FLEET,
-            payload={"scenario": scenario, "subject": "run", "state": "needs_attention", "text": "\n".join(needed)},
-        )
     return Failed(name=ATTENTION, message=message, data=NeedsAttention(message, state.data))

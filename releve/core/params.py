@@ -128,7 +128,7 @@ class Search(ParamsSection):
     min_days: Limit
 
 
-AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "approval", "monitoring"]
+AlertSubject = Literal["files", "data", "drift", "quality", "estimate", "age", "retraining", "approval", "monitoring"]
 
 
 def _check_environment_name(name: str) -> str:

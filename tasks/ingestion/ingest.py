@@ -27,7 +27,7 @@ from releve.core.progress import show_reading
 from releve.core.settings import Settings
 from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.chain import INGESTED
-from releve.domain.registry.events import BatchIngested, BatchOrigin
+from releve.domain.registry.events import BatchIngested, BatchOrigin, FileRefusal, FilesRefused
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import OpenBatches, as_text, read_batches
@@ -115,6 +115,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         unread = tuple(Refusal(as_text(file.path.name), file.problem, file.path) for file in incoming if file.problem)
         done = replace(done, refusals=(*unread, *done.refusals))
         _record(settings, scenario, branch, actor)
+        _record_refusals(settings, scenario, incoming, done, actor)  # a run killed here tells twice, never not
         _clear(state, incoming, done)
     telemetry.annotate(batches=[each.batch for each in done.batches])
     return done
@@ -216,6 +217,17 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
             reason += f", {counted(batch.corrected, 'corrected label')}" if batch.corrected else ""
             reason += f", {counted(len(batch.warnings), 'warning')}" if batch.warnings else ""
             registry.append(scenario, batch, reason=reason, actor=actor)
+
+
+def _record_refusals(settings: Settings, scenario: str, files: list[IncomingFile], done: Ingestion, actor: str) -> None:
+    if not done.refusals:
+        return
+    digests = {file.path: file.digest for file in files}
+    refused = tuple(
+        FileRefusal(name=each.source, reason=each.reason, sha256=digests.get(each.path, "")) for each in done.refusals
+    )
+    reason = f"{counted(len(refused), 'incoming file')} refused: {', '.join(each.name for each in refused)}"
+    Registry(settings.registry_url).append(scenario, FilesRefused(files=refused), reason=reason, actor=actor)
 
 
 def _clear(state: ScenarioState, files: list[IncomingFile], done: Ingestion) -> None:

@@ -21,7 +21,7 @@ from releve.adapters.http.service import SwapTimeout
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
-from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
+from releve.domain.registry.chain import ALERTED, CHALLENGED, FILES_REFUSED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.trigger.policies import CauseKind
@@ -440,9 +440,11 @@ def test_a_refused_file_needs_attention_after_the_others_are_ingested(
         state.result()
     assert [batch.source for batch in needs.value.result.batches] == ["window-01.parquet"]
     assert "1 incoming file was refused and set aside" in state.message
-    alarm = events_called("releve.alert.run.needs_attention", at_least=1)[0]
+    alarm = events_called("releve.alert.files.refused", at_least=1)[0]
     assert (alarm.resource.id, alarm.payload["scenario"]) == (f"releve.scenario.{SCENARIO}", SCENARIO)
     assert "broken.csv" in alarm.payload["text"]
+    [event] = fresh.registry.events(SCENARIO, kinds=[FILES_REFUSED])
+    assert [file["name"] for file in event.payload["files"]] == ["broken.csv"]
     assert [batch.source for batch in fresh.batches] == ["window-01.parquet"]
     assert '"reason": "broken.csv' in (fresh.state.refused / "broken.csv.reason.json").read_text()
     assert "| broken.csv | refused |" in artifact("ingest")

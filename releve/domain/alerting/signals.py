@@ -17,6 +17,7 @@ from releve.domain.registry.chain import (
     APPROVAL_VOIDED,
     ARCHIVED,
     CHALLENGED,
+    FILES_REFUSED,
     MONITORED,
     RELEASED,
     ROLLED_BACK,
@@ -39,11 +40,11 @@ APPROVAL_STATES = {  # by the kind of the event
     APPROVAL_VOIDED: "settled",  # by what is told of itself
 }
 # events that can say something
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT, *APPROVAL_STATES)
+KINDS = (FILES_REFUSED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT, *APPROVAL_STATES)
 
-DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
+FILES, DATA, DRIFT, QUALITY, ESTIMATE, AGE = "files", "data", "drift", "quality", "estimate", "age"
 RETRAINING, APPROVAL, MONITORING = "retraining", "approval", "monitoring"
-SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, APPROVAL, MONITORING)
+SUBJECTS = (FILES, DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, APPROVAL, MONITORING)
 
 
 class Level(StrEnum):
@@ -55,6 +56,7 @@ class Level(StrEnum):
 
 
 LEVELS: Mapping[tuple[str, str], Level] = {
+    (FILES, "refused"): Level.NEWS,
     (DATA, "broken"): Level.ALARM,
     (DATA, "sound"): Level.CALM,
     (DRIFT, "drift"): Level.ALARM,
@@ -103,7 +105,8 @@ class Signal:
 
     subject: str
     state: str  # with its subject a key of LEVELS
-    about: str = ""  # a model version, of AGE the limits: the same state about another one is a change too
+    # a model version, of AGE the limits, of FILES the number of the event: the same state about another is a change too
+    about: str = ""
     hours: float | None = None  # of MONITORING: without a run
 
     @property
@@ -120,6 +123,8 @@ def _signals(event: Event) -> Iterator[Signal]:
     if event.kind == ARCHIVED:
         yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
         return
+    if event.kind == FILES_REFUSED:
+        yield Signal(FILES, "refused", str(event.number))
     if event.kind == CHALLENGED:
         challenger = event.read(Challenger)
         if not challenger.promote and not challenger.is_reweighting:  # a refresh with the same rows comes soon

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from releve.core.errors import BadInput, Conflict
 
 INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged", "archived"
+FILES_REFUSED = "files_refused"  # incoming files were set aside, each with its reason
 ALERTED = "alerted"  # people were sent messages about the events before it
 REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 ERASED = "erased"  # rows were taken out of everything that can be reached
@@ -35,7 +36,7 @@ APPROVALS = (  # the kinds that tell how people were asked, and what they said
 )
 MODEL_CHANGES = (CHALLENGED, *MOVES, *APPROVALS, ARCHIVED)  # the kinds that can change the state of a model version
 KINDS = (
-    *(INGESTED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED, *APPROVALS),
+    *(INGESTED, FILES_REFUSED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED, *APPROVALS),
     *(ARCHIVED, ALERTED, REBUILT, ERASED, SILENT),
 )
 

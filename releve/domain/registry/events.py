@@ -12,6 +12,7 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
+    FILES_REFUSED,
     INDEX_MOVED,
     INGESTED,
     REBUILT,
@@ -54,6 +55,22 @@ class BatchIngested(EventPayload):
     delimiter: str = ""  # of a CSV file
     most_rejected: str = ""  # the column that most rows were rejected for, with an example; for people
     warnings: tuple[str, ...] = ()  # of the checks of the file as a whole
+
+
+class FileRefusal(DocumentPart):
+    """A file that was set aside whole."""
+
+    name: str
+    reason: str
+    sha256: str = ""  # "" for what is no file
+
+
+class FilesRefused(EventPayload):
+    """Incoming files were set aside; they lie in the scenario's refused folder until a person moves them."""
+
+    kind = FILES_REFUSED
+
+    files: tuple[FileRefusal, ...]
 
 
 class Challenger(EventPayload):

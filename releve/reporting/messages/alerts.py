@@ -14,13 +14,14 @@ from releve.domain.alerting.signals import (
     DATA,
     DRIFT,
     ESTIMATE,
+    FILES,
     MONITORING,
     QUALITY,
     RETRAINING,
     SUBJECTS,
 )
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, SILENT, Event
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, FILES_REFUSED, MONITORED, SILENT, Event
+from releve.domain.registry.events import Challenger, FilesRefused
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages.gate import event_reason
 from releve.reporting.messages.monitoring import (
@@ -44,6 +45,7 @@ LINK = re.compile(r"\](?=[(\[])")  # what Markdown makes a link of: [text](addre
 ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what chats make a link of by themselves
 
 SENTENCES = {  # `{about}` is a model version, without the scenario that every text begins with
+    (FILES, "refused"): "incoming files were refused and set aside",
     (DATA, "broken"): "the data look broken",
     (DATA, "sound"): "the data look sound again",
     (DRIFT, "drift"): "the table drifted",
@@ -118,6 +120,8 @@ def write_message(alert: Alert, event: Event, params: Alerts) -> AlertMessage:
 
 
 def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
+    if event.kind == FILES_REFUSED:
+        return tuple(each.reason for each in event.read(FilesRefused).files)
     if event.kind == CHALLENGED:
         return event.read(Challenger).sentences
     if event.kind == SILENT:

@@ -114,7 +114,7 @@ def test_every_subject_can_be_muted_and_has_a_case_here():
     assert params(muted=list(SUBJECTS)).muted == SUBJECTS
     tried = {(subject, state) for subject, *states, _, _ in CASES for state in states}
     others = {subject for subject, state in set(LEVELS) - tried if state != ARCHIVED}
-    assert others == {"retraining", "approval", "monitoring"}
+    assert others == {"files", "retraining", "approval", "monitoring"}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, SILENT
-from releve.domain.registry.events import ModelRolledBack, MonitoringSilent, ShownHarm
+from releve.domain.registry.chain import ARCHIVED, FILES_REFUSED, RELEASED, ROLLED_BACK, SILENT
+from releve.domain.registry.events import FileRefusal, FilesRefused, ModelRolledBack, MonitoringSilent, ShownHarm
 from releve.domain.trigger.rollback import RollbackDecision
 from releve.reporting.messages.alerts import SENTENCES, write_message
 from releve.reporting.messages.monitoring import describe_harm
@@ -126,6 +126,17 @@ def test_late_labels_of_many_releases_name_the_newest_and_end_with_what_they_say
     )
     assert reason.endswith("so check some of them")
     assert len(reason) > 300
+
+
+def test_each_refusal_of_files_is_told_with_its_reasons_though_the_file_has_the_same_name():
+    refused = FilesRefused(files=(FileRefusal(name="day.csv", reason="day.csv: no column id, so it is refused"),))
+    events = [make_event(FILES_REFUSED, refused.model_dump(mode="json"), day=day) for day in (0, 1)]
+
+    made = messages(*events)
+
+    text = "shop: incoming files were refused and set aside; day.csv: no column id, so it is refused"
+    assert [each.text for each in made] == [text, text]
+    assert messages(*events, muted=["files"]) == []
 
 
 def test_silence_is_written_with_its_hours():

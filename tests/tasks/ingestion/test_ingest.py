@@ -14,7 +14,7 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, Conflict, NotFound
-from releve.domain.registry.chain import INGESTED
+from releve.domain.registry.chain import FILES_REFUSED, INGESTED
 from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
@@ -149,6 +149,8 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         assert (fresh.state.refused / name).read_text() == text
         assert reason in note_of(fresh, name).reason
     assert names_in(fresh.state.incoming) == []
+    [event] = Registry(fresh.settings.registry_url).events(SHOP, kinds=[FILES_REFUSED])
+    assert {file["name"] for file in event.payload["files"]} == set(REFUSED)
     told = f"{len(REFUSED)} incoming files were refused and set aside in .*refused/shop, each beside"
     with pytest.raises(BadInput, match=told):
         check_refusals(found)
