@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo fleet test test-fast test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -186,7 +186,7 @@ archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is 
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Runs on after a failure, so that one run shows everything there is to fix.
-test: setup  ## Check everything: style, types, layers, tests
+test: setup  ## Check style, types, layers and all that the other targets do not test
 	@failed=""; \
 	check() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed $$name"; }; \
 	check style $(BIN)/python -m ruff check .; \
@@ -198,7 +198,10 @@ test: setup  ## Check everything: style, types, layers, tests
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(PYTEST) -m "not slow and not system and not compat and not drill and not milvus" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not whole and not system and not compat and not drill and not milvus" $(PYTEST_ARGS)
+
+test-whole: setup  ## The tests of the whole: the stack of `make up`, a fleet, approvals, clusters, services under load
+	@$(PYTEST) -m whole $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.
 test-system: setup  ## The tests with PostgreSQL, Chromium, Go, Java and Node of the system (apt-get install postgresql chromium ...)

@@ -42,7 +42,7 @@ def test_a_number_of_workers_that_is_none_is_told_in_one_line():
     assert "Traceback" not in run.stdout + run.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_before_the_first_release_the_service_is_alive_but_not_ready(tmp_path: Path):
     with serving(tmp_path, make_project(tmp_path)) as address, httpx.Client(base_url=address, timeout=30) as client:
         ready, alive = client.get("/readyz"), client.get("/livez")
@@ -57,7 +57,7 @@ def test_before_the_first_release_the_service_is_alive_but_not_ready(tmp_path: P
     assert answered.status_code == 200
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_searches_fail_while_milvus_is_away_and_come_back_with_it(tmp_path: Path):
     project, stored, port = make_project(tmp_path), make_stored_model(tmp_path, "one"), free_port()
     release_first(tmp_path, stored)
@@ -80,7 +80,7 @@ def test_searches_fail_while_milvus_is_away_and_come_back_with_it(tmp_path: Path
     assert len(back["neighbours"]) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_searches_that_hang_delay_nothing_that_does_not_search(tmp_path: Path):
     project, stored, port = make_project(tmp_path), make_stored_model(tmp_path, "one"), free_port()
     release_first(tmp_path, stored)
@@ -116,7 +116,7 @@ def test_searches_that_hang_delay_nothing_that_does_not_search(tmp_path: Path):
     assert searched <= {200, 503, 504}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_one_service_serves_every_scenario_that_is_released(tmp_path: Path):
     project = make_project(tmp_path)
     described = project / "scenarios" / SCENARIO / "params.yaml"
@@ -147,7 +147,7 @@ def test_one_service_serves_every_scenario_that_is_released(tmp_path: Path):
     assert (unreleased.status_code, unreleased.json()["error"]["code"]) == (503, "no_release")
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_pinned_model_is_served_whatever_the_registry_says(tmp_path: Path):
     project = make_project(tmp_path)
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
@@ -160,7 +160,7 @@ def test_a_pinned_model_is_served_whatever_the_registry_says(tmp_path: Path):
     assert (answer["scenario"], answer["model_version"], answer["index_version"]) == (SCENARIO, "flowers:two", None)
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_several_workers_write_ledgers_of_their_own_that_hold_every_answer(tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
 
@@ -181,7 +181,7 @@ def test_several_workers_write_ledgers_of_their_own_that_hold_every_answer(tmp_p
     assert "releve_ledger_writable 1.0" in counted and "releve_registry_reachable 1.0" in counted
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_releases_under_load_lose_no_request(tmp_path: Path):
     result = swap_load.run(tmp_path, releases=6, clients=8)
 

@@ -199,7 +199,7 @@ def test_continuous_integration_runs_all_tests() -> None:
     script = ROOT / ".ci" / "run"
 
     assert script.stat().st_mode & stat.S_IXUSR
-    assert "\nmake test\n" in script.read_text()
+    assert "\nmake test\nmake test-whole\n" in script.read_text()
     assert script.read_text().endswith("exec make test-system\n")
 
 

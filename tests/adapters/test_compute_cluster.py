@@ -15,7 +15,7 @@ from tests.clusters import ALLOWED_FAILURES, Cluster, running_cluster
 from tests.serving.process import free_port
 from tests.tables import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 MINE = versions()["scikit-learn"].replace(".", r"\.")
 

@@ -27,7 +27,7 @@ from tests.events import make_challenger
 from tests.projects import SCENARIO, Project
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.whole,
     pytest.mark.usefixtures("prefect_server"),
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),  # Prefect's clients leave some open
 ]

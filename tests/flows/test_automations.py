@@ -14,7 +14,7 @@ from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.whole,
     pytest.mark.usefixtures("prefect_server"),
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),  # Prefect's clients leave some open
 ]

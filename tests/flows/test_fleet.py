@@ -20,7 +20,7 @@ from tests.adapters.local_stack.small import commit
 from tests.events import make_any_release
 from tests.projects import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("prefect_server")]
 DEPLOYED = ("ingest", "monitor", "lifecycle")
 
 

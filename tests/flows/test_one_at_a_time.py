@@ -15,7 +15,7 @@ from releve.adapters.scenario_lock import ScenarioBusy
 from releve.core.settings import Settings
 from tests.projects import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("prefect_server")]
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -1,9 +1,6 @@
 """Turns of many scenarios in one run: a failed one stops no other, and what is done is not done again."""
 
 import os
-import re
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +15,8 @@ from tasks.history import events_of
 from tasks.places import start_page
 from tasks.turn import take_turn
 from tests import projects
-from tests.clusters import running_cluster
-from tests.repositories import commit
-from tests.serving.process import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 def three(project: Path, folder: Path) -> Settings:
@@ -54,46 +48,25 @@ def served(settings: Settings) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_scenario_that_fails_stops_no_other_wherever_turns_are_taken_and_the_next_run_does_what_is_left(
+def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does_what_is_left(
     work_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In threads; then by two workers of Dask, of which one is killed at its work; then what is left."""
-    project = projects.fresh_project(work_dir).root
-    here, there = tmp_path / "here", tmp_path / "there"
-    settings, elsewhere = three(project, here), three(project, there)
+    settings = three(projects.fresh_project(work_dir).root, tmp_path)
     registry = Registry(settings.registry_url)
 
-    first = run(settings, here, monkeypatch)
-    with running_cluster(workers=2) as cluster:
-        params = elsewhere.project / "params.yaml"
-        params.write_text(params.read_text().replace('address: ""', f"address: {cluster.address}"))
-        commit(elsewhere.project, "on Dask")
-        lock = elsewhere.home / "locks" / "digits_003.lock"
+    first = run(settings, tmp_path, monkeypatch)
 
-        def kill_who_is_at_work() -> None:
-            wait_until(lambda: lock.exists() and "turn of" in lock.read_text())
-            os.kill(int(re.findall(r"pid (\d+)", lock.read_text())[0]), signal.SIGKILL)
-
-        with ThreadPoolExecutor(1) as killing:
-            killed = killing.submit(kill_who_is_at_work)
-            on_dask = run(elsewhere, there, monkeypatch)
-            killed.result()
-        alive = [worker.poll() is None for worker in cluster.workers]
-
-    assert sorted(alive) == [False, True]
-    for state in (first, on_dask):
-        assert state.name == "Needs attention"
-        assert "diabetes_002: " in state.message
-        assert "1.csv" in state.message
-        assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in state.message
+    assert first.name == "Needs attention"
+    assert "diabetes_002: " in first.message
+    assert "1.csv" in first.message
+    assert "3 scenarios: 2 with a new release, 0 without, 1 failed" in first.message
     assert served(settings).keys() == {"tumours_001", "digits_003"}
-    assert served(settings) == served(elsewhere)
     assert len(events_of(registry, "tumours_001", MONITORED)) == 1  # between its two files
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
     assert "diabetes_002" in start_page(settings.home).read_text()
 
-    os.replace(here / "good.csv", fleet.deliveries_of(here) / "diabetes_002" / "1.csv")
-    second = run(settings, here, monkeypatch)
+    os.replace(tmp_path / "good.csv", fleet.deliveries_of(tmp_path) / "diabetes_002" / "1.csv")
+    second = run(settings, tmp_path, monkeypatch)
 
     assert second.is_completed()
     assert "1 with a new release, 0 without, 0 failed, 2 done before" in second.message

@@ -18,7 +18,7 @@ from tests.repositories import commit
 from tests.serving.tables import table_served
 from tests.tasks.shop import make_shop
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 def brought(folder: Path, name: str, path: Path, roles: Roles, **columns):

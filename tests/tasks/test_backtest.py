@@ -111,7 +111,7 @@ def test_two_workers_find_the_same(alone):
     assert is_the_same(alone, played_by(workers=2))
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_cluster_finds_what_this_machine_finds(alone, cluster):
     assert is_the_same(alone, played_by(address=cluster.address))
 

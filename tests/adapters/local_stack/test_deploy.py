@@ -18,7 +18,7 @@ def test_without_a_server_it_says_what_is_missing(
     assert "PREFECT_API_URL is not set" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_server_elsewhere_gets_pool_and_deployments_with_the_fork_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

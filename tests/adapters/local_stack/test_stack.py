@@ -225,12 +225,12 @@ def test_description_has_one_line_for_each_part(settings: Settings) -> None:
     assert f"http://127.0.0.1:{settings.prefect_port}" in lines[1]
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_whole_stack_answers(stack: Settings) -> None:
     assert set(states(stack).values()) == {"answering"}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_it_listens_on_the_loopback_only(stack: Settings) -> None:
     family = [psutil.Process(pid_of(stack, name)) for name in NAMES]
     family += [child for process in family for child in process.children(recursive=True)]
@@ -241,7 +241,7 @@ def test_it_listens_on_the_loopback_only(stack: Settings) -> None:
     assert {stack.milvus_port, stack.prefect_port, stack.service_port} <= {each.laddr.port for each in listening}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_every_deployment_of_prefect_yaml_is_there(stack: Settings) -> None:
     deployments = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
 
@@ -264,7 +264,7 @@ def slugs(deployments: list[dict[str, Any]]) -> dict[str, list[str]]:
     return {each["name"]: [one["slug"] for one in each["schedules"]] for each in deployments if each["schedules"]}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_schedules_make_runs_of_their_own(stack: Settings) -> None:
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}, "tags": {"all_": ["auto-scheduled"]}}}
 
@@ -276,7 +276,7 @@ def test_the_schedules_make_runs_of_their_own(stack: Settings) -> None:
     wait_until(lambda: len(flows()) == 1)  # the fleet, which starts the others
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
     ask_for_run = (sys.executable, "-m", "prefect", "deployment", "run", "monitor/monitor", "-p", "scenario=digits")
     result = stack.project / "ran-monitor"
@@ -295,7 +295,7 @@ def runs_of_the_service(settings: Settings) -> PrefectRuns:
     return runs
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_worker_carries_out_what_the_service_starts(stack: Settings) -> None:
     runs = runs_of_the_service(stack)
 
@@ -305,7 +305,7 @@ def test_the_worker_carries_out_what_the_service_starts(stack: Settings) -> None
     assert (stack.project / "ran-retrain").read_text() == f"imported digits {stack.project} {stack.home}"
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_service_is_served(stack: Settings) -> None:
     assert ask(stack.service_port, "POST", "/scenario", {}) == ""  # narrowed to none: it serves every one
 
@@ -316,7 +316,7 @@ def deployments_of(settings: Settings) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: str(each["name"]))
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_new_scenario_is_a_choice_and_a_row_of_the_deployments_there_are_until_it_goes(stack: Settings) -> None:
     folder = add_scenario(stack.project, "churn")
     with (folder / "params.yaml").open("a") as params:
@@ -353,7 +353,7 @@ def test_a_new_scenario_is_a_choice_and_a_row_of_the_deployments_there_are_until
     assert started.name == "monitor churn"
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("scenario", ["gone", "../digits", 7])
 def test_a_scenario_that_the_form_does_not_offer_is_refused_before_a_run_starts(
     stack: Settings, scenario: object
@@ -370,7 +370,7 @@ def test_a_scenario_that_the_form_does_not_offer_is_refused_before_a_run_starts(
     assert isinstance(answer, dict) and "Validation failed" in str(answer["detail"])
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_deployment_whose_flow_is_missing_is_reported_in_prefects_words(stack: Settings) -> None:
     flow, aside = stack.project / "flows" / "retrain.py", stack.project / "retrain.aside"
     flow.rename(aside)

@@ -17,7 +17,7 @@ from releve.core.settings import Settings
 from tests.adapters.local_stack.small import ask, clean_environ, pid_of, wait_until
 from tests.processes import command_line, is_at_work
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 COMPARE = """
 import json, os

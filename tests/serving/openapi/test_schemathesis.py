@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving.conftest import Running
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 15  # of each operation, beside those that follow from the document's limits, more than a thousand

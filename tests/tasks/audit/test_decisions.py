@@ -11,7 +11,7 @@ from releve.domain.registry.chain import RELEASED
 from tasks.audit.decisions import decisions
 from tests.tasks.shop import NEWER, Shop
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 LONG_AGO = "2020-01-01"
 
 

@@ -26,7 +26,7 @@ from tests.tasks.conftest import after
 from tests.tasks.served import search, served_by, serving
 from tests.tasks.shop import Shop, market_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 REQUESTS = 40  # to each release
 NOTE = {"note": {"type": "text", "max_length": 40, "nullable": True}}
 

@@ -63,7 +63,7 @@ def test_a_stage_that_dvc_yaml_does_not_have_is_named(ingested: Shop) -> None:
         run_stage(ingested.settings, SHOP, "trian")
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_steps_in_pods_of_their_own_make_the_model_that_one_machine_makes(ingested: Shop, tmp_path: Path) -> None:
     ingested.override(data={"remote": str(ingested.settings.home / "dvc-remote")})
     pipeline = exported(ingested)

@@ -9,7 +9,7 @@ from tests.clusters import Cluster
 from tests.tasks.scoring.conftest import Scored, order_rows
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.usefixtures("small_parts")
 def test_processes_and_a_cluster_write_the_bytes_that_this_process_writes(
     shop: Scored, cluster: Cluster, monkeypatch: pytest.MonkeyPatch

@@ -176,7 +176,7 @@ def test_a_search_in_which_every_trial_fails_proposes_nothing(
     assert "none of 5 candidates could be fitted" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.usefixtures("many_threads")
 def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything(cluster: Cluster) -> None:
     alone = searched_here(make_plan(boosted=True)).trials
