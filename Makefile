@@ -200,7 +200,7 @@ test: setup  ## Check style, types, layers and all that the other targets do not
 test-fast: setup  ## The tests that need neither a server nor minutes
 	@$(PYTEST) -m "not slow and not whole and not system and not compat and not drill and not milvus" $(PYTEST_ARGS)
 
-test-whole: setup  ## The tests of the whole: the stack of `make up`, a fleet, approvals, clusters, services under load
+test-whole: setup  ## The tests of the whole: the stack of `make up`, fleets, approvals, clusters, load, kills
 	@$(PYTEST) -m whole $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.

@@ -8,7 +8,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MOVES
 from tests.projects import SCENARIO, Project, finish, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 CONTENDERS = 3
 

@@ -14,7 +14,7 @@ from tests.failures.whole import (
 )
 from tests.projects import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 def test_an_ingestion_that_was_killed_is_completed_by_the_next(fresh: Project) -> None:

@@ -51,10 +51,11 @@ def served(settings: Settings) -> dict[str, str]:
 def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does_what_is_left(
     work_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = three(projects.fresh_project(work_dir).root, tmp_path)
+    folder = tmp_path / "fleet"
+    settings = three(projects.fresh_project(work_dir).root, folder)
     registry = Registry(settings.registry_url)
 
-    first = run(settings, tmp_path, monkeypatch)
+    first = run(settings, folder, monkeypatch)
 
     assert first.name == "Needs attention"
     assert "diabetes_002: " in first.message
@@ -65,8 +66,8 @@ def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
     assert "diabetes_002" in start_page(settings.home).read_text()
 
-    os.replace(tmp_path / "good.csv", fleet.deliveries_of(tmp_path) / "diabetes_002" / "1.csv")
-    second = run(settings, tmp_path, monkeypatch)
+    os.replace(folder / "good.csv", fleet.deliveries_of(folder) / "diabetes_002" / "1.csv")
+    second = run(settings, folder, monkeypatch)
 
     assert second.is_completed()
     assert "1 with a new release, 0 without, 0 failed, 2 done before" in second.message

@@ -43,7 +43,7 @@ from tests.tasks.conftest import after
 from tests.tasks.served import search, served_by, serving
 from tests.tasks.shop import NEWER, TRAINING, Shop, moved
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 ZOE = "customer-0007"
 DAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 CUSTOMERS = [f"customer-{number:04d}" for number in range(len(TRAINING))]

@@ -47,7 +47,7 @@ def supervised() -> Iterator[psutil.Process]:
                     each.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_worker_that_is_killed_is_replaced_before_anything_else_is_lost(tmp_path: Path):
     result = worker_kills.run(tmp_path, kills=3, clients=4, workers=1)
 
@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_is_replaced_before_anything_else_is_lost(tmp_pa
     assert len(result.forkers) == 1  # each was replaced by a fork, none by a start from nothing
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_worker_answers_on_while_what_replaces_it_is_replaced(tmp_path: Path):
     with serving(tmp_path, make_project(tmp_path)) as address:
         (worker,) = workers_of(psutil.Process())
@@ -72,7 +72,7 @@ def test_a_worker_answers_on_while_what_replaces_it_is_replaced(tmp_path: Path):
     assert successor.pid != worker.pid
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
     with serving(tmp_path, make_project(tmp_path)) as address:
         (worker,) = workers_of(psutil.Process())
@@ -84,7 +84,7 @@ def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
         httpx.get(f"{address}/livez")
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_where_a_thread_runs_before_the_service_starts_it_serves_without_a_fork_and_says_why(tmp_path: Path):
     tracer = "threading.Thread(target=threading.Event().wait, name='tracer', daemon=True)"
     (tmp_path / "sitecustomize.py").write_text(f"import threading\n{tracer}.start()\n")

@@ -13,7 +13,7 @@ from tests.projects import wait_for
 from tests.tables import ROOT
 from tests.tasks.scoring.conftest import Scored, order_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 ROWS, PART = 6000, 200
 # Small parts, and where there are two processes both from the beginning on.
