@@ -100,8 +100,13 @@ def copied(built: bento_builds.BuiltBento, home: Path) -> bento_builds.BuiltBent
     return copy
 
 
-def test_a_copy_is_the_bento_that_a_build_makes(copied: bento_builds.BuiltBento, home: Path):
-    as_built = bento_builds.build(PROJECT, home, f"{SCENARIO}:next", version="as-built", sources="others")
+@pytest.mark.usefixtures("built")
+def test_a_copy_for_a_model_of_another_scenario_is_the_bento_that_a_build_makes(home: Path):
+    model = make_stored_model(home, "other", scenario="shop", seed=3).tag
+    copied = bento_builds.copy_built(home, model, version="copied-other", sources=SOURCES)
+    assert copied is not None
+
+    as_built = bento_builds.build(PROJECT, home, model, version="as-built", sources="others")
 
     names = [{path.relative_to(made.path) for path in made.path.rglob("*")} for made in (copied, as_built)]
     assert names[0] == names[1]
@@ -144,14 +149,13 @@ def test_bentoml_lists_a_copy_and_gives_it_out_like_any_other(copied: bento_buil
         assert "src/service.py" in {name.removeprefix("./") for name in archive.getnames()}
 
 
-@pytest.mark.parametrize("what", ["sources", "scenario", "environment", "runtime", "the Bento is gone"])
+@pytest.mark.parametrize("what", ["sources", "environment", "runtime", "the Bento is gone"])
 def test_nothing_is_copied_where_a_build_would_make_something_else(
     what: str, built: bento_builds.BuiltBento, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     own = tmp_path / "home"
     shutil.copytree(home, own, symlinks=True)
-    scenario = "shop" if what == "scenario" else SCENARIO
-    stored = make_stored_model(own, "newer", scenario=scenario, seed=5)
+    stored = make_stored_model(own, "newer", scenario=SCENARIO, seed=5)
     if what == "environment":
         monkeypatch.setenv("RELEVE_SERVICE_WORKERS", "2")
     if what == "runtime":

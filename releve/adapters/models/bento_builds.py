@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from releve.core.names import ModelTag
 from releve.core.yaml_text import load_mapping
 
 NAME = "releve"  # the service's name, as service.py says it
+SCENARIO = "RELEVE_SCENARIO"  # the variable by which a Bento knows whose model it packs
 BUILD = (sys.executable, "-m", "bentoml", "build", "--output", "tag")
 SECONDS = 300  # for a build; about 10 are usual
 # What an image installs, by the runtime of its model: scikit-learn only where it answers.
@@ -70,7 +72,7 @@ class PackedModel:
 def copy_built(home: Path, model_tag: str, *, version: str, sources: str) -> BuiltBento | None:
     """Make `releve:<version>` with `model_tag` from a Bento of the same `sources`; None where there is none.
 
-    A Bento holds code and the names of its models, so that another model of a scenario takes another bento.yaml alone.
+    A Bento holds code, which every scenario shares, and the names of its model and scenario, which are written anew.
     `sources` is a digest of the files that the code comes from. Raises NotFound for a model that is not in the store,
     BadInput when that version packs another model.
     """
@@ -85,17 +87,31 @@ def copy_built(home: Path, model_tag: str, *, version: str, sources: str) -> Bui
         with _scratch(home) as work_dir:
             copied = work_dir / version
             try:
-                shutil.copytree(template, copied, copy_function=os.link)
-            except (OSError, shutil.Error):  # no hard links here
-                shutil.rmtree(copied, ignore_errors=True)
-                shutil.copytree(template, copied)
+                _copy(template, copied)
+            except (OSError, shutil.Error):
+                if (template / "bento.yaml").is_file():
+                    raise
+                return None  # its scenario was tidied up meanwhile
+            scenario = {SCENARIO: ModelTag.parse(model_tag).scenario}
             with _rewritten(copied / "bento.yaml") as manifest:
                 manifest |= {"version": version, "creation_time": datetime.now(UTC).isoformat()}
                 manifest["models"] = [{"tag": model_tag, "module": "", "creation_time": made}]
+                manifest["envs"] = _with_values(manifest["envs"], scenario)
             with _rewritten(copied / "src" / "bentofile.yaml") as options:
                 options["models"] = [{**options["models"][0], "tag": model_tag}]
+                options["envs"] = _with_values(options["envs"], scenario)
+                options["docker"]["env"] |= scenario
+            _rewrite_argument(copied / "env" / "docker" / "Dockerfile", scenario)
             _put_in_place(copied, bentos / version, known)
     return _checked(home, model_tag, version)
+
+
+def _copy(template: Path, copied: Path) -> None:
+    try:
+        shutil.copytree(template, copied, copy_function=os.link)
+    except (OSError, shutil.Error):  # no hard links here
+        shutil.rmtree(copied, ignore_errors=True)
+        shutil.copytree(template, copied)
 
 
 def build(project: Path, home: Path, model_tag: str, *, version: str, sources: str) -> BuiltBento:
@@ -124,11 +140,10 @@ def _checked(home: Path, model_tag: str, version: str) -> BuiltBento:
 
 
 def _known(home: Path, model: StoredModel, sources: str) -> Path:
-    """The file that names the newest Bento of the same scenario, sources, runtime, environment and BentoML."""
+    """The file that names the newest Bento of the same sources, runtime, environment and BentoML."""
     settings = sorted(f"{key}={value}" for key, value in os.environ.items() if key.startswith("RELEVE_"))
     described = read_description(model.path, tag=model.tag)
     identity = [
-        model.tag.partition(":")[0],
         sources,
         described.runtime,
         sys.version,
@@ -145,6 +160,18 @@ def _rewritten(path: Path) -> Iterator[dict[str, Any]]:
     yield values
     path.unlink()
     path.write_text(yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+
+
+def _with_values(envs: list[dict[str, Any]], values: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{**each, "value": values.get(each["name"], each["value"])} for each in envs]
+
+
+def _rewrite_argument(dockerfile: Path, values: Mapping[str, str]) -> None:
+    text = dockerfile.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = re.sub(rf"^ARG {name}=.*$", f"ARG {name}={value}", text, flags=re.MULTILINE)
+    dockerfile.unlink()
+    dockerfile.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -197,7 +224,7 @@ def _run_build(project: Path, home: Path, model: StoredModel, version: str, sour
     described = read_description(model.path, tag=model.tag)
     options["models"] = [model.tag]
     options.setdefault("python", {})["requirements_txt"] = LOCKS[described.runtime]
-    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": ModelTag.parse(model.tag).scenario})
+    options.setdefault("envs", []).append({"name": SCENARIO, "value": ModelTag.parse(model.tag).scenario})
     store = home / "bentoml"
     with _scratch(home) as work_dir:
         (work_dir / "models").symlink_to(store / "models")
