@@ -20,6 +20,7 @@ from releve.core.names import check_scenario_name
 
 # Of scenarios/<name>/; and its results/ as a whole.
 OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "batches.json", "memory.dvc", "ledger.dvc", "inputs.yaml", "dvc.lock")
+NO_CODE = (*OWNED_BY_FLOWS, ".dvcignore")  # main may hide a scenario's pipeline from DVC, its branch does not
 WRITTEN_BY_USERS = ("dvc.yaml", "inputs.yaml", "params.yaml")  # of scenarios/<name>/; no run works without them
 NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
 IDENTITY = {
@@ -195,11 +196,12 @@ class ScenarioBranch:
         return git(self.project, "show", path)
 
     def code_digest(self, revision: str) -> str:
-        """Digest the files that people wrote, as `revision` has them: of every scenario, without what flows write."""
+        """Digest the files that people wrote, as `revision` has them: of every scenario, without what flows write, so
+        that it is the same on the branch of each."""
         digest = hashlib.sha256()
         for entry in git(self.project, "ls-tree", "-r", "-z", revision).split("\0"):
             top, *rest = entry.partition("\t")[2].split("/")
-            if top != "results" and not (top == "scenarios" and rest[1:2] and rest[1] in OWNED_BY_FLOWS):
+            if top != "results" and not (top == "scenarios" and rest[1:2] and rest[1] in NO_CODE):
                 digest.update(f"{entry}\n".encode())
         return digest.hexdigest()
 
