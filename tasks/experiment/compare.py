@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
-from releve.adapters.registry.registry import Registry
+from releve.adapters.registry.registry import Registry, StaleArms
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
 from releve.domain.evaluation.metrics import resolve
@@ -113,7 +113,11 @@ def _untold_promotion(registry: Registry, scenario: str) -> tuple[RunningArms, s
 def _tell_end(registry: Registry, scenario: str, outcome: ArmsOutcome, running: RunningArms, *, reason: str) -> None:
     started = running.started
     ended = ArmsEnded(outcome=outcome, champion=started.champion, challenger=started.challenger.model)
-    registry.end_arms(scenario, ended, expected=running.number, reason=reason, actor=ACTOR)
+    try:
+        registry.end_arms(scenario, ended, expected=running.number, reason=reason, actor=ACTOR)
+    except StaleArms:
+        if outcome is not ArmsOutcome.PROMOTED:  # else a comparison beside this one told it
+            raise
 
 
 def _compare(settings: Settings, scenario: str, truth: Committed, running: RunningArms) -> LiveComparison:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from releve.adapters.local_stack import parts as stack_parts
+from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import PREFECT
 from releve.core.settings import Settings
@@ -78,6 +79,7 @@ def test_a_server_that_was_killed_keeps_the_place_of_who_works_on_and_no_other(
         assert is_held(first)
         struck("Prefect's server", f"killed while a scenario is held, back after {away} s", places(server) == 1)
         os.kill(pid_of(server, PREFECT), signal.SIGKILL)
+        wait_until(lambda: stack_process.running(server.home, PREFECT) is None)
         time.sleep(away)
         local_stack.up(server, only=(PREFECT,), environ=clean_environ())
         wait_until(lambda: places(server) == 1, seconds=60)

@@ -11,6 +11,7 @@ import pytest
 from tests import projects
 from tests.clusters import running_cluster
 from tests.drill.conftest import Struck
+from tests.flows.conftest import prefect_server  # noqa: F401 - a fixture
 from tests.flows.test_turns import run, served, three
 from tests.repositories import commit
 from tests.serving.process import wait_until

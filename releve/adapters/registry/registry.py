@@ -33,6 +33,7 @@ from releve.core.names import check_scenario_name
 from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms, running_arms
 from releve.domain.registry.chain import (
     ARM_CHANGES,
+    ARMS_ENDED,
     GENESIS,
     INDEX_MOVED,
     MOVES,
@@ -179,7 +180,7 @@ class Registry:
     def end_arms(self, scenario: str, payload: ArmsEnded, *, expected: int, reason: str, actor: str) -> Event:
         """End the arms that `expected` started. Raises StaleArms when they run no more; then nothing is written.
 
-        Of a challenger that was promoted the release has ended them before: then this only tells why.
+        Of a challenger that was promoted the release has ended them before: then this only tells why, once.
         """
         return self._write(
             scenario,
@@ -537,7 +538,9 @@ def _end_arms(connection: sa.Connection, scenario: str, payload: ArmsEnded, expe
     current = _current(connection.execute(_CURRENT, here).first())
     serves = current is not None and current.release.model == payload.challenger
     ended_by_release = serves and connection.scalar(_ARM_POINTER, here) is None
-    if payload.outcome is not ArmsOutcome.PROMOTED or not ended_by_release:
+    since = (EVENTS.c.scenario == scenario) & (EVENTS.c.kind == ARMS_ENDED) & (EVENTS.c.number > expected)
+    is_told = bool(connection.scalar(sa.select(sa.func.count()).where(since)))
+    if payload.outcome is not ArmsOutcome.PROMOTED or not ended_by_release or is_told:
         raise _stale_arms(scenario)
 
 
