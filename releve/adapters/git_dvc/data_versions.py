@@ -41,6 +41,13 @@ class PipelineFailed(ReleveError):
     code = "pipeline_failed"
 
 
+class PipelineKilled(PipelineFailed, Unavailable):
+    """`dvc` was killed, as by a machine that is out of memory: no verdict on what it made."""
+
+    code = "pipeline_killed"
+    status, exit_code = Unavailable.status, Unavailable.exit_code
+
+
 class RemoteUnavailable(PipelineFailed, Unavailable):
     """The DVC remote is away, or refuses."""
 
@@ -238,6 +245,8 @@ class DataVersions:
             )
             if refused := storage_refusal(reason or "\n".join(lines)):
                 raise type(refused)(reason) if reason else refused
+            if process.returncode < 0:
+                raise PipelineKilled(f"'dvc {words}' was killed by signal {-process.returncode}; run the same again")
             raise PipelineFailed(reason or f"'dvc {words}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
