@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.tables import BUNDLED, made, tables
-from releve.domain.experiment.arms import Arm, ArmMode
-from releve.domain.experiment.comparison import ArmAnswers, Look, compare
-from releve.domain.experiment.decision import ArmsDecision, decide
-from releve.domain.experiment.label_queue import rows_to_label, selection_for
+from releve.domain.arms.arms import Arm, ArmMode
+from releve.domain.arms.comparison import ArmAnswers, Look, compare
+from releve.domain.arms.decision import ArmsDecision, decide
+from releve.domain.arms.label_queue import rows_to_label, selection_for
 from releve.domain.prediction_log.records import AnswerLine, Scalar, ShadowLine, answers_from, timestamp
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label, Target

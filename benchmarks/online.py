@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtri
 
+from releve.domain.arms.sequences import ConfidenceSequence, gain_sequence, normal_mixture
 from releve.domain.evaluation.intervals import share
-from releve.domain.experiment.sequences import ConfidenceSequence, gain_sequence, normal_mixture
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -26,7 +26,7 @@ from releve.adapters.local_stack.parts import SHADOW_READY
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
-from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
+from releve.domain.arms.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
 from releve.domain.registry.release import Release
 from releve.serving.shadow.shadow import BEHIND_SECONDS
 from tests.factories import PROJECT, SCENARIO, make_model_folder, make_release, make_row

@@ -8,9 +8,9 @@ from prefect.events import emit_event
 from flows.shared.context import Reason, Scenario, begin, helped, resource_of, show, step
 from flows.shared.scenario_run import scenario_run
 from flows.shared.states import completed
-from releve.domain.experiment.arms import ArmMode
+from releve.domain.arms.arms import ArmMode
 from releve.reporting.messages.arms import describe_arms
-from tasks.experiment import arms as arms_step
+from tasks.arms import arms as arms_step
 
 run_start = step(arms_step.start_arms)
 run_stop = step(arms_step.stop_arms)

@@ -13,12 +13,12 @@ from flows.shared.scenario_run import scenario_run
 from flows.shared.states import completed
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
-from releve.domain.experiment.decision import ArmsCompared
+from releve.domain.arms.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
 from releve.reporting.live_comparison import describe_decision, describe_missing
 from releve.reporting.messages.arms import describe_arms, describe_no_trial
-from tasks.experiment import compare as compare_step
-from tasks.experiment.compare import ArmsLook, arms_run
+from tasks.arms import compare as compare_step
+from tasks.arms.compare import ArmsLook, arms_run
 from tasks.release.release import ReleaseResult
 
 run_compare = step(compare_step.look_at_arms, name="compare")

@@ -23,7 +23,7 @@ from releve.domain.approval.people import (
     token_hash,
     token_of,
 )
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome
 from releve.domain.registry.events import Challenger
 from releve.reporting.messages.approval import LIVE, describe_late, describe_uncounted
 from tasks.history import read_approval

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from releve.domain.arms.arms import ArmMode, ArmsStarted
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.experiment.arms import ArmMode, ArmsStarted
 from releve.domain.registry.events import BatchIngested, Challenger
 from releve.domain.registry.release import ExpectedPerformance, Release
 from tests.evaluations import make_evaluation

@@ -10,7 +10,7 @@ import yaml
 
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore, StoredModel
-from releve.core.params import Experiment
+from releve.core.params import ArmLimits
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
@@ -94,9 +94,9 @@ def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> P
     return folder
 
 
-def make_experiment(**changes: Any) -> Experiment:
+def make_arm_limits(**changes: Any) -> ArmLimits:
     """The settings of arms in this repository's params.yaml, with changes."""
-    return Experiment(**{**yaml.safe_load((PROJECT / "params.yaml").read_text())["experiment"], **changes})
+    return ArmLimits(**{**yaml.safe_load((PROJECT / "params.yaml").read_text())["arms"], **changes})
 
 
 def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7) -> StoredModel:

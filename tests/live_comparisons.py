@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from releve.domain.arms.arms import ArmMode
+from releve.domain.arms.comparison import ArmFigures, LiveComparison, Look
+from releve.domain.arms.decision import ArmsCompared, decide
+from releve.domain.arms.sequences import ConfidenceSequence, gain_sequence
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.experiment.arms import ArmMode
-from releve.domain.experiment.comparison import ArmFigures, LiveComparison, Look
-from releve.domain.experiment.decision import ArmsCompared, decide
-from releve.domain.experiment.sequences import ConfidenceSequence, gain_sequence
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -64,11 +64,11 @@ STEPS = {
         "roll_back_index(settings, 'digits', reason='a test')",
     ),
     "shadow": (
-        "from releve.domain.experiment.arms import ArmMode\nfrom tasks.experiment.arms import start_arms",
+        "from releve.domain.arms.arms import ArmMode\nfrom tasks.arms.arms import start_arms",
         "start_arms(settings, 'digits', mode=ArmMode.SHADOW)",
     ),
     "compare": (
-        "from tasks.experiment.compare import look_at_arms, settle",
+        "from tasks.arms.compare import look_at_arms, settle",
         "(look := look_at_arms(settings, 'digits')) and settle(settings, 'digits', look)",
     ),
     "harvest": (

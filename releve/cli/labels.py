@@ -18,7 +18,7 @@ def label_queue(
 ) -> None:
     """Write the answers whose label decides between champion and challenger to a file, to fill in."""
     from releve.reporting.messages.ledger import describe_queue
-    from tasks.experiment import label_queue as queue_step
+    from tasks.arms import label_queue as queue_step
 
     path = out.resolve() if out else None
     queue = queue_step.write_queue(begin(scenario), scenario, path=path, with_answers=show_answers, most=most)
@@ -31,7 +31,7 @@ def labels(
 ) -> None:
     """Take in a label queue that was filled in."""
     from releve.reporting.messages.ledger import describe_returned
-    from tasks.experiment import returned_labels as returned_step
+    from tasks.arms import returned_labels as returned_step
 
     returned = returned_step.read_labels(begin(scenario), scenario, file)
     print("\n".join(describe_returned(file.name, returned)))

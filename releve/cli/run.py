@@ -78,7 +78,7 @@ def arms(
         return
     settings = begin(scenario)
     from releve.reporting.messages.arms import describe_status
-    from tasks.experiment.arms import arms_status
+    from tasks.arms.arms import arms_status
 
     print(describe_status(scenario, arms_status(settings, scenario)))
 

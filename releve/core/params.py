@@ -357,7 +357,7 @@ class ReleaseRules(ParamsSection):
         return self
 
 
-class Experiment(ParamsSection):
+class ArmLimits(ParamsSection):
     label_delay_hours: Limit
     max_rows: Count
     max_error_rate: Share
@@ -409,7 +409,7 @@ class Params(ParamsSection):
     age: AgeLimits
     backtest: BacktestWindows
     release: ReleaseRules
-    experiment: Experiment
+    arms: ArmLimits
     storage: Storage
     ledger: LedgerRules
     service: ServiceLimits

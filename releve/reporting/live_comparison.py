@@ -1,9 +1,9 @@
 """What live labels say of champion and challenger, in words."""
 
 from releve.core.formatting import counted, format_score, plural
+from releve.domain.arms.comparison import LiveComparison, Look
+from releve.domain.arms.decision import ArmsCompared, ArmsReason
 from releve.domain.evaluation.intervals import format_interval
-from releve.domain.experiment.comparison import LiveComparison, Look
-from releve.domain.experiment.decision import ArmsCompared, ArmsReason
 
 
 def describe_decision(compared: ArmsCompared) -> str:
@@ -18,7 +18,7 @@ def describe_decision(compared: ArmsCompared) -> str:
     if decision.reason is ArmsReason.UNDECIDED:
         return (
             f"{challenger} and {champion} are not told apart by {counted(comparison.smaller, 'row')} "
-            f"(params.yaml: experiment.max_rows), so that the champion stays{known}"
+            f"(params.yaml: arms.max_rows), so that the champion stays{known}"
         )
     return f"{challenger} is not told apart from {champion} yet{known}"
 
@@ -45,13 +45,13 @@ def describe_missing(compared: ArmsCompared) -> tuple[str, ...]:
     else:
         return ()
     given = counted(decision.rows_given, "more row")
-    missing[0] += f"; it ends undecided after {given} of the arm that has fewer (params.yaml: experiment.max_rows)"
+    missing[0] += f"; it ends undecided after {given} of the arm that has fewer (params.yaml: arms.max_rows)"
     if comparison.unlabelled:
         missing.append(f"the labels of {counted(comparison.unlabelled, 'row')} that are old enough to have them")
     if comparison.waiting:
         waiting = comparison.waiting
         rows = f"{counted(waiting, 'row')} {plural(waiting, 'is', 'are')}"
-        missing.append(f"time: {rows} younger than the label delay (params.yaml: experiment.label_delay_hours)")
+        missing.append(f"time: {rows} younger than the label delay (params.yaml: arms.label_delay_hours)")
     return tuple(missing)
 
 

@@ -15,7 +15,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Current
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows

@@ -14,7 +14,7 @@ from releve.adapters.registry.registry import Current
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, ReleveError, Unavailable
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.filters import Condition
 from releve.domain.neighbours.index_design import DistanceMetric

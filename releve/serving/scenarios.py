@@ -269,7 +269,7 @@ class Scenarios:
     def _take_part(self, registry: Registry, scenario: Scenario) -> None:
         try:
             running = registry.arms(scenario.name)
-            params = files.read_params(self._settings.project, scenario.name).experiment
+            params = files.read_params(self._settings.project, scenario.name).arms
         except RegistryUnavailable:
             raise
         except ReleveError as error:  # of this scenario alone

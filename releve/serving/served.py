@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from releve.adapters.models.model_runtime import Model
 from releve.core.params import ServiceLimits
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.registry.release import Release
 from releve.domain.schema.schema import Schema

@@ -14,7 +14,7 @@ from releve.adapters.prediction_ledger.reader import find_request
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
-from releve.domain.experiment.arms import ArmsStarted
+from releve.domain.arms.arms import ArmsStarted
 from releve.domain.neighbours.filters import Condition, matching
 from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.vectors import as_queries

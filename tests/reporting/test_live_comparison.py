@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.domain.experiment.decision import ArmsReason
+from releve.domain.arms.decision import ArmsReason
 from releve.reporting.live_comparison import describe_decision, describe_missing
 from tests.live_comparisons import make_compared
 
@@ -43,7 +43,7 @@ def test_arms_that_answer_alike_are_told_that_no_row_tells_them_apart() -> None:
 def test_what_is_not_told_apart_by_all_its_rows_leaves_the_champion(max_rows: int) -> None:
     compared = make_compared(gain=0.03, rows=900, seed=10, max_rows=max_rows)
 
-    assert "are not told apart by 900 rows (params.yaml: experiment.max_rows), so that the champion stays" in (
+    assert "are not told apart by 900 rows (params.yaml: arms.max_rows), so that the champion stays" in (
         describe_decision(compared)
     )
     assert describe_missing(compared) == ()

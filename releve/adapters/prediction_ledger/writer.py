@@ -25,7 +25,7 @@ from releve.adapters.prediction_ledger.segments import (
 )
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.prediction_log.hidden import NOTHING_HIDDEN
 from releve.domain.prediction_log.records import (
     AnsweredRow,

@@ -30,7 +30,7 @@ from releve.adapters.registry.database import (
 )
 from releve.core.errors import BadInput, Conflict
 from releve.core.names import check_scenario_name
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms, running_arms
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome, ArmsStarted, RunningArms, running_arms
 from releve.domain.registry.chain import (
     ARM_CHANGES,
     ARMS_ENDED,

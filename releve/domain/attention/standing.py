@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from releve.domain.arms.arms import running_arms
 from releve.domain.attention.needs import Need, ScenarioFacts, newest_first, what_needs_a_person
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.experiment.arms import running_arms
 from releve.domain.registry.chain import ARM_CHANGES, CHALLENGED, INGESTED, MOVES, RELEASED, Event, EventLine
 from releve.domain.registry.events import Challenger
 

@@ -1,7 +1,7 @@
 """What became of arms, in words."""
 
 from releve.core.formatting import counted, to_the_second
-from releve.domain.experiment.arms import ArmMode, ArmsStarted, ArmsStatus, FiredGuard, GuardKind
+from releve.domain.arms.arms import ArmMode, ArmsStarted, ArmsStatus, FiredGuard, GuardKind
 
 
 def describe_arms(started: ArmsStarted) -> str:
@@ -38,9 +38,9 @@ def describe_guard(guard: FiredGuard) -> str:
     if guard.kind is GuardKind.ERROR_RATE:
         return (
             f"the challenger failed at {guard.value:.1%} {measured}, and at most {guard.limit:.1%} are allowed "
-            "(params.yaml: experiment.max_error_rate)"
+            "(params.yaml: arms.max_error_rate)"
         )
     return (
         f"99 of 100 answers of the champion took up to {guard.value:.3g} ms, {measured}, and at most "
-        f"{guard.limit:g} ms are allowed (params.yaml: experiment.max_p99_ms)"
+        f"{guard.limit:g} ms are allowed (params.yaml: arms.max_p99_ms)"
     )

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import asdict
 
 from releve.core.formatting import counted, listed, plural, to_the_second
-from releve.domain.experiment.label_queue import LabelQueue, ReturnedLabels, Selection
+from releve.domain.arms.label_queue import LabelQueue, ReturnedLabels, Selection
 from releve.domain.prediction_log.decisions import ChangedAnswer, DecisionCounts
 from releve.domain.prediction_log.records import AnswerLine, SearchLine
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle, Reproduction
@@ -104,7 +104,7 @@ def describe_queue(scenario: str, queue: LabelQueue) -> list[str]:
     if queue.more:
         lines.append(f"{queue.more:,} more need one, all of them newer")
     if queue.waiting:
-        lines.append(f"{queue.waiting:,} are too young: their label may come by itself (experiment.label_delay_hours)")
+        lines.append(f"{queue.waiting:,} are too young: their label may come by itself (arms.label_delay_hours)")
     return lines
 
 

@@ -1,10 +1,10 @@
 """Champion and challenger on live traffic: the interval as it grew, and what is missing to a decision."""
 
 from releve.core.formatting import format_score, to_the_minute
+from releve.domain.arms.arms import RunningArms, running_arms
+from releve.domain.arms.comparison import LiveComparison
+from releve.domain.arms.decision import ArmsCompared
 from releve.domain.evaluation.intervals import format_interval
-from releve.domain.experiment.arms import RunningArms, running_arms
-from releve.domain.experiment.comparison import LiveComparison
-from releve.domain.experiment.decision import ArmsCompared
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, ARMS_ENDED, ARMS_STARTED, MOVES
 from releve.reporting.blocks import (
     Block,

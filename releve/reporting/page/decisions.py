@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from releve.core.formatting import to_the_minute
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, ArmsStarted
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome, ArmsStarted
 from releve.domain.registry.chain import (
     APPROVAL_EXPIRED,
     APPROVAL_REFUSED,

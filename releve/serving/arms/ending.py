@@ -3,7 +3,7 @@
 import logging
 
 from releve.adapters.registry.registry import Registry, StaleArms
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome, FiredGuard, RunningArms
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome, FiredGuard, RunningArms
 from releve.reporting.messages.arms import describe_guard
 
 ACTOR = "guard"

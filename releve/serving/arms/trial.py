@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from releve.core.params import Experiment
-from releve.domain.experiment.arms import Arm, ArmMode, FiredGuard, RunningArms
-from releve.domain.experiment.guards import GuardedRequests
+from releve.core.params import ArmLimits
+from releve.domain.arms.arms import Arm, ArmMode, FiredGuard, RunningArms
+from releve.domain.arms.guards import GuardedRequests
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.prediction_log.records import Row
 from releve.serving import requests
@@ -23,14 +23,14 @@ class LiveTrial:
     """What the registry says of the arms, the challenger where it is loaded, and what guards watch."""
 
     running: RunningArms
-    params: Experiment
+    params: ArmLimits
     seen: GuardedRequests = field(default_factory=GuardedRequests)
     challenger: Served | None = None  # set by who loads it
     unusable: bool = False  # it could not be loaded: each request that it should answer counts as a failure
     retry_at: float = 0.0  # then, as time.monotonic says it
     size: int = 0  # bytes in memory
 
-    def goes_on_as(self, running: RunningArms, params: Experiment) -> "LiveTrial":
+    def goes_on_as(self, running: RunningArms, params: ArmLimits) -> "LiveTrial":
         """Return what the registry says now; the same pair keeps its loaded challenger, and what was seen of it."""
         before = self.running.started
         if not running.started.same_pair(before):

@@ -11,7 +11,7 @@ from releve.adapters import files
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
-from releve.domain.experiment.arms import ArmMode, RunningArms
+from releve.domain.arms.arms import ArmMode, RunningArms
 from releve.serving.arms.ending import end_by_guard
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class ShadowProcess:
         """Raises BadInput where the scenario's settings cannot be read."""
         from releve.serving.shadow.shadow import Shadow  # what answers takes memory: where none runs there is none
 
-        params = files.read_params(self._settings.project, name).experiment
+        params = files.read_params(self._settings.project, name).arms
         log.info("%s is asked aside for %s", running.started.challenger.model, name)
         return Shadow(self._settings.home, name, running, params, clock=self._clock)
 

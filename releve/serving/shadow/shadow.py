@@ -14,9 +14,9 @@ from releve.adapters.prediction_ledger.segments import ANSWERS, SHADOWS, from_li
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import ReleveError
 from releve.core.formatting import counted, shortened
-from releve.core.params import Experiment
-from releve.domain.experiment.arms import Arm, FiredGuard, RunningArms
-from releve.domain.experiment.guards import GuardedRequests
+from releve.core.params import ArmLimits
+from releve.domain.arms.arms import Arm, FiredGuard, RunningArms
+from releve.domain.arms.guards import GuardedRequests
 from releve.domain.prediction_log.records import AnswerLine, day_of, parse_since, timestamp
 from releve.serving.prediction import Prediction, predict
 from releve.serving.requests import check_rows
@@ -32,7 +32,7 @@ class Shadow:
     """Follows the ledger of one scenario. What was answered by an earlier process is not asked again."""
 
     def __init__(
-        self, home: Path, scenario: str, running: RunningArms, params: Experiment, *, clock: Callable[[], datetime]
+        self, home: Path, scenario: str, running: RunningArms, params: ArmLimits, *, clock: Callable[[], datetime]
     ) -> None:
         """Loads the challenger with the first request. Raises Unavailable."""
         folder = home / "ledger" / scenario
@@ -112,7 +112,7 @@ class Shadow:
         except Exception as error:  # the next request may be another one
             return Prediction([], None, None, 0.0), shortened(str(error) or type(error).__name__, most=LONGEST_ERROR)
         deadline = self._params.deadline_ms
-        late = f"took {found.latency_ms:.3g} ms, more than {deadline:g} (params.yaml: experiment.deadline_ms)"
+        late = f"took {found.latency_ms:.3g} ms, more than {deadline:g} (params.yaml: arms.deadline_ms)"
         return found, late if found.latency_ms > deadline else ""
 
     def _loaded(self) -> Model:

@@ -28,7 +28,7 @@ from releve.adapters.registry.registry import (
     StaleRelease,
 )
 from releve.core.errors import BadInput, Conflict
-from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
+from releve.domain.arms.arms import ArmMode, ArmsEnded, ArmsOutcome
 from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.chain import (
     ARM_CHANGES,

@@ -6,6 +6,7 @@ import pytest
 
 from releve.domain.alerting.alert_state import AlertState, SubjectState
 from releve.domain.approval.answers import ApprovalChoice
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome
 from releve.domain.attention.needs import (
     MOST_RUNS,
     Need,
@@ -18,7 +19,6 @@ from releve.domain.attention.needs import (
     what_needs_a_person,
 )
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome
 from releve.domain.health.health import HealthCause
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import QualityState

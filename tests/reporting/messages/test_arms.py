@@ -1,6 +1,6 @@
 import pytest
 
-from releve.domain.experiment.arms import ArmMode, ArmsStatus, FiredGuard, GuardKind, RunningArms
+from releve.domain.arms.arms import ArmMode, ArmsStatus, FiredGuard, GuardKind, RunningArms
 from releve.reporting.messages.arms import describe_guard, describe_status
 from tests.events import make_arms_started
 
@@ -47,5 +47,5 @@ def test_a_guard_says_what_it_measured_and_which_setting_forbids_it():
 
     assert describe_guard(slow) == (
         "99 of 100 answers of the champion took up to 31.2 ms, of the newest 500 requests, and at most 20 ms are "
-        "allowed (params.yaml: experiment.max_p99_ms)"
+        "allowed (params.yaml: arms.max_p99_ms)"
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from releve.domain.experiment.arms import ArmsEnded, ArmsOutcome
+from releve.domain.arms.arms import ArmsEnded, ArmsOutcome
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED, ARMS_STARTED
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown

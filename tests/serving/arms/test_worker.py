@@ -10,8 +10,8 @@ import pytest
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, GuardKind
-from releve.domain.experiment.guards import MIN_FAILURES
+from releve.domain.arms.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, GuardKind
+from releve.domain.arms.guards import MIN_FAILURES
 from releve.domain.registry.chain import ARMS_ENDED
 from releve.domain.schema.columns import NUMBER, Column
 from releve.domain.schema.schema import Schema

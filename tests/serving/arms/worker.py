@@ -9,7 +9,7 @@ from typing import Any
 from releve.adapters.models.model_store import StoredModel
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK, Settings
-from releve.domain.experiment.arms import ArmMode, ArmsStarted
+from releve.domain.arms.arms import ArmMode, ArmsStarted
 from releve.serving import native
 from releve.serving.application import Application
 from releve.serving.edge.access import Access

@@ -16,8 +16,8 @@ from releve.adapters.local_stack.parts import SHADOW_READY
 from releve.adapters.models.model_runtime import load
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.core.settings import Settings
-from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsStarted, GuardKind
-from releve.domain.experiment.guards import MIN_FAILURES
+from releve.domain.arms.arms import ArmMode, ArmsEnded, ArmsStarted, GuardKind
+from releve.domain.arms.guards import MIN_FAILURES
 from releve.domain.prediction_log.hidden import HiddenCells
 from releve.domain.registry.chain import ARMS_ENDED
 from releve.domain.registry.events import ModelReleased
@@ -158,7 +158,7 @@ def test_a_challenger_that_cannot_be_loaded_is_ended_by_the_guard(worker, start)
 
 def test_an_answer_after_the_deadline_is_none(worker, start):
     described = worker.home / "project" / "scenarios" / SCENARIO / "params.yaml"
-    values = yaml.safe_load(described.read_text()) | {"experiment": {"deadline_ms": 0.0001}}
+    values = yaml.safe_load(described.read_text()) | {"arms": {"deadline_ms": 0.0001}}
     described.write_text(yaml.safe_dump(values))
     worker.start_arms(ArmMode.SHADOW)
     process = start()
@@ -167,7 +167,7 @@ def test_an_answer_after_the_deadline_is_none(worker, start):
     process.answer()
 
     (line,) = ledger(worker.home).shadows()
-    assert line.labels == [] and "more than 0.0001 (params.yaml: experiment.deadline_ms)" in line.error
+    assert line.labels == [] and "more than 0.0001 (params.yaml: arms.deadline_ms)" in line.error
 
 
 def test_a_challenger_is_never_asked_a_hash_in_the_place_of_a_cell(worker, start):
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_one_scenario_stops_no_other(worker, start):
     worker.registry.start_arms(other, started, expected=None, reason="a test", actor="tests")
     settings = worker.home / "project" / "scenarios" / other / "params.yaml"
     settings.parent.mkdir()
-    settings.write_text("experiment: {mode: nonsense}")
+    settings.write_text("arms: {mode: nonsense}")
     worker.start_arms(ArmMode.SHADOW)
 
     process = start()

@@ -20,7 +20,7 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.registry.events import ModelWithdrawn
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.serving.prediction import predict, sent_numbers

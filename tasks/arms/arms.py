@@ -10,7 +10,7 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import Settings
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
+from releve.domain.arms.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted, ArmsStatus, RunningArms
 from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
 from releve.reporting.messages.arms import describe_arms, describe_no_trial

@@ -1,12 +1,12 @@
 import pytest
 
-from releve.domain.experiment.arms import GuardKind
-from releve.domain.experiment.guards import MIN_FAILURES, MIN_LATENCIES, REMEMBERED, GuardedRequests, fired_guard
-from tests.factories import make_experiment
+from releve.domain.arms.arms import GuardKind
+from releve.domain.arms.guards import MIN_FAILURES, MIN_LATENCIES, REMEMBERED, GuardedRequests, fired_guard
+from tests.factories import make_arm_limits
 
 
 def fired(failed=(), latencies=(), **limits) -> GuardKind | None:
-    guard = fired_guard(list(failed), list(latencies), make_experiment(**limits))
+    guard = fired_guard(list(failed), list(latencies), make_arm_limits(**limits))
     return guard and guard.kind
 
 
@@ -43,7 +43,7 @@ def test_a_champion_that_became_slow_ends_the_arms(slow, requests, limit, fires)
 
 
 def test_only_the_newest_requests_count():
-    requests, params = GuardedRequests(), make_experiment(max_error_rate=0.05)
+    requests, params = GuardedRequests(), make_arm_limits(max_error_rate=0.05)
     for _ in range(REMEMBERED // 10):
         requests.note_challenger(failed=True)
     guard = requests.fired(params)

@@ -2,9 +2,9 @@ import pytest
 
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, NotFound
-from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome
+from releve.domain.arms.arms import ArmMode, ArmsEnded, ArmsOutcome
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_ENDED
-from tasks.experiment.arms import arms_status, check_may_take_part, start_arms, stop_arms
+from tasks.arms.arms import arms_status, check_may_take_part, start_arms, stop_arms
 from tasks.release.acceptance import NotAccepted
 from tests.events import make_challenger
 from tests.tables import SHOP

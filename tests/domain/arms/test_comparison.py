@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.experiment.arms import Arm, ArmMode
-from releve.domain.experiment.comparison import KEPT_LOOKS, ArmAnswers, compare
-from releve.domain.experiment.decision import ArmsAction, ArmsReason, decide, rows_to_decision
+from releve.domain.arms.arms import Arm, ArmMode
+from releve.domain.arms.comparison import KEPT_LOOKS, ArmAnswers, compare
+from releve.domain.arms.decision import ArmsAction, ArmsReason, decide, rows_to_decision
 from releve.domain.prediction_log.records import AnsweredRows
 from releve.domain.schema.target import BINARY, REGRESSION, Target
 

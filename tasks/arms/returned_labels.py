@@ -13,13 +13,13 @@ from releve.adapters.tables.chunks import Chunk
 from releve.adapters.tables.file_types import open_table
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
-from releve.domain.experiment.label_queue import ReturnedLabels, Selection
+from releve.domain.arms.label_queue import ReturnedLabels, Selection
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.prediction_log.records import ROW_ID, Scalar
 from releve.domain.schema.cells import format_value, is_missing, trimmed
 from releve.domain.schema.target import Target
 from releve.domain.schema.validation import Problem
-from tasks.experiment.label_queue import SELECTION
+from tasks.arms.label_queue import SELECTION
 from tasks.places import ScenarioState
 
 

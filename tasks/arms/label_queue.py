@@ -13,9 +13,9 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import Settings
+from releve.domain.arms.arms import Arm, RunningArms
+from releve.domain.arms.label_queue import LabelQueue, QueuedRow, Selection, rows_to_label, selection_for
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.experiment.arms import Arm, RunningArms
-from releve.domain.experiment.label_queue import LabelQueue, QueuedRow, Selection, rows_to_label, selection_for
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.prediction_log.records import parse_since, timestamp
 from releve.domain.schema.schema import Schema
@@ -50,7 +50,7 @@ def write_queue(
         raise BadInput(f"{path} is there already; send or remove it first")
     metric = resolve(truth.params.gate.metric, truth.schema.target.task)
     selection = selection_for(metric, is_shadow=arms.only_shadow)
-    matured = timestamp(now - timedelta(hours=truth.params.experiment.label_delay_hours))
+    matured = timestamp(now - timedelta(hours=truth.params.arms.label_delay_hours))
     needed = sorted(_needed(state, arms, selection), key=lambda row: (row.at, row.id))
     old_enough = [row for row in needed if row.at <= matured]
     chosen = old_enough[:most]

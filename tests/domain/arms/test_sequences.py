@@ -4,8 +4,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from ville import AsymptoticCS, GaussianMixtureCS
 
-from releve.domain.experiment import sequences
-from releve.domain.experiment.sequences import (
+from releve.domain.arms import sequences
+from releve.domain.arms.sequences import (
     FIRST_ROWS,
     NARROWEST_ROWS,
     gain_sequence,

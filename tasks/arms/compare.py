@@ -8,15 +8,15 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Registry, StaleArms
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
+from releve.domain.arms.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms, running_arms
+from releve.domain.arms.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
+from releve.domain.arms.decision import ArmsAction, ArmsCompared, decide
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.experiment.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms, running_arms
-from releve.domain.experiment.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
-from releve.domain.experiment.decision import ArmsAction, ArmsCompared, decide
 from releve.domain.prediction_log.records import answers_from, parse_since, timestamp
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, MOVES, RELEASED
 from releve.domain.registry.events import Challenger, release_of
 from releve.reporting.live_comparison import describe_decision
-from tasks.experiment.arms import start_arms
+from tasks.arms.arms import start_arms
 from tasks.history import newest_of
 from tasks.places import ScenarioState
 from tasks.release import acceptance
@@ -63,9 +63,7 @@ def look_at_arms(settings: Settings, scenario: str) -> ArmsLook | None:
             _tell_end(registry, scenario, ArmsOutcome.PROMOTED, promoted, reason=reason)
         return None
     comparison = _compare(settings, scenario, truth, running)
-    compared = ArmsCompared(
-        comparison=comparison, decision=decide(comparison, max_rows=truth.params.experiment.max_rows)
-    )
+    compared = ArmsCompared(comparison=comparison, decision=decide(comparison, max_rows=truth.params.arms.max_rows))
     before = next(newest_of(registry, scenario, ARMS_COMPARED), None)
     if compared.is_news(before.read(ArmsCompared) if before else None):
         registry.append(scenario, compared, reason=describe_decision(compared), actor=ACTOR)
@@ -150,5 +148,5 @@ def _compare(settings: Settings, scenario: str, truth: Committed, running: Runni
         metric=resolve(params.gate.metric, target.task),
         quantile=params.gate.quantile,
         confidence=params.statistics.confidence,
-        matured=timestamp(datetime.now(UTC) - timedelta(hours=params.experiment.label_delay_hours)),
+        matured=timestamp(datetime.now(UTC) - timedelta(hours=params.arms.label_delay_hours)),
     )

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
+from releve.domain.arms.arms import Arm, ArmMode
+from releve.domain.arms.label_queue import BY_CLASS
+from releve.domain.arms.sequences import ConfidenceSequence, gain_sequence
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.experiment.arms import Arm, ArmMode
-from releve.domain.experiment.label_queue import BY_CLASS
-from releve.domain.experiment.sequences import ConfidenceSequence, gain_sequence
 from releve.domain.prediction_log.records import AnsweredRow, AnsweredRows, Scalar, ShadowLine, join_labels, row_ids
 from releve.domain.quality.realised import as_scored
 from releve.domain.schema.target import Target
@@ -49,7 +49,7 @@ class ArmFigures(DocumentPart):
 class LiveComparison(DocumentPart):
     """Both arms since this pair began; a positive gain is the challenger's.
 
-    Compared is the matured prefix: rows of requests older than experiment.label_delay_hours, in the requests' order.
+    Compared is the matured prefix: rows of requests older than arms.label_delay_hours, in the requests' order.
     """
 
     mode: ArmMode
@@ -65,7 +65,7 @@ class LiveComparison(DocumentPart):
     needless: int  # compared without a label: a shadow answered the champion's class
     growth: tuple[Look, ...]
     decisive: Look | None  # the first one whose interval excludes 0
-    spent: int = 0  # of experiment.max_rows: `smaller`, for the share of deciding labels that has come
+    spent: int = 0  # of arms.max_rows: `smaller`, for the share of deciding labels that has come
 
     @property
     def newest(self) -> Look | None:

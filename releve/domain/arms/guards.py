@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Sequence
 
-from releve.core.params import Experiment
-from releve.domain.experiment.arms import FiredGuard, GuardKind
+from releve.core.params import ArmLimits
+from releve.domain.arms.arms import FiredGuard, GuardKind
 
 REMEMBERED = 500  # newest requests of each arm
 MIN_FAILURES = 5  # of the challenger: one or two tell nothing of their rate
@@ -27,12 +27,12 @@ class GuardedRequests:
         """Note how long the champion took."""
         self._latencies.append(latency_ms)
 
-    def fired(self, params: Experiment) -> FiredGuard | None:
+    def fired(self, params: ArmLimits) -> FiredGuard | None:
         """Return the guard that ends the arms now; None for none."""
         return fired_guard(self._failed.copy(), self._latencies.copy(), params)
 
 
-def fired_guard(failed: Sequence[bool], latencies: Sequence[float], params: Experiment) -> FiredGuard | None:
+def fired_guard(failed: Sequence[bool], latencies: Sequence[float], params: ArmLimits) -> FiredGuard | None:
     """Judge the newest requests: whether the challenger failed, and the milliseconds that the champion took."""
     failures = sum(failed)
     if failures >= MIN_FAILURES and failures > params.max_error_rate * len(failed):

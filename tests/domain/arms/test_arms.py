@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from releve.domain.experiment.arms import Arm, ArmMode
+from releve.domain.arms.arms import Arm, ArmMode
 from tests.events import make_arms_started
 
 KEYS = [f"customer {number}".encode() for number in range(2000)]

@@ -6,15 +6,15 @@ import pytest
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import ApprovalState
 from releve.domain.approval.people import token_hash, token_of
-from releve.domain.experiment.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
-from releve.domain.experiment.decision import ArmsAction, ArmsCompared, ArmsReason
+from releve.domain.arms.arms import ArmMode, ArmsEnded, ArmsOutcome, ArmsStarted
+from releve.domain.arms.decision import ArmsAction, ArmsCompared, ArmsReason
 from releve.domain.registry.chain import ARMS_COMPARED, ARMS_ENDED
 from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.lifecycle import model_version_statuses
 from tasks.approval import answer as say
 from tasks.approval import by_token
 from tasks.approval import look as look_at_approval
-from tasks.experiment.compare import arms_run, look_at_arms, settle, try_aside
+from tasks.arms.compare import arms_run, look_at_arms, settle, try_aside
 from tasks.release.retrain import last_challenger
 from tests.events import make_any_release, make_arms_started, make_challenger
 from tests.tables import SHOP, shop_row
@@ -27,7 +27,7 @@ ROWS = 400  # of one request
 @pytest.fixture
 def tried(fresh: Shop) -> Shop:
     """A shadow runs; labels count as soon as they come."""
-    fresh.override(experiment={"label_delay_hours": 0.0})
+    fresh.override(arms={"label_delay_hours": 0.0})
     fresh.registry.move(
         SHOP, ModelReleased(release=make_any_release(CHAMPION)), expected=None, reason="", actor="a test"
     )
@@ -195,7 +195,7 @@ def test_a_challenger_that_is_shown_to_be_better_is_released(replaced):
     registry.move(SHOP, ModelReleased(release=previous), expected=current.number, reason="a test", actor="a test")
     started = ArmsStarted(mode=ArmMode.SHADOW, challenger=current.release, champion=previous.model, share=0.0)
     registry.start_arms(SHOP, started, expected=None, reason="a test", actor="a test")
-    replaced.override(experiment={"label_delay_hours": 0.0})
+    replaced.override(arms={"label_delay_hours": 0.0})
     answer(replaced, wrong=0.4, aside=0.1, models=(previous.model, current.release.model))
 
     done = settle(replaced.settings, SHOP, look_at_arms(replaced.settings, SHOP))
@@ -216,7 +216,7 @@ def test_where_people_have_to_approve_a_release_live_labels_ask_them_and_the_arm
     started = ArmsStarted(mode=ArmMode.SHADOW, challenger=current.release, champion=previous.model, share=0.0)
     registry.start_arms(SHOP, started, expected=None, reason="a test", actor="a test")
     rules = {"approval": "required", "approvers": {"anna": token_hash(token)}}
-    replaced.override(experiment={"label_delay_hours": 0.0}, release=rules)
+    replaced.override(arms={"label_delay_hours": 0.0}, release=rules)
     answer(replaced, wrong=0.4, aside=0.1, models=(previous.model, current.release.model))
 
     waiting = [settle(replaced.settings, SHOP, look_at_arms(replaced.settings, SHOP)) for _ in range(2)]

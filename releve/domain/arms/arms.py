@@ -86,7 +86,7 @@ class FiredGuard(DocumentPart):
 
     kind: GuardKind
     value: float
-    limit: float  # params.yaml: experiment
+    limit: float  # params.yaml: arms
     requests: int  # that were measured
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from releve.domain.experiment.arms import Arm
+from releve.domain.arms.arms import Arm
 from releve.domain.prediction_log.records import AnswerLine, Row, Scalar, ShadowLine, row_ids
 from releve.domain.schema.validation import Problem
 
@@ -43,7 +43,7 @@ class LabelQueue:
     selection: Selection
     rows: int
     more: int  # that need a label beside them
-    waiting: int  # that would need one, and are younger than experiment.label_delay_hours
+    waiting: int  # that would need one, and are younger than arms.label_delay_hours
 
 
 @dataclass

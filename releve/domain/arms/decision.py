@@ -5,8 +5,8 @@ from enum import StrEnum
 import numpy as np
 
 from releve.core.documents import DocumentPart
-from releve.domain.experiment.comparison import LiveComparison, Look
-from releve.domain.experiment.sequences import FIRST_ROWS, half_widths
+from releve.domain.arms.comparison import LiveComparison, Look
+from releve.domain.arms.sequences import FIRST_ROWS, half_widths
 from releve.domain.registry.chain import ARMS_COMPARED, EventPayload
 
 FARTHEST = 1000  # times the blocks there are, that a forecast reaches
@@ -26,7 +26,7 @@ class ArmsReason(StrEnum):
 
     BETTER = "better"  # the whole interval is above 0
     WORSE = "worse"  # the whole interval is below 0
-    UNDECIDED = "undecided"  # and as many rows as params.yaml gives it: experiment.max_rows
+    UNDECIDED = "undecided"  # and as many rows as params.yaml gives it: arms.max_rows
     FEW_ROWS = "few rows"
     NO_DIFFERENCE = "no difference"  # yet, in any labelled row
     NOT_SHOWN = "not shown"

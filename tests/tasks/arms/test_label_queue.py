@@ -10,11 +10,11 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound
-from releve.domain.experiment.arms import ArmMode
-from releve.domain.experiment.label_queue import Selection
+from releve.domain.arms.arms import ArmMode
+from releve.domain.arms.label_queue import Selection
 from releve.domain.registry.events import ModelReleased, ReleaseChange
-from tasks.experiment.label_queue import ANSWERS, SELECTION, write_queue
-from tasks.experiment.returned_labels import read_labels
+from tasks.arms.label_queue import ANSWERS, SELECTION, write_queue
+from tasks.arms.returned_labels import read_labels
 from tasks.ingestion.harvest import unharvested
 from tests.events import make_any_release, make_arms_started
 from tests.repositories import write
@@ -219,7 +219,7 @@ def test_without_a_challenger_nothing_is_asked_for(fresh):
 def test_the_commands_say_what_is_asked_for_and_what_became_of_each_row(shop, monkeypatch, capsys):
     monkeypatch.setenv("RELEVE_PROJECT", str(shop.root))
     monkeypatch.setenv("RELEVE_HOME", str(shop.settings.home))
-    shop.override(experiment={"label_delay_hours": 0})
+    shop.override(arms={"label_delay_hours": 0})
     request = answered(shop)
     path = shop.root / "queue.csv"
 
