@@ -17,6 +17,7 @@ from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, exp
 from releve.core.names import SCENARIO_NAME, check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.yaml_text import load_mapping
+from releve.domain.decision.policy import DecisionTable
 from releve.domain.schema.columns import CATEGORY
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 
@@ -53,6 +54,7 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     schema.check_settings("index.filters", params.index.filters, source=_own(scenario), of_type=CATEGORY)
     for setting in ("hash", "drop"):
         schema.check_not_learned(f"ledger.{setting}", getattr(params.ledger, setting), source=_own(scenario))
+    DecisionTable.of(params.decision, schema, source=_own(scenario))
     return params, schema
 
 

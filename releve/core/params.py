@@ -7,7 +7,16 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from releve.core.cron import check_cron, check_time_zone
@@ -45,7 +54,7 @@ class GateOverride(ParamsSection):
 
 
 class Gate(ParamsSection):
-    metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
+    metric: Literal["auto", "cost", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
     margin: Share
     slices: Annotated[tuple[str, ...], YamlList]
     protected: Annotated[tuple[str, ...], YamlList]
@@ -387,6 +396,47 @@ class ServiceLimits(ParamsSection):
     max_rows: Count
 
 
+def _as_mapping(costs: Any) -> Any:
+    """Take keys as YAML reads them: 0, 1 and true are names of classes, too."""
+    if not isinstance(costs, Mapping):
+        return costs
+    return {_as_name(key): _as_mapping(value) for key, value in costs.items()}
+
+
+def _as_name(key: Any) -> Any:
+    return str(key).lower() if isinstance(key, bool) else str(key) if isinstance(key, int) else key
+
+
+Price = Annotated[float, Field(ge=-1e12, le=1e12)]
+RuleOperator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "not in", "missing"]
+RuleValue = bool | int | float | str | date | None
+
+
+class DecisionRule(ParamsSection):
+    """A business rule. `instead_of`: decisions of the model that it replaces; none: it comes before the model."""
+
+    column: Annotated[str, Field(min_length=1)]
+    operator: RuleOperator
+    value: RuleValue | list[RuleValue] = None
+    decision: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    instead_of: Annotated[tuple[str, ...], YamlList] = ()
+
+
+class Decision(ParamsSection):
+    costs: Annotated[dict[str, Price | dict[str, Price]], BeforeValidator(_as_mapping)]
+    unit: Annotated[str, Field(max_length=20)]
+    retraining: Limit
+    cpu_hour: Limit
+    rules: Annotated[tuple[DecisionRule, ...], YamlList]
+
+    @model_validator(mode="after")
+    def _check_priced(self) -> "Decision":
+        if self.rules and not self.costs:
+            raise ValueError("'decision.rules' decide, and 'decision.costs' says of no decision what it costs; add it")
+        return self
+
+
 class Params(ParamsSection):
     """All sections of params.yaml, after a scenario's overrides."""
 
@@ -409,10 +459,17 @@ class Params(ParamsSection):
     age: AgeLimits
     backtest: BacktestWindows
     release: ReleaseRules
+    decision: Decision
     arms: ArmLimits
     storage: Storage
     ledger: LedgerRules
     service: ServiceLimits
+
+    @model_validator(mode="after")
+    def _check_money(self) -> "Params":
+        if self.gate.metric == "cost" and not self.decision.costs:
+            raise ValueError("'gate.metric' is cost, and 'decision.costs' says of no decision what it costs; add them")
+        return self
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Literal
 from releve.core.documents import DocumentPart
 from releve.domain.evaluation.intervals import Interval
 
+COST = "cost"  # params.yaml: gate.metric, where money is what challengers are judged by
 MOST_SHIFT = 4.0  # of the answers by a slight change: mean change, in mean differences between two real rows
 
 
@@ -23,6 +24,7 @@ class Opponent(StrEnum):
     PREVIOUS_LABEL = "previous label"  # the newest that has arrived
     SEASONAL = "seasonal answer"
     ROW_BEFORE = "label of the row before"  # as if every label arrived at once
+    SAME_DECISION = "best constant decision"  # in money: by the labels that were known
 
 
 class Comparison(DocumentPart):
@@ -168,6 +170,23 @@ class Sanity(DocumentPart):
     broken: tuple[AlterationEffect, ...] = ()
 
 
+class Money(DocumentPart):
+    """What the challenger's decisions cost, per row of the windows that it is judged on, in the unit of decision.unit.
+
+    Each window is decided by thresholds that were chosen on the windows before it.
+    """
+
+    unit: str
+    rows: int
+    cost: Interval  # per row
+    expected: float  # per row, by the answers themselves
+    constant: Comparison  # with the decision that had cost least so far, for every row
+    champion: Comparison | None  # with what did serve, decided by the same costs and rules
+    decided: dict[str, int]  # rows by decision
+    fired: dict[str, int]  # rows by the reason of the rule that decided
+    rules: Interval | None  # what rules add to the cost of a row; None without rules
+
+
 class Evaluation(DocumentPart):
     """What was measured on the newest windows of rows, each answered before any of it was learned from.
 
@@ -193,6 +212,7 @@ class Evaluation(DocumentPart):
     too_good: TooGood | None = None
     groups: tuple[GroupScore, ...] = ()  # of the protected columns
     importances: FeatureImportances | None = None
+    money: Money | None = None  # None where no costs are known
 
     @property
     def score(self) -> Interval:
@@ -206,6 +226,23 @@ class Evaluation(DocumentPart):
     @property
     def champion(self) -> Comparison | None:
         return self.against.get(Opponent.CHAMPION)
+
+    @property
+    def in_money(self) -> "Evaluation":
+        """Return it as the gate judges it where gate.metric is cost. Raises ValueError where no costs are known."""
+        if self.money is None:
+            raise ValueError("nothing was decided")
+        opponents = {Opponent.CHAMPION: self.money.champion, Opponent.SAME_DECISION: self.money.constant}
+        return self.model_copy(
+            update={
+                "metric": COST,
+                "own_metric": self.metric,
+                "sign": -1,
+                "challenger": self.challenger.model_copy(update={"score": self.money.cost}),
+                "sound": None,
+                "against": {name: one for name, one in opponents.items() if one},
+            }
+        )
 
     @property
     def baselines_to_beat(self) -> Iterator[tuple[Opponent, Comparison]]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
+from releve.domain.evaluation.evaluation import COST
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
@@ -88,8 +89,11 @@ def own_metric(task: str) -> str:
 
 
 def resolve(name: str, task: str) -> str:
-    """Resolve gate.metric as params.yaml writes it: 'auto', or a metric of the task. Raises BadInput."""
-    if name == AUTO:
+    """Resolve gate.metric as params.yaml writes it: 'auto', or a metric of the task. Raises BadInput.
+
+    Money is no metric: what has no price, as a slice, an estimate or a weight, goes by the default beside it.
+    """
+    if name in (AUTO, COST):
         return default_metric(task)
     if name not in METRICS or task not in METRICS[name].tasks:
         raise BadInput(
@@ -106,7 +110,7 @@ def metrics_of(task: str) -> list[str]:
 
 def in_units(name: str, threshold: float, reference: float) -> float:
     """Give a threshold of params.yaml in the metric's unit: as it is, or a share of `reference` (see `Metric`)."""
-    return threshold * abs(reference) if METRICS[name].relative else threshold
+    return threshold * abs(reference) if name == COST or METRICS[name].relative else threshold
 
 
 def _column(losses: Callable[[ScoredPredictions], Floats]) -> Callable[[ScoredPredictions], Floats]:

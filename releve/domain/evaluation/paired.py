@@ -77,6 +77,30 @@ def compare(
     )
 
 
+def mean_interval(values: Floats, bootstrap: BootstrapConfig) -> Interval:
+    """Compute the mean of a figure that each row has (rows,), in time order, with its interval."""
+    block = bootstrap.block_of(values)
+    pieces = pieces_of(values[:, None])
+    drawn = [some @ pieces[:, 0] / some.sum(axis=1) for some in _weights(len(values), block=block, bootstrap=bootstrap)]
+    bounded = bounds(np.concatenate(drawn), blocks=blocks_of(len(values), block), confidence=bootstrap.confidence)
+    return Interval(float(values.mean()), *bounded)
+
+
+def compare_costs(mine: Floats, theirs: Floats, bootstrap: BootstrapConfig) -> Comparison:
+    """Compare what the same rows cost (rows,), in time order, by two ways of deciding: paired, as `compare`."""
+    gap = theirs - mine
+    gain = mean_interval(gap, bootstrap)
+    dust = TIE * max(1.0, abs(float(theirs.mean())))
+    return Comparison(
+        score=float(theirs.mean()),
+        gain=Interval(*(0.0 if abs(each) <= dust else each for each in (gain.value, gain.low, gain.high))),
+        rows_won=int((gap > 0).sum()),
+        rows_lost=int((gap < 0).sum()),
+        block_rows=bootstrap.block_of(gap),
+        wanted_block_rows=bootstrap.wanted_of(gap),
+    )
+
+
 def draw_gains(
     name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
 ) -> Floats:

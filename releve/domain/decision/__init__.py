@@ -1,0 +1,1 @@
+"""What to do about an answer: costs, thresholds, business rules, and what they were worth."""
