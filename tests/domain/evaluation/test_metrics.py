@@ -4,6 +4,7 @@ from sklearn import metrics as reference
 
 from releve.core.errors import BadInput
 from releve.core.params import Gate
+from releve.domain.evaluation.evaluation import COST
 from releve.domain.evaluation.metrics import (
     AUTO,
     METRICS,
@@ -154,4 +155,4 @@ def test_a_threshold_is_a_share_of_the_score_where_a_metric_has_no_upper_end():
 
 
 def test_params_know_exactly_these_metrics():
-    assert set(Gate.model_fields["metric"].annotation.__args__) == {AUTO, *METRICS}
+    assert set(Gate.model_fields["metric"].annotation.__args__) == {AUTO, COST, *METRICS}
