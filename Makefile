@@ -240,7 +240,8 @@ lock:  ## Resolve the dependencies anew into the lock files
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --extra search --extra native --extra sentences --extra postgres --extra telemetry \
 	  --constraints requirements.lock --output-file requirements-service-native.lock
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --extra search --extra monitoring --extra native --extra sentences --extra dask \
-	  --extra pipeline --extra postgres --extra s3 --extra telemetry --constraints requirements.lock --output-file requirements-worker.lock
+	  --extra pipeline --extra postgres --extra s3 --extra telemetry --extra evidence --extra lineage \
+	  --constraints requirements.lock --output-file requirements-worker.lock
 
 # No index address and no local folder may get into a lock file. `uv` may be any one: there may be no .venv yet.
 UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
