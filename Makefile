@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board evidence history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -151,6 +151,9 @@ board: setup  ## What needs a person in any scenario, and the table of all of th
 
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f, or write it to HTML=card.html
 	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(value MODEL)) $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
+
+evidence: setup  ## Pack all evidence of MODEL=churn:1a2b3c4d5e6f as OUT=pack.zip; `releve verify pack.zip` checks it
+	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(value MODEL)) $(call given,OUT,pack.zip,$(value OUT)) $(RELEVE) $@ --out="$$OUT" -- "$$MODEL"
 
 history: setup  ## List what happened, by whom and why, oldest first
 	@$(RELEVE) $@ -- "$$SCENARIO"

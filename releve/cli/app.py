@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Compare on live traffic": (run.arms, run.compare, labels.label_queue, labels.labels),
     "Inspect": (
         *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
-        *(audit.reproduce, audit.decisions),
+        *(audit.reproduce, audit.decisions, audit.evidence),
     ),
     "Operate": (
         operate.up,

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from json import dumps
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,22 @@ def reproduce(
         print("\n".join(map(describe_reproduction, found)))
     if not all(each.is_same for each in found):
         raise typer.Exit(1)
+
+
+def evidence(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="SCENARIO:VERSION, as `releve models` lists them.")],
+    out: Annotated[Path, typer.Option(help="The pack to write: a file that ends in .zip.")],
+    json: AsJson = False,
+) -> None:
+    """Pack all evidence of a model version as one file, and write its digest into the history."""
+    from tasks.evidence import write_evidence
+
+    pack = write_evidence(read_settings(), model, out.resolve())
+    if json:
+        print_json({"pack": str(pack.path), "sha256": pack.sha256, "event": pack.event, "missing": pack.missing})
+        return
+    print(f"{pack.path}\nsha256 {pack.sha256}, in event {pack.event} of {model.partition(':')[0]}")
+    print("\n".join(f"MISSING: {each}" for each in pack.missing))
 
 
 def decisions(

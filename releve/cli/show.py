@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -121,14 +122,35 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
         print_table(("model", "state", "score", "rows", "since", "reason"), rows)
 
 
-def verify(scenario: AnyScenario = None, json: AsJson = False) -> None:
-    """Check that the history is as it was written."""
+def verify(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="[SCENARIO | PACK.zip]", help="All scenarios if left out.", show_default=False),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check that the history is as it was written, or that a pack of evidence is."""
+    if scenario is not None and scenario.endswith(".zip"):  # which no scenario's name does
+        _verify_pack(Path(scenario), json=json)
+        return
     with _registry(scenario) as registry:
         checked = registry.verify(scenario)
     if json:
         print_json({"events": checked})
     else:
         print(f"{checked} events checked: every hash holds, every release is where its last move put it")
+
+
+def _verify_pack(pack: Path, *, json: bool) -> None:
+    from tasks.evidence import verify_evidence
+
+    found = verify_evidence(read_settings(), pack)
+    if json:
+        print_json(asdict(found))
+        return
+    print(f"{pack} holds: evidence of {found.model}, {found.files} files, {counted(found.head, 'event')}")
+    print(f"its sha256 {found.sha256} stands in event {found.event}, and its chain is that of the registry")
+    print("\n".join(f"MISSING: {each}" for each in found.missing))
 
 
 def card(

@@ -49,6 +49,8 @@ class Settings:
     service_scenarios: tuple[str, ...] = ()  # that the service serves; () for all that are released
     wait_seconds: int = 600  # how long a run waits for another run of the same scenario; then it is refused
     evidently_pages: bool = False  # whether drift reports are also kept for `make evidently`, the newest 200
+    signing_key: str = ""  # path of the private key that signs models in packs of evidence; "": none is signed
+    model_signing: str = ""  # path of the program that signs; "": model_signing, as PATH has it
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never read the registry (a packed Bento)
 
@@ -100,6 +102,8 @@ class Settings:
             service_scenarios=read_scenario_names(environ, "RELEVE_SCENARIO"),
             wait_seconds=_whole_number(environ, "RELEVE_WAIT_SECONDS", cls.wait_seconds, least=0, most=MOST_SECONDS),
             evidently_pages=bool(environ.get("RELEVE_EVIDENTLY_PAGES")),
+            signing_key=environ.get("RELEVE_SIGNING_KEY", ""),
+            model_signing=environ.get("RELEVE_MODEL_SIGNING", ""),
             model_pin=environ.get("RELEVE_MODEL", ""),
         )
 

@@ -3,8 +3,10 @@
 `html` writes a page as one file, `markdown` as text. Blocks hold text and figures, never markup.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from releve.domain.evaluation.intervals import Interval
 
@@ -340,6 +342,7 @@ class ReportPage:
     title: str
     summary: str
     sections: tuple[ReportSection, ...]
+    front_matter: Mapping[str, Any] = field(default_factory=dict)  # for programs, above the Markdown
 
     @property
     def has_board(self) -> bool:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+import yaml
+
 from releve.core.formatting import printable
 from releve.reporting.blocks import (
     Block,
@@ -39,7 +41,9 @@ NUMBERED = re.compile(r"^(\d{1,9})([.)])(?= |$)")
 
 def render_markdown(page: ReportPage) -> str:
     """Write the whole page; text of users cannot bring markup of its own."""
-    parts = [f"# {escape_markdown(page.title)}", _line(page.summary)]
+    front = yaml.safe_dump(dict(page.front_matter), sort_keys=False, allow_unicode=True) if page.front_matter else ""
+    parts = [f"---\n{front}---"] if front else []
+    parts += [f"# {escape_markdown(page.title)}", _line(page.summary)]
     for section in page.sections:
         parts += [f"## {escape_markdown(section.title)}"] if section.title else []
         parts += map(render_block, section.blocks)

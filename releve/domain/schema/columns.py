@@ -53,6 +53,7 @@ class Column:
     max_pixels: int = MAX_PIXELS  # of an image, before it is made smaller
     nullable: bool = False
     feature: bool = True  # False: kept with the rows, never shown to the model, and never required
+    personal: bool = False  # whether its cells say something of a person: see `releve.domain.schema.personal`
 
     def problem(self, value: Any) -> str | None:
         """Return why `value` may not stand in this column, as a sentence part; None when it may."""
@@ -211,7 +212,7 @@ TYPES = {  # in the order of the models' input
 }
 
 
-COMMON_KEYS = frozenset({"type", "nullable", "feature"})
+COMMON_KEYS = frozenset({"type", "nullable", "feature", "personal"})
 UNITS = {"max_length": "characters", "max_bytes": "bytes", "max_pixels": "pixels"}
 DEFAULTS = {field.name: field.default for field in fields(Column)}
 
@@ -270,7 +271,7 @@ def _read(kind: str, key: str, value: Any) -> Any:
             fits = fits and all(not isinstance(each, bool | None) and trimmed(str(each)) for each in value)
             value = tuple(dict.fromkeys(trimmed(str(each)) for each in value)) if fits else value
             expected = "a list of texts (put yes, no, on and off in quotes)"
-        case _:  # ignore_case, nullable, feature
+        case _:  # ignore_case, nullable, feature, personal
             fits, expected = isinstance(value, bool), "true or false"
     if not fits:
         raise ValueError(f"{key}: {value!r}; expected {expected}")

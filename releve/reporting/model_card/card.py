@@ -18,6 +18,7 @@ from releve.reporting.messages.gate import describe_judged_rows, describe_sanity
 from releve.reporting.messages.index import describe_index
 from releve.reporting.model_card import assessment
 from releve.reporting.model_card.ensemble import ensemble_blocks
+from releve.reporting.model_card.front_matter import front_matter
 from releve.reporting.model_card.record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
@@ -42,7 +43,7 @@ def build_model_card(record: ModelRecord) -> ReportPage:
         score += ", of the naive answer itself: no model is better yet" if evaluation.naive else ""
         score += ", which may be too good to be true" if evaluation.too_good else ""
     summary = f"{or_missing(record.state)}; {score}; {or_missing(rows)} rows; as of {record.today}"
-    return ReportPage(f"Model card: {record.model}", summary, sections)
+    return ReportPage(f"Model card: {record.model}", summary, sections, front_matter=front_matter(record))
 
 
 def purpose(record: ModelRecord) -> list[Block]:

@@ -77,7 +77,7 @@ def test_the_command_prints_the_card_or_writes_the_page(challenged, tmp_path, mo
     printed = capsys.readouterr().out
     assert main(["card", model, "--html", str(tmp_path / "card.html")]) == 0
 
-    assert printed.startswith(f"# Model card: {model}\n")
+    assert f"\n# Model card: {model}\n" in printed
     assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
 
 

@@ -1,0 +1,1 @@
+"""Packs of evidence: what a stranger needs to check a model version."""
