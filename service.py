@@ -22,6 +22,7 @@ from releve.serving.edge.allocator import share_one_arena
 from releve.serving.edge.connections import mend_uvicorn
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import stay_supervised
+from releve.serving.explain import routes as explain
 from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
@@ -78,7 +79,12 @@ class Releve:
         people = page.routes(self._scenarios, APPLICATION.pools, ACCESS, flow_runs)
         others = (open_inference, mlflow_scoring, openapi)
         APPLICATION.offer(
-            [*own, *people, *(route for each in others for route in each.routes(self._scenarios))],
+            [
+                *own,
+                *people,
+                *explain.routes(self._scenarios, APPLICATION.pools),
+                *(route for each in others for route in each.routes(self._scenarios)),
+            ],
             knows=self._scenarios.knows,
         )
 

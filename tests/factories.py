@@ -9,9 +9,11 @@ import numpy as np
 import yaml
 
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_runtime import REFERENCE_ROWS_FILE
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.core.params import ArmLimits
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.explanation.references import REFERENCES, ReferenceRow, ReferenceRows
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.registry.release import ExpectedPerformance, Release
@@ -78,6 +80,11 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
     folder = parent / name
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(export(pipeline, schema))
+    kept = [
+        ReferenceRow(cells=row, label=label, batch="first.csv", row=place, row_id="")
+        for place, (row, label) in enumerate(zip(rows[:REFERENCES], labels[:REFERENCES], strict=True))
+    ]
+    (folder / REFERENCE_ROWS_FILE).write_text(ReferenceRows(rows=tuple(kept)).model_dump_json())
     (folder / "model.json").write_text(json.dumps(ModelDescription.model_validate(description).to_json()))
     return folder
 

@@ -31,6 +31,7 @@ class Settings:
     milvus_token: str = field(default="", repr=False)
     token_read: str = field(default="", repr=False)  # that clients of the service send; "" for none
     token_label: str = field(default="", repr=False)
+    token_explain: str = field(default="", repr=False)
     token_operate: str = field(default="", repr=False)
     approver_token: str = field(default="", repr=False)  # of the person who approves or refuses a release; "" for none
     ledger_key: str = field(default="", repr=False)  # of the ledger's hashes; "": the one in the home
@@ -57,7 +58,7 @@ class Settings:
     @property
     def service_token(self) -> str:
         """What this project's own clients send to the service; "" where it asks for none."""
-        return self.token_read or self.token_label or self.token_operate
+        return self.token_read or self.token_label or self.token_explain or self.token_operate
 
     @property
     def prefect_database_url(self) -> str:
@@ -85,6 +86,7 @@ class Settings:
             milvus_token=environ.get("MILVUS_TOKEN", ""),
             token_read=environ.get("RELEVE_TOKEN_READ", ""),
             token_label=environ.get("RELEVE_TOKEN_LABEL", ""),
+            token_explain=environ.get("RELEVE_TOKEN_EXPLAIN", ""),
             token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
             approver_token=environ.get("RELEVE_APPROVER_TOKEN", ""),
             ledger_key=environ.get("RELEVE_LEDGER_KEY", ""),

@@ -25,12 +25,6 @@ ScenarioOf = Callable[[Request], Scenario]
 def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], flow_runs: FlowRuns) -> list[Route]:
     """The routes of all scenarios. `pools`: where /status asks whether Milvus and the ledger's disk are there."""
 
-    def named(request: Request) -> Scenario:
-        return scenarios.get(request.parameters["scenario"])
-
-    def sole(_: Request) -> Scenario:
-        return scenarios.only()
-
     def ready(_: Request) -> Reply:
         """Say whether this worker can answer."""
         scenarios.check_ready()
@@ -39,7 +33,7 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], flow_runs: Flow
     made = [
         Route("GET", "/readyz", ready, native_error, runs=Runs.DISK, role=Role.ANYONE),
     ]
-    for prefix, of in (("", sole), ("/scenarios/{scenario}", named)):
+    for prefix, of in scenario_prefixes(scenarios):
         status = _status(of, scenarios, pools)
         made += [
             Route("POST", f"{prefix}/predict", _predict(of), native_error),
@@ -62,6 +56,18 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], flow_runs: Flow
     return made
 
 
+def scenario_prefixes(scenarios: Scenarios) -> tuple[tuple[str, ScenarioOf], ...]:
+    """What a scenario's paths begin with, and which scenario a request means there."""
+
+    def named(request: Request) -> Scenario:
+        return scenarios.get(request.parameters["scenario"])
+
+    def sole(_: Request) -> Scenario:
+        return scenarios.only()
+
+    return ("", sole), ("/scenarios/{scenario}", named)
+
+
 def listing(scenarios: Scenarios) -> dict[str, list[dict[str, object]]]:
     """What `/` answers: the scenarios that are served, by which version since when."""
     return {"scenarios": [_line(each) for each in scenarios.released()]}
@@ -70,7 +76,7 @@ def listing(scenarios: Scenarios) -> dict[str, list[dict[str, object]]]:
 def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
     def predict(request: Request) -> Reply:
         """Predict rows. Every answered row has an `id`, by which /feedback names it."""
-        body, scenario = _json_body(request), scenario_of(request)
+        body, scenario = json_body(request), scenario_of(request)
         served = scenario.served_now()
         rows = requests.rows_of(body, max_rows=served.limits.max_rows)
         arrays = requests.check_rows(rows, served.schema)
@@ -96,7 +102,7 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
 def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, CallPool]) -> Callable[[Request], Awaitable[Reply]]:
     def search(request: Request) -> Awaitable[Reply]:
         """Find the training rows nearest to a row, a text or a vector."""
-        body, scenario = _json_body(request), scenario_of(request)
+        body, scenario = json_body(request), scenario_of(request)
         served = scenario.served_now()
         dimension = served.model.embedder.dimension
         question = search_of(
@@ -129,7 +135,7 @@ def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, CallPool]) -> Callable
 def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
     def feedback(request: Request) -> Reply:
         """Tell what the right labels were. One wrong item refuses them all."""
-        body, scenario = _json_body(request), scenario_of(request)
+        body, scenario = json_body(request), scenario_of(request)
         served = scenario.served_now()
         pairs = requests.labels_of(body, served.schema, max_rows=served.limits.max_rows)
         scenario.feedback(served, pairs)
@@ -142,7 +148,7 @@ def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
 def _start_run(scenario_of: ScenarioOf, flow_runs: FlowRuns) -> Callable[[Request], Reply]:
     def start_run(request: Request) -> Reply:
         """Start a run of a flow; `new`: false where an earlier request with this key had started it."""
-        wanted, scenario = requests.run_of(_json_body(request)), scenario_of(request)
+        wanted, scenario = requests.run_of(json_body(request)), scenario_of(request)
         key = request.header(b"idempotency-key") or new_key()
         run, new = flow_runs.start(scenario.name, wanted, key=key, reason=ASKED_FOR)
         request_id = request.request_id or new_request_id()
@@ -264,7 +270,7 @@ def _predictions(answered: ScenarioAnswers) -> list[dict[str, object]]:
     ]
 
 
-def _json_body(request: Request) -> bytes:
+def json_body(request: Request) -> bytes:
     """The body. Raises UnsupportedMediaType where it says that it is something else than JSON."""
     media_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if media_type and "json" not in media_type and media_type != SENT_BY_CURL:

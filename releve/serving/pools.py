@@ -74,4 +74,5 @@ def make_pools() -> Mapping[Runs, CallPool]:
         Runs.REGISTRY: CallPool("the registry", threads=2, waiting=16, seconds=3.0),
         Runs.ROLLBACK: CallPool("the rollback", threads=1, waiting=4, seconds=7.0),
         Runs.PREFECT: CallPool("Prefect", threads=2, waiting=8, seconds=6.0),  # Prefect itself gets 5 seconds
+        Runs.EXPLAIN: CallPool("the explanation", threads=1, waiting=2, seconds=9.5),  # one itself gets 8 seconds
     }

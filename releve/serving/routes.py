@@ -25,6 +25,7 @@ class Runs(StrEnum):
     REGISTRY = "registry"  # a thread: what asks the registry
     ROLLBACK = "rollback"  # a thread: loads a model, then moves the registry
     PREFECT = "prefect"  # a thread: what asks Prefect
+    EXPLAIN = "explain"  # a thread that rests often: what asks the model thousands of rows
 
 
 class Role(StrEnum):
@@ -33,6 +34,7 @@ class Role(StrEnum):
     ANYONE = "anyone"  # none: whether it is alive and ready
     READ = "read"  # predict, search, look
     LABEL = "label"  # tell what turned out true
+    EXPLAIN = "explain"  # have an answer explained, which costs seconds and tells cells of other rows
     OPERATE = "operate"  # move releases, start flows
 
 

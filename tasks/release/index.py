@@ -24,11 +24,10 @@ from releve.domain.neighbours.index_check import REBUILD, IndexMismatch
 from releve.domain.neighbours.index_design import IndexCheck, IndexDesign
 from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.neighbours.row_changes import RowKey, changes_to
-from releve.domain.neighbours.vectors import Entries, fitting_text
+from releve.domain.neighbours.vectors import Entries, fitting_text, row_ids
 from releve.domain.registry.chain import ERASED
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
-from releve.domain.schema.cells import is_missing, names_of
 from releve.domain.schema.schema import BATCH, ROW
 from tasks.monitoring.champion import read_reference
 from tasks.pipeline.rows import rows_at
@@ -261,14 +260,6 @@ def as_entries(
 def _vectors_of(rows: "pd.DataFrame", model: Model) -> NDArray[np.float32]:
     images = [rows[name].tolist() for name in model.schema.images]
     return model.embedder.embed(arrays_of_frame(model.schema, rows), images)
-
-
-def row_ids(reference: "pd.DataFrame", name: str | None) -> list[str]:
-    """What the table calls each row, "" where it does not or where no index could hold it."""
-    if name is None or name not in reference:
-        return []
-    cells = reference[name].tolist()
-    return ["" if is_missing(cell) else fitting_text((*names_of(cell), str(cell))[0]) for cell in cells]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pandas as pd
 import skops.io
 import yaml
 
-from releve.adapters.files import write_bytes, write_json
+from releve.adapters.files import write_bytes, write_document, write_json
 from releve.adapters.models import model_runtime
 from releve.adapters.models.description import ModelDescription
 from releve.adapters.models.model_store import ModelStore, StoredModel
@@ -22,6 +22,7 @@ from releve.adapters.vectors.encoders import import_model, open_image_model, ope
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.evaluation.conformal import ConformalIntervals
+from releve.domain.explanation.references import ReferenceRows
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.text_vectors import NgramVectors
@@ -68,6 +69,8 @@ def packed(
         "intervals": WIDE if schema.target.task == REGRESSION else None,
     }
     write_json(folder / "model.json", ModelDescription.model_validate(described).to_json())
+    placed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
+    write_document(folder / model_runtime.REFERENCE_ROWS_FILE, ReferenceRows.of(placed, schema))
     model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx
     write_bytes(folder / ("model.skops" if exported.onnx is None else "model.onnx"), model)
     for name, content in text_files(embedder).items():

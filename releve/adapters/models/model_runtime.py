@@ -1,7 +1,8 @@
 """The model that answers: a folder written by `tasks.pipeline.package`, run by ONNX Runtime (or scikit-learn where the
 export failed its parity check).
 
-The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (what runs).
+The folder holds `model.json` (what it is), `model.onnx` or `model.skops` (what runs), and `reference_rows.json`
+(against which answers are explained).
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from releve.adapters.models.description import DESCRIPTION, ModelDescription, read_description
 from releve.adapters.vectors.embedder_files import load_embedder
+from releve.core.documents import parse_document
 from releve.core.errors import Conflict, NotFound, ReleveError, Unavailable
+from releve.domain.explanation.references import ReferenceRows
 from releve.domain.neighbours.embedding import Arrays, Embedder
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
@@ -23,6 +26,8 @@ from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.training.pipeline import model_frame
 
 ONNX_FILE, SKOPS_FILE = "model.onnx", "model.skops"
+REFERENCE_ROWS_FILE = "reference_rows.json"
+NO_REFERENCES = ReferenceRows()
 PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
 # functions that run anything (builtins.eval).
@@ -86,6 +91,7 @@ class Model:
     embedder: Embedder
     description: ModelDescription
     run: Runner
+    references: ReferenceRows = NO_REFERENCES  # none of a model that was made elsewhere, without rows
 
     def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
@@ -104,6 +110,11 @@ class Model:
         if conformal is None:
             return None
         return conformal.around([float(label) for label in output.labels], low=target.min, high=target.max)
+
+    @cached_property
+    def reference_arrays(self) -> Arrays:
+        """The reference rows as the model takes them."""
+        return arrays_of_rows(self.schema, [each.cells for each in self.references.rows])
 
     @cached_property
     def _places(self) -> list[int] | None:
@@ -126,7 +137,9 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
         runner = onnx_runner((folder / ONNX_FILE).read_bytes())
     else:
         runner = pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
-    return Model(tag, schema, load_embedder(folder, description.embedder), description, runner)
+    return Model(
+        tag, schema, load_embedder(folder, description.embedder), description, runner, _references(folder, tag)
+    )
 
 
 def check_golden(model: Model) -> None:
@@ -148,6 +161,14 @@ def schema_of(folder: Path, *, tag: str) -> Schema:
 def _described(folder: Path, tag: str) -> tuple[ModelDescription, Schema]:
     description = read_description(folder, tag=tag)
     return description, Schema.from_dict(description.table, source=f"model {tag}")
+
+
+def _references(folder: Path, tag: str) -> ReferenceRows:
+    path = folder / REFERENCE_ROWS_FILE
+    if not path.is_file():
+        return NO_REFERENCES
+    source, remedy = f"{REFERENCE_ROWS_FILE} of model {tag}", "restore the model store from its backup"
+    return parse_document(path.read_bytes(), ReferenceRows, source=source, remedy=remedy)
 
 
 def folder_digest(folder: Path) -> str:

@@ -5,13 +5,17 @@ The checks are ours because servers differ: some accept NaN, a million results o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.domain.neighbours.index_design import DistanceMetric
+from releve.domain.schema.cells import is_missing, names_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABEL, BATCH = "label", "batch"  # what every index can be filtered by
 MAX_LIMIT = 1000  # results per query; an unbounded limit kept one server busy for half a minute
@@ -150,6 +154,14 @@ def fitting_text(text: str) -> str:
         return check_text(text)
     except BadInput:
         return ""
+
+
+def row_ids(reference: "pd.DataFrame", name: str | None) -> list[str]:
+    """What the table calls each row, "" where it does not or where no index could hold it."""
+    if name is None or name not in reference:
+        return []
+    cells = reference[name].tolist()
+    return ["" if is_missing(cell) else fitting_text((*names_of(cell), str(cell))[0]) for cell in cells]
 
 
 def usable(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -14,7 +14,12 @@ from releve.core.settings import Settings
 from releve.serving.faults import Forbidden, TooManyRequests, Unauthorised
 from releve.serving.routes import Role
 
-ROLES = (Role.READ, Role.LABEL, Role.OPERATE)  # a token of one opens those before it, too
+OPENS = {
+    Role.READ: {Role.READ},
+    Role.LABEL: {Role.READ, Role.LABEL},
+    Role.EXPLAIN: {Role.READ, Role.EXPLAIN},
+    Role.OPERATE: {Role.READ, Role.LABEL, Role.EXPLAIN, Role.OPERATE},
+}  # by the role of a token
 SHORTEST = 16  # characters of a token: nobody guesses it
 SCHEME = "bearer "
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750; a cookie holds these as they are, too
@@ -36,15 +41,13 @@ class Access:
                     "characters of -._~+/, such as `openssl rand -hex 24` makes"
                 )
         if len({token for _, token in self._tokens}) < len(self._tokens):
-            raise BadInput(
-                "two of RELEVE_TOKEN_READ, RELEVE_TOKEN_LABEL and RELEVE_TOKEN_OPERATE are the same; make each anew"
-            )
+            raise BadInput(f"two of {variables('and')} are the same; make each anew")
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":
         """What the environment sets. Raises BadInput."""
-        given = (settings.token_read, settings.token_label, settings.token_operate)
-        return cls(dict(zip(ROLES, given, strict=True)), rate=settings.token_rate)
+        given = (settings.token_read, settings.token_label, settings.token_explain, settings.token_operate)
+        return cls(dict(zip(OPENS, given, strict=True)), rate=settings.token_rate)
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +61,7 @@ class Access:
         held = self.role_of(authorization)
         if held is None:
             raise Unauthorised(role)
-        if ROLES.index(held) < ROLES.index(role):
+        if role not in OPENS[held]:
             raise Forbidden(held, role)
         if self._buckets and not self._buckets[held].take():
             raise TooManyRequests
@@ -77,7 +80,7 @@ class Access:
         if outside and self.is_open:
             raise BadInput(
                 f"the service would listen on {outside[0]}, where others can reach it, and no token is set: set "
-                "RELEVE_TOKEN_READ, RELEVE_TOKEN_LABEL and RELEVE_TOKEN_OPERATE, or listen on 127.0.0.1"
+                f"{variables('or')}, or listen on 127.0.0.1"
             )
 
 
@@ -95,6 +98,12 @@ class _Bucket:
             return False
         self._left -= 1
         return True
+
+
+def variables(word: str) -> str:
+    """List the variables of the environment that hold tokens, with `word` before the last."""
+    *names, last = (f"RELEVE_TOKEN_{role.upper()}" for role in OPENS)
+    return f"{', '.join(names)} {word} {last}"
 
 
 def without_scheme(authorization: str) -> str:

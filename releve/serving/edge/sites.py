@@ -3,7 +3,7 @@
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from releve.serving.edge.access import is_loopback
+from releve.serving.edge.access import is_loopback, variables
 from releve.serving.faults import Fault
 from releve.serving.routes import Request
 
@@ -25,7 +25,7 @@ class OtherHost(Fault):
     def __init__(self) -> None:
         super().__init__(
             "without tokens this service is asked as localhost or 127.0.0.1; to ask it by another name, set "
-            "RELEVE_TOKEN_READ, RELEVE_TOKEN_LABEL and RELEVE_TOKEN_OPERATE"
+            f"{variables('and')}"
         )
 
 

@@ -60,7 +60,7 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
         kept={name: cell_schema(schema.column(name)) for name in served.filters},
     )
     operations = _operations(prefix, search, row, _example_label(schema), max_rows=served.limits.max_rows)
-    operations += protocols.inference(name, served, row)
+    operations += [*protocols.inference(name, served, row), _explain(prefix, row, schema)]
     parts = {
         **protocols.parts(),
         "Row": row_schema(schema) | {"examples": [row]},
@@ -87,6 +87,7 @@ def service_document() -> Document:
     name = {"name": "scenario", "in": "path", "required": True, "schema": shapes.TEXT, "description": "/ lists them"}
     operations = _operations("/scenarios/{scenario}", search, None, None, parameters=(name,))
     operations += protocols.inference("{model}", None, None)
+    operations.append(_explain("/scenarios/{scenario}", None, None, parameters=(name,)))
     own = {"type": "object", "description": "OpenAPI 3.1"}
     operations.append(
         Operation(
@@ -181,6 +182,29 @@ def _questions(
             parameters=parameters,
         ),
     ]
+
+
+def _explain(
+    prefix: str, row: Mapping[str, Any] | None, schema: Schema | None, *, parameters: tuple[JsonSchema, ...] = ()
+) -> Operation:
+    """What tells why; of whatever scenario without a schema."""
+    asked: JsonSchema = {"type": ["string", "integer"]}
+    answered, is_value = asked, None
+    if schema is not None:
+        is_value = schema.target.task == REGRESSION
+        asked = {"type": "null"} if is_value else label_schema(schema.target)
+        answered = {"type": "null"} if is_value else {"enum": list(schema.target.classes)}
+    return Operation(
+        "post",
+        f"{prefix}/explain",
+        "explain",
+        "Explain what is answered to a row: what each feature moved, and what would change it; asks for the token to "
+        "explain, or the operator's",
+        answers=shapes.explanation(answered),
+        asks=shapes.explain_request(asked, is_value=is_value),
+        example={"row": row} if row is not None else None,
+        parameters=parameters,
+    )
 
 
 def _runs(prefix: str, parameters: tuple[JsonSchema, ...]) -> list[Operation]:

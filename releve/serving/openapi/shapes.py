@@ -185,6 +185,61 @@ def neighbour(schema: Schema | None) -> JsonSchema:
     )
 
 
+def explain_request(label: JsonSchema, *, is_value: bool | None) -> JsonSchema:
+    """Describe a question for an explanation; `is_value`: whether a number is predicted, None for whatever scenario."""
+    above = {**NUMBER, "exclusiveMinimum": 0}
+    by = {"type": "null"} if is_value is False else above
+    return {
+        "type": "object",
+        "properties": {
+            "row": part("Row"),
+            "label": or_null(label, "the class whose probability is explained; null for the one that is answered"),
+            "by": or_null(by, "how far a number has to move to count as changed; null for half its interval"),
+        },
+        "required": ["row"],
+        "additionalProperties": False,
+    }
+
+
+def explanation(label: JsonSchema) -> JsonSchema:
+    """Describe an explanation."""
+    moved = {
+        "feature": TEXT,
+        "moved": {**NUMBER, "description": "the answer, away from the reference: a Shapley value"},
+        "standard_error": or_null({**NUMBER, "minimum": 0}, "of `moved`; null where it is exact"),
+    }
+    change = {
+        "feature": TEXT,
+        "to": {**CELL, "description": "the cell that a reference row has"},
+        "size": {**SHARE, "description": "of a number or date the distance as a share of its range, else 1"},
+        "label": or_null(label, "that is answered then; null of a number"),
+        "answer": {**NUMBER, "description": "the number that is answered then, or the probability of that label"},
+    }
+    return answered(
+        {
+            "label": or_null(label, "the class whose probability is explained; null of a number"),
+            "answer": {**NUMBER, "description": "the number, or the probability of that class"},
+            "reference": {
+                **NUMBER,
+                "description": "mean answer to the reference rows; with all `moved` it is `answer`",
+            },
+            "reference_rows": COUNT,
+            "exact": {**FLAG, "description": "false where `moved` are estimates, which have a standard error"},
+            "features": {"type": "array", "items": exact(moved), "description": "the strongest first"},
+            "changed_by": or_null(NUMBER, "how far a number had to move to count as changed; null of classes"),
+            "changes": {
+                "type": "array",
+                "items": exact(change),
+                "description": "of one cell, that would change the answer; the smallest first",
+            },
+            "nearest_in": {**TEXT, "description": "the index, or `reference rows` where none can be searched now"},
+            "metric": METRIC,
+            "nearest": {"type": "array", "items": part("Neighbour"), "description": "labelled rows"},
+            "asked_rows": {**COUNT, "description": "of the model, to find all this"},
+        }
+    )
+
+
 def label_item(schema: Schema) -> JsonSchema:
     """Describe one label of /feedback."""
     return exact({"id": feedback_id(schema), "label": label_schema(schema.target)})

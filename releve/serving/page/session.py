@@ -1,6 +1,6 @@
 """Who looks at the page: a browser sends no Authorization by itself, so a token that was typed in stays in a cookie."""
 
-from releve.serving.edge.access import ROLES, Access
+from releve.serving.edge.access import OPENS, Access
 from releve.serving.routes import Headers, Request, Role
 
 COOKIE = "releve_token"
@@ -20,7 +20,7 @@ def may(access: Access, role: Role, request: Request) -> bool:
     if access.is_open:
         return role is not Role.OPERATE
     held = access.role_of(token_of(access, request))
-    return held is not None and ROLES.index(held) >= ROLES.index(role)
+    return held is not None and role in OPENS[held]
 
 
 def cookie_of(token: str, request: Request) -> Headers:

@@ -13,6 +13,7 @@ from releve.domain.arms.arms import ArmMode, ArmsStarted
 from releve.serving import native
 from releve.serving.application import Application
 from releve.serving.edge.access import Access
+from releve.serving.explain import routes as explain
 from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
@@ -44,6 +45,7 @@ class Worker:
             [
                 *native.routes(self.scenarios, pools, flow_runs),
                 *page.routes(self.scenarios, pools, access, flow_runs),
+                *explain.routes(self.scenarios, pools),
                 *(route for each in others for route in each.routes(self.scenarios)),
             ]
         )

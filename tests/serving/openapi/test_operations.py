@@ -7,6 +7,7 @@ import pytest
 
 from releve.core.errors import Conflict, ReleveError
 from releve.serving import native
+from releve.serving.explain import routes as explain
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi.document import ERRORS, service_document
@@ -23,6 +24,7 @@ def test_every_path_that_is_offered_is_documented():
 
     nothing = cast(Any, None)
     others = [route for each in (open_inference, mlflow_scoring) for route in each.routes(nothing)]
+    others += explain.routes(nothing, {})
     offered = {(route.method, route.path) for route in [*native.routes(nothing, {}, nothing), *others]}
     for_people = {(route.method, route.path) for route in page.routes(nothing, {}, nothing, nothing)}
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.release.index import row_ids
+from releve.domain.neighbours.vectors import row_ids
 
 
 @pytest.mark.parametrize(

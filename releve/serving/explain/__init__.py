@@ -1,0 +1,1 @@
+"""Answers explained: asked seldom, by who may, aside of every other request."""

@@ -1,0 +1,67 @@
+"""A model that is asked many rows while others ask it theirs: piece by piece, with a rest after each."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.models.model_runtime import Model
+from releve.domain.explanation.hybrids import HybridRows
+from releve.domain.explanation.shapley import Floats, Masks
+from releve.domain.neighbours.embedding import Arrays
+from releve.serving.faults import TimedOut
+
+PIECE_SECONDS = 0.02  # that the model is asked at a stretch
+FIRST_PIECE, LARGEST_PIECE = 64, 8192  # rows
+REST = 0.5  # after a piece, in times that it took: an explanation takes two thirds of a core at most
+SURE = 0.7  # of the time that is left: other requests slow it down
+
+
+@dataclass
+class PatientModel:
+    """Asks mixes of a row and of reference rows. One thread uses it, for one explanation."""
+
+    model: Model
+    rows: HybridRows
+    seconds: float
+    _began: float = field(default_factory=time.monotonic)
+    _piece: int = FIRST_PIECE
+
+    def __call__(self, taken: Masks, of: NDArray[np.intp]) -> Floats:
+        """Answers (n, outputs). Raises TimedOut."""
+        found, start = [], 0
+        while start < len(taken):
+            piece = slice(start, start + self._piece)
+            found.append(self._ask(self.rows.arrays(taken[piece], of[piece])))
+            start = piece.stop
+        return np.concatenate(found) if found else np.zeros((0, 1))
+
+    def affordable(self) -> int:
+        """Return how many more rows may be asked in the time that is left, tried on reference rows."""
+        references, count, took = self.model.reference_arrays, len(self.model.references.rows), 0.0
+        while True:
+            places = np.arange(self._piece) % count
+            began = time.perf_counter()
+            self._ask({name: cells[places] for name, cells in references.items()})
+            took = (time.perf_counter() - began) / (1 + REST)
+            if took >= PIECE_SECONDS / 2 or self._piece == LARGEST_PIECE:
+                break
+            self._piece *= 2
+        speed = self._piece / took
+        left = self.seconds - (time.monotonic() - self._began)
+        return max(0, int(SURE * left * speed / (1 + REST)))
+
+    def _ask(self, arrays: Arrays) -> Floats:
+        began = time.monotonic()
+        if began - self._began > self.seconds:
+            raise TimedOut("the explanation", self.seconds)
+        outputs = outputs_of(self.model, arrays)
+        time.sleep(REST * (time.monotonic() - began))
+        return outputs
+
+
+def outputs_of(model: Model, arrays: Arrays) -> Floats:
+    """Answer rows: probabilities (n, classes), or values (n, 1)."""
+    output = model.answer(arrays)
+    return np.array(output.labels)[:, None] if output.probabilities is None else output.probabilities.astype(np.float64)
