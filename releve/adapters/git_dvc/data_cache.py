@@ -115,10 +115,12 @@ class DataCache:
 
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:
         """Remove what killed copies left; a younger file may be one that another process is writing."""
-        latest = time.time() - older_seconds
-        left = [path for path in self._objects.rglob("*.tmp") if path.stat().st_mtime < latest]
-        for path in left:
-            path.unlink(missing_ok=True)
+        latest, left = time.time() - older_seconds, []
+        for path in self._objects.rglob("*.tmp"):
+            with suppress(FileNotFoundError):  # its writer has renamed it meanwhile
+                if path.stat().st_mtime < latest:
+                    path.unlink()
+                    left.append(path)
         return left
 
 

@@ -82,6 +82,14 @@ def test_what_is_half_written_is_swept_when_it_is_a_day_old(age, goes, stored):
     assert cache.listed(version)
 
 
+def test_a_file_that_its_writer_finishes_while_the_sweep_looks_is_none_of_its_concern(stored):
+    _, cache, version = stored
+    finished = cache.place(version).parent / ".half.tmp"
+    finished.symlink_to(finished.with_name("renamed"))  # as a file that was listed, and is gone when asked for its age
+
+    assert cache.sweep(older_seconds=-1) == []
+
+
 def test_files_are_removed_by_their_md5_and_what_is_gone_does_not_matter(stored):
     _, cache, version = stored
     digests = set(cache.listed(version).values())
