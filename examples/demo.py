@@ -102,6 +102,8 @@ def main() -> int:
     except httpx.HTTPError as error:
         log = settings.home / "logs" / "service.log"
         failure, exit_code = f"the service did not answer as expected: {error}; see {log}", Unavailable.exit_code
+    except KeyboardInterrupt:
+        failure, exit_code = "stopped; make demo starts over", 130
     if failure:
         console.print("error:", failure, style="red", markup=False, highlight=False, soft_wrap=True)
     return exit_code if failure else 0
@@ -147,8 +149,8 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
         environ = {**os.environ, "RELEVE_SCENARIO": SCENARIO}
         started = local_stack.up(settings, only=STACK, environ=environ, progress=tell)
     pids = [each.pid for each in local_stack.status(settings) if each.name in started and each.pid]
-    warm.join()
     try:
+        warm.join()
         yield
     finally:
         send_last_logs()

@@ -190,8 +190,8 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     }
     with show_progress() as tell:
         local_stack.up(settings, only=(stack_parts.PREFECT,), progress=tell)
-    print(f"Prefect shows the run while it lasts: http://127.0.0.1:{port}", flush=True)
     try:
+        print(f"Prefect shows the run while it lasts: http://127.0.0.1:{port}", flush=True)
         yield
     finally:
         local_stack.down(settings, only=(stack_parts.PREFECT,))

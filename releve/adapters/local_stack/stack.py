@@ -7,6 +7,7 @@ place.
 
 import fcntl
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -127,14 +128,21 @@ def down(
 
 @contextmanager
 def used_by_demo(settings: Settings) -> Iterator[None]:
-    """Keep `make up`, `make down` and other demos away. Raise Conflict where a demo is at work."""
+    """Keep `make up`, `make down` and other demos away. Raise Conflict where a demo is at work.
+
+    SIGTERM is Ctrl-C until the block ends: who is asked to end stops what it started. For the main thread alone.
+    """
     check_no_demo(settings)
     with _demo_lock(settings).open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def check_no_demo(settings: Settings) -> None:

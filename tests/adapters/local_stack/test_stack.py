@@ -388,3 +388,14 @@ def test_while_a_demo_is_at_work_nobody_else_starts_or_stops_its_parts(tmp_path)
         local_stack.check_no_demo(settings)
 
     local_stack.check_no_demo(settings)
+
+
+def test_who_is_asked_to_end_while_it_uses_the_parts_ends_as_by_ctrl_c_so_that_it_stops_them(tmp_path):
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), local_stack.used_by_demo(settings):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is before
+    local_stack.check_no_demo(settings)
