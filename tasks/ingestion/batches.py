@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,15 +107,14 @@ class OpenBatches:
         """Version the accepted rows of a file as the newest batch, and push them. Raise RemoteUnavailable.
 
         Each batch is a commit with a data version of its own, so that any of them can be returned to. `dvc push` sends
-        what the newest version needs alone, so each one is pushed before the next is made: one `dvc add` and one
-        `dvc push` a file, about a second each.
+        what the newest version needs alone, so each one is pushed before the next is made.
         """
         accepted.close()
         accepted.move(self._path_of(batch))
         newest = dict(list({**self.profiles, batch.batch: profile}.items())[-KEPT_PROFILES:])
         write_document(self._files.batch_profiles, BatchProfiles(profiles=newest))
         self._write_list([*self.known, batch])
-        version = self._version()
+        version = self._version([batch.batch])
         title = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
         self._tree.commit(f"{title}\n\ndata version {version}")
 
@@ -171,7 +170,7 @@ class OpenBatches:
                 for each in self.known
             ]
         )
-        self._version()
+        self._version(found)
         inputs = read_inputs(self._files.inputs)
         write_inputs(self._files.inputs, replace(inputs, memory=NO_MEMORY))
         for name in ("dvc.lock", "memory.dvc"):
@@ -198,9 +197,11 @@ class OpenBatches:
         writer.writerows(each.model_dump() | {"warnings": json.dumps(each.warnings)} for each in batches)
         write_bytes(self._files.batch_list, text.getvalue().encode())
 
-    def _version(self) -> str:
-        """Take the batches into DVC as they lie here, and push them; returns the data version."""
-        self._data.add(str(self._files.batches.relative_to(self._tree.path)))
+    def _version(self, changed: Iterable[str]) -> str:
+        """Make a data version of these batches as they lie here and the others as they were, and push it; return it."""
+        paths = [self._files.batches / f"{batch}.parquet" for batch in changed]
+        target = self._files.batches.relative_to(self._tree.path).as_posix()
+        self._data.revise(target, added={path.name: path for path in paths}, removed=())
         self._data.push(self._dvc_file)
         return data_version((self._tree.path / self._dvc_file).read_text())
 

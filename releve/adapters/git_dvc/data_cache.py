@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,30 +35,31 @@ class DataCache:
         """Read file -> md5 for the folder of a data version ("<md5>.dir")."""
         return {entry["relpath"]: entry["md5"] for entry in json.loads(self.place(version).read_text())}
 
-    def set_list_aside(self, version: str) -> list[Path]:
-        """Move the folder's list aside when its md5 is not its name; returns where it is kept."""
-        stored = self.place(version)
-        right = not stored.is_file() or md5(stored) == version.removesuffix(".dir")
-        return [] if right else [_set_aside(stored)]
+    def set_altered_aside(self, version: str) -> list[Path]:
+        """Move a folder's list, or else the files that it names, aside where their md5 is not their name.
 
-    def set_altered_aside(self, folder: Path, version: str) -> list[Path]:
-        """Move files with another md5 than the list has out of `folder` and the cache; returns where they are kept."""
-        files = {folder / name: digest for name, digest in self.listed(version).items()}
-        wrong = {path: digest for path, digest in files.items() if not path.is_file() or md5(path) != digest}
-        for path in wrong:
-            path.unlink(missing_ok=True)
-        return [_set_aside(place) for place in map(self.place, wrong.values()) if place.is_file()]
+        Returns where they are kept.
+        """
 
-    def absent(self, folder: Path, version: str) -> list[str]:
-        """List files of `folder` that are absent here or have another length; the list itself where it is absent."""
-        if not self.place(version).is_file():
-            return [version]
+        def altered(digests: Iterable[str]) -> list[Path]:
+            places = {self.place(digest): digest.removesuffix(LIST) for digest in digests}
+            return [place for place, digest in places.items() if place.is_file() and md5(place) != digest]
 
-        def size(path: Path) -> int:
-            return path.stat().st_size if path.is_file() else -1
+        wrong = altered([version])
+        if not wrong and self.place(version).is_file():
+            wrong = altered(self.listed(version).values())
+        return [place.replace(place.with_name(f"{place.name}.altered")) for place in wrong]
 
-        files = self.listed(version)
-        return [name for name, digest in files.items() if size(self.place(digest)) != (folder / name).stat().st_size]
+    def link(self, folder: Path, version: str) -> bool:
+        """Make `folder` this version, its files linked where the disk allows it. False where some are not here."""
+        files = self.listed(version) if self.place(version).is_file() else {"": version}
+        if not all(self.place(digest).is_file() for digest in files.values()):
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, digest in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _by_first_way(self.place(digest), folder / name, os.link, os.symlink, shutil.copyfile)
+        return True
 
     def put(self, path: Path) -> str:
         """Take a file in, linked where the disk allows it, for it never changes; returns its md5."""
@@ -68,10 +69,7 @@ class DataCache:
             place.parent.mkdir(parents=True, exist_ok=True)
             beside = place.with_name(f"{place.name}.{os.getpid()}.tmp")
             beside.unlink(missing_ok=True)
-            try:
-                os.link(path, beside)
-            except OSError:  # another disk, or one without links
-                shutil.copyfile(path, beside)
+            _by_first_way(path, beside, os.link, shutil.copyfile)
             beside.chmod(READ_ONLY)
             beside.replace(place)
         return digest
@@ -130,5 +128,12 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def _set_aside(stored: Path) -> Path:
-    return stored.replace(stored.with_name(f"{stored.name}.altered"))
+def _by_first_way(source: Path, target: Path, *ways: Callable[[Path, Path], object]) -> None:
+    """Bring a file to another place; a way fails on a disk without such links, or between two disks."""
+    for way in ways:
+        try:
+            way(source, target)
+            return
+        except OSError:
+            if way is ways[-1]:
+                raise

@@ -18,7 +18,6 @@ from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
 from releve.core.environments import CHOSEN
 from releve.core.errors import (
-    DiskFull,
     ReleveError,
     StorageRefused,
     Unavailable,
@@ -29,7 +28,6 @@ from releve.core.params import Data
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
-NAMED_FILES = 5  # of those that a message is about
 STEP_ERROR = "error: "  # how tasks.pipeline.stage begins an error that a person can fix
 _fork_server = ForkServer()  # of this process, for all scenarios
 ADVICE = ("To track the changes with git", "Use `dvc push`")
@@ -89,24 +87,15 @@ class DataVersions:
     def checkout(self, *targets: str) -> None:
         """Link the data of `targets` (.dvc files) in from the cache, from the remote where the cache lost it.
 
-        Every file is checked against its hash: DVC links an altered cache file in without a word. Such a file is set
-        aside and fetched anew; raise PipelineFailed when neither the cache nor the remote has it as it was.
+        Every file is checked against its hash: `dvc checkout` links an altered cache file in without a word. Such a
+        file is set aside and fetched anew; raise PipelineFailed when neither the cache nor the remote has it as it was.
         """
-        versions = {target: data_version((self._worktree / target).read_text()) for target in targets}
-        listed = []
-        for target, version in versions.items():
-            altered = self._cache.set_list_aside(version)
-            if self._cache.place(version).is_file():
-                listed.append(target)
-            else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
-                self._pull(target, altered)
-        if listed:
-            try:
-                self._dvc("checkout", *listed)
-            except PipelineFailed:
-                self._dvc("pull", *listed)
-        for target, version in versions.items():
-            if altered := self._cache.set_altered_aside((self._worktree / target).with_suffix(""), version):
+        for target in targets:
+            version = data_version((self._worktree / target).read_text())
+            with explained_storage(self._worktree):
+                altered = self._cache.set_altered_aside(version)
+                is_whole = self._cache.link((self._worktree / target).with_suffix(""), version)
+            if not is_whole:
                 self._pull(target, altered)
 
     def _pull(self, target: str, altered: list[Path]) -> None:
@@ -120,21 +109,6 @@ class DataVersions:
                 f"content is kept as {', '.join(map(str, altered))}. Bring the remote back, or push from a clone that "
                 f"has them whole, and run the same again. {error}"
             ) from None
-
-    def add(self, target: str) -> None:
-        """Take a new version of a folder into the cache and write its .dvc file. Raise DiskFull.
-
-        DVC ends with 0 even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
-        silently leaves that file out. So the cache is checked.
-        """
-        self._dvc("add", target)
-        version = data_version((self._worktree / f"{target}.dvc").read_text())
-        if absent := self._cache.absent(self._worktree / target, version):
-            raise DiskFull(
-                f"DVC added {target}, but this did not get into its cache ({self._cache.root}): "
-                f"{', '.join(absent[:NAMED_FILES])}. Is its disk full? Make room, then run the same again"
-            )
-        self._cache.sweep()
 
     def revise(self, target: str, *, added: Mapping[str, Path], removed: Collection[str]) -> None:
         """Make a new version of a folder without having its other files here: what `dvc add` would make of them all.
@@ -173,8 +147,8 @@ class DataVersions:
             raise RemoteUnavailable(
                 f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
             ) from None
-        if self._remote_folder is not None:
-            DataCache(self._remote_folder).sweep()
+        for cache in (self._cache, *([DataCache(self._remote_folder)] if self._remote_folder else [])):
+            cache.sweep()
 
     def place(self, target: str, version: str, *, without: tuple[str, ...] = ()) -> None:
         """Copy the files of a folder's `version` to `target`, those whose names begin with one of `without` left out.

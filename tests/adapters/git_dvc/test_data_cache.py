@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import time
 
 import pytest
 
+from releve.adapters.git_dvc import data_cache
 from releve.adapters.git_dvc.data_cache import DAY_SECONDS, DataCache, md5
 
 
@@ -30,45 +32,54 @@ def put(path, content):
     return path
 
 
-def test_a_cache_that_is_as_it_was_is_left_alone(stored):
+def test_a_cache_that_is_as_it_was_is_left_alone_and_its_files_are_linked(stored, tmp_path):
     folder, cache, version = stored
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    put(folder / "older", b"of another version")
 
-    assert cache.set_list_aside(version) == cache.set_altered_aside(folder, version) == []
-    assert cache.absent(folder, version) == []
-    assert cache.listed(version).keys() == {"bread", "cheese"}
+    assert cache.set_altered_aside(version) == []
+    assert cache.link(folder, version)
+
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert all((folder / name).samefile(cache.place(digest)) for name, digest in cache.listed(version).items())
 
 
-def test_an_altered_file_leaves_the_folder_and_is_kept_beside_its_place(stored):
+def test_an_altered_file_is_kept_beside_its_place_and_nothing_is_linked_without_it(stored, tmp_path):
     folder, cache, version = stored
     place = cache.place(cache.listed(version)["bread"])
     place.write_text("garbage")
-    (folder / "bread").write_text("garbage")
 
-    kept = cache.set_altered_aside(folder, version)
+    kept = cache.set_altered_aside(version)
 
     assert kept == [place.with_name(f"{place.name}.altered")]
     assert kept[0].read_text() == "garbage"
-    assert [path.name for path in folder.iterdir()] == ["cheese"]
-    assert not place.exists()
+    assert not cache.link(tmp_path / "new", version)
+    assert not place.exists() and not (tmp_path / "new").exists()
 
 
-def test_a_list_that_is_not_what_its_name_says_is_kept_beside_its_place(stored):
-    _, cache, version = stored
+def test_a_list_that_is_not_what_its_name_says_is_kept_beside_its_place(stored, tmp_path):
+    folder, cache, version = stored
     cache.place(version).write_text("[]")
 
-    (kept,) = cache.set_list_aside(version)
+    (kept,) = cache.set_altered_aside(version)
 
     assert kept.read_text() == "[]"
-    assert cache.set_list_aside(version) == []
+    assert cache.set_altered_aside(version) == []
+    assert not cache.link(tmp_path / "new", version)
 
 
-@pytest.mark.parametrize("content", [None, b"ro"], ids=["not there", "half there"])
-def test_a_file_that_did_not_get_in_whole_is_absent(content, stored):
-    folder, cache, version = stored
-    place = cache.place(cache.listed(version)["cheese"])
-    place.unlink() if content is None else place.write_bytes(content)
+def test_a_disk_without_links_between_the_two_folders_gets_copies(stored, tmp_path):
+    _, cache, version = stored
+    taken = put(tmp_path / "taken", b"rows of cheese")
 
-    assert cache.absent(folder, version) == ["cheese"]
+    def no_link(source, target):
+        raise OSError("no such links here")
+
+    data_cache._by_first_way(taken, tmp_path / "copy", no_link, shutil.copyfile)
+
+    assert (tmp_path / "copy").read_bytes() == b"rows of cheese"
+    with pytest.raises(OSError, match="no such links"):
+        data_cache._by_first_way(taken, tmp_path / "other", no_link)
 
 
 @pytest.mark.parametrize(("age", "goes"), [(DAY_SECONDS + 60, True), (DAY_SECONDS - 60, False)])

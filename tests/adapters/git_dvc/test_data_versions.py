@@ -46,6 +46,11 @@ print("wrote", os.getcwd(), "by", os.getppid())
 """
 
 
+def add(data, tree, name, text):
+    write(tree.path / BATCHES / name, text)
+    data.revise(BATCHES, added={name: tree.path / BATCHES / name}, removed=())
+
+
 @pytest.fixture(scope="session")
 def made_project(tmp_path_factory):
     """A project with one batch added, pushed and committed on the scenario's branch."""
@@ -59,8 +64,7 @@ def made_project(tmp_path_factory):
     branch = ScenarioBranch(project, SCENARIO)
     with branch.worktree(project.parent / "work_dir") as tree:
         data = DataVersions(tree.path, project=project, home=project.parent / "home")
-        write(tree.path / BATCHES / "0001.txt", "rows\n")
-        data.add(BATCHES)
+        add(data, tree, "0001.txt", "rows\n")
         data.push(f"{BATCHES}.dvc")
         branch.move(tree.commit("a batch"), expected=None)
     return project
@@ -116,9 +120,7 @@ def test_rows_that_neither_the_cache_nor_the_remote_has_are_told(data, project):
 def test_a_remote_that_is_away_stops_the_push_and_says_so(tree, data, project):
     shutil.rmtree(project / "remote")
     write(project / "remote", "a file where the folder was")
-    write(tree.path / BATCHES / "0001.txt", "rows\n")
-    write(tree.path / BATCHES / "0002.txt", "more rows\n")
-    data.add(BATCHES)
+    add(data, tree, "0002.txt", "more rows\n")
 
     with pytest.raises(PipelineFailed, match=r"'dvc push scenarios/shop/batches.dvc' failed:\n.*"):
         data.push(f"{BATCHES}.dvc")
@@ -128,8 +130,7 @@ def test_another_version_of_a_folder_has_another_content_hash(tree, data):
     data.checkout(f"{BATCHES}.dvc")
     before = data_version((tree.folder / "batches.dvc").read_text())
 
-    write(tree.path / BATCHES / "0002.txt", "more rows\n")
-    data.add(BATCHES)
+    add(data, tree, "0002.txt", "more rows\n")
 
     after = data_version((tree.folder / "batches.dvc").read_text())
     assert before != after
