@@ -32,7 +32,7 @@ def put(path, content):
     return path
 
 
-def test_a_cache_that_is_as_it_was_is_left_alone_and_its_files_are_linked(stored, tmp_path):
+def test_a_cache_that_is_as_it_was_is_left_alone_and_its_files_are_linked(stored):
     folder, cache, version = stored
     before = {path: path.read_bytes() for path in folder.iterdir()}
     put(folder / "older", b"of another version")
@@ -45,7 +45,7 @@ def test_a_cache_that_is_as_it_was_is_left_alone_and_its_files_are_linked(stored
 
 
 def test_an_altered_file_is_kept_beside_its_place_and_nothing_is_linked_without_it(stored, tmp_path):
-    folder, cache, version = stored
+    _, cache, version = stored
     place = cache.place(cache.listed(version)["bread"])
     place.write_text("garbage")
 
@@ -58,7 +58,7 @@ def test_an_altered_file_is_kept_beside_its_place_and_nothing_is_linked_without_
 
 
 def test_a_list_that_is_not_what_its_name_says_is_kept_beside_its_place(stored, tmp_path):
-    folder, cache, version = stored
+    _, cache, version = stored
     cache.place(version).write_text("[]")
 
     (kept,) = cache.set_altered_aside(version)
@@ -68,8 +68,7 @@ def test_a_list_that_is_not_what_its_name_says_is_kept_beside_its_place(stored, 
     assert not cache.link(tmp_path / "new", version)
 
 
-def test_a_disk_without_links_between_the_two_folders_gets_copies(stored, tmp_path):
-    _, cache, version = stored
+def test_a_disk_without_links_between_the_two_folders_gets_copies(tmp_path):
     taken = put(tmp_path / "taken", b"rows of cheese")
 
     def no_link(source, target):
