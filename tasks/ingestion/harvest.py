@@ -49,7 +49,7 @@ def harvest(settings: Settings, scenario: str) -> int:
         fresh = unharvested(settings, scenario)
         if len(fresh):
             number = len(_harvests(state)) + 1
-            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, truth.schema))
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, truth.schema.sent))
         waiting = _undelivered(settings, state)
         for path in waiting:
             write_bytes(state.incoming / path.name, path.read_bytes())

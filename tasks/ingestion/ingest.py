@@ -171,7 +171,7 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
     with show_reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(
             file.path,
-            truth.schema,
+            truth.schema.sent,
             params=truth.params,
             work_dir=opened.work_dir,
             images=state.home / (truth.params.ingest.images or state.images),

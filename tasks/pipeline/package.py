@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from releve.adapters.files import write_bytes, write_document, write_json, write_parquet
 from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
 from releve.adapters.models.memory_files import MemoryFolder
-from releve.adapters.models.model_runtime import REFERENCE_ROWS_FILE, Model, load
+from releve.adapters.models.model_runtime import HISTORY, REFERENCE_ROWS_FILE, Model, load
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.encoders import encodes_images, import_model, open_image_model, open_text_model
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.conformal import conformal_intervals
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.explanation.references import ReferenceRows
+from releve.domain.features.known import KnownValues
 from releve.domain.gate.sanity import check
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors
@@ -79,6 +80,8 @@ def package(stage: Stage) -> None:
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)
     write_document(stage.files.model / REFERENCE_ROWS_FILE, ReferenceRows.of(reference, schema))
+    if schema.derived and schema.derived.lags:
+        write_document(stage.files.model / HISTORY, KnownValues.of(schema, rows))
     description = ModelDescription(
         scenario=stage.files.scenario,
         runtime=exported.runtime,

@@ -8,12 +8,14 @@ params.yaml describes the table today (see `as_described`).
 
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.files import read_inputs
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.core.errors import BadInput
+from releve.domain.features.completion import complete_frame
 from releve.domain.ingestion.row_versions import ANSWER_ID, NewestRows, positions_in
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
@@ -30,7 +32,8 @@ def stage_rows(stage: Stage) -> NewestRows:
 
 
 def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> NewestRows:
-    """The rows of `folder` in the order of its batches, typed: features, target, `_batch`, `_row`.
+    """The rows of `folder` in the order of its batches, typed: features, those that nobody sends among them, target,
+    `_batch`, `_row`.
 
     `listed`: names of batches, oldest first (see `in_order`). Raises BadInput for a bad row.
     """
@@ -42,7 +45,7 @@ def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> Ne
             f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
         )
     batches = (as_described(pd.read_parquet(folder / f"{name}.parquet"), schema, batch=name) for name in names)
-    return NewestRows.of(pd.concat(batches, ignore_index=True), schema)
+    return _newest(pd.concat(batches, ignore_index=True), schema)
 
 
 def rows_at(history: DataHistory, version: DataVersion, schema: Schema) -> NewestRows:
@@ -56,7 +59,12 @@ def rows_at(history: DataHistory, version: DataVersion, schema: Schema) -> Newes
     versions = [as_described(part, schema, batch=str(name)) for name, part in batches]
     if not versions:
         raise BadInput(f"all rows of data version {version.data_version[:12]} were erased; ingest newer ones")
-    return NewestRows.of(pd.concat(versions, ignore_index=True), schema)
+    return _newest(pd.concat(versions, ignore_index=True), schema)
+
+
+def _newest(versions: "pd.DataFrame", schema: Schema) -> NewestRows:
+    newest = NewestRows.of(versions, schema)
+    return replace(newest, rows=complete_frame(schema, newest.rows))
 
 
 def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
@@ -84,6 +92,7 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
     `batch`: its name. Columns that params.yaml no longer describes are left out, new ones are missing. Raises BadInput
     where a new one may not be missing, or the rows do not fit what params.yaml describes today.
     """
+    schema = schema.sent
     described = [column.name for column in schema.columns] + [schema.target.name]
     new = [name for name in described if name not in frame]
     may_miss = {column.name for column in schema.columns if column.nullable or not column.feature}

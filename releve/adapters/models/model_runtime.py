@@ -19,6 +19,7 @@ from releve.adapters.vectors.embedder_files import load_embedder
 from releve.core.documents import parse_document
 from releve.core.errors import Conflict, NotFound, ReleveError, Unavailable
 from releve.domain.explanation.references import ReferenceRows
+from releve.domain.features.known import KnownValues
 from releve.domain.neighbours.embedding import Arrays, Embedder
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
@@ -28,6 +29,7 @@ from releve.domain.training.pipeline import model_frame
 ONNX_FILE, SKOPS_FILE = "model.onnx", "model.skops"
 REFERENCE_ROWS_FILE = "reference_rows.json"
 NO_REFERENCES = ReferenceRows()
+HISTORY = "history.json"  # what was known of lagged columns when the model was made, where it has lags
 PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
 # functions that run anything (builtins.eval).
@@ -92,6 +94,7 @@ class Model:
     description: ModelDescription
     run: Runner
     references: ReferenceRows = NO_REFERENCES  # none of a model that was made elsewhere, without rows
+    known: KnownValues | None = None  # of lagged columns
 
     def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
@@ -137,8 +140,11 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
         runner = onnx_runner((folder / ONNX_FILE).read_bytes())
     else:
         runner = pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
+    known = None
+    if (folder / HISTORY).is_file():
+        known = parse_document((folder / HISTORY).read_bytes(), KnownValues, source=f"{HISTORY} of model {tag}")
     return Model(
-        tag, schema, load_embedder(folder, description.embedder), description, runner, _references(folder, tag)
+        tag, schema, load_embedder(folder, description.embedder), description, runner, _references(folder, tag), known
     )
 
 

@@ -244,6 +244,7 @@ def check_comparable(learned: Schema, now: Schema, *, champion: str) -> None:
             f"the champion {champion} answers a {learned.target.task} question and the scenario asks a "
             f"{now.target.task} one, so they cannot be compared. {START_OVER}"
         )
+    learned, now = learned.sent, now.sent  # what follows from the time of a row, and from rows before it, is computed
     if missing := [name for name in learned.names if name not in now.by_name]:
         raise BadInput(
             f"the champion {champion} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "

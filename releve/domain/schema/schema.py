@@ -1,7 +1,7 @@
 """The feature schema: one rule for what a row may hold, at ingest, in the pipeline and at predict."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.domain.schema.cells import EXACT, LARGEST_NUMBER
 from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT, TYPES, Column, read_column, write_column
+from releve.domain.schema.derived import Features, check_features, derived_columns, read_features, write_features
 from releve.domain.schema.images import MODES
 from releve.domain.schema.target import Target, read_target, write_target
 
-TABLE_KEYS = ("columns", "target", "time", "id")  # of a scenario's params.yaml; the rest are overrides
+TABLE_KEYS = ("columns", "target", "time", "id", "features")  # of a scenario's params.yaml; the rest are overrides
 RESERVED_PREFIX = "_"  # of Relève's own columns beside a table's; no name of a table begins so
 BATCH, ROW = "_batch", "_row"  # where a row came from: its batch, and its position in it from 0
 DATE_PARTS = ("days", "month", "day", "weekday", "hour")  # numbers that a model sees of a date: see `arrays.py`
@@ -25,12 +26,16 @@ DATE_PARTS = ("days", "month", "day", "weekday", "hour")  # numbers that a model
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a scenario's table: numbers, dates, categories, texts, images, then those that are no features."""
+    """The columns of a scenario's table: numbers, dates, categories, texts, images, then those that are no features.
+
+    Those that `derived` makes are among them; `sent` is the table without them, as files and requests bring it.
+    """
 
     columns: tuple[Column, ...]
     target: Target
     time: str | None = None  # the column that orders the rows of a file
     id: str | None = None  # the column that names a row
+    derived: Features | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, source: str = "the scenario") -> "Schema":
@@ -39,18 +44,41 @@ class Schema:
             if not isinstance(values.get(key), Mapping) or not values[key]:
                 raise BadInput(f"{source}: '{key}' is missing; it describes the table (see README, 'Your own table')")
         columns = [read_column(name, spec, source=source) for name, spec in values["columns"].items()]
-        order = list(TYPES)
-        columns.sort(key=lambda column: (not column.feature, order.index(column.type)))
-        target = read_target(values["target"], source=source)
-        schema = cls(tuple(columns), target, time=values.get("time"), id=values.get("id"))
+        target, time = read_target(values["target"], source=source), values.get("time")
+        schema = cls(_in_order(columns), target, time=time, id=values.get("id"))
         schema._check_names(source)
-        return schema
+        features = read_features(values.get("features"), source=source)
+        if features is None:
+            return schema
+        check_features(features, columns, target, time, source=source)
+        more = derived_columns(features, columns, target, str(time))
+        if clash := sorted({column.name for column in more} & {*schema.by_name, *schema.model_names, target.name}):
+            raise BadInput(
+                f"{source}: '{clash[0]}' is a column, and what one of the 'features' is called; choose another name"
+            )
+        return replace(schema, columns=_in_order([*columns, *more]), derived=features)
 
     def as_dict(self) -> dict[str, Any]:
         """Write the form that `from_dict` reads; JSON and YAML can hold it."""
-        columns = {column.name: write_column(column) for column in self.columns}
+        columns = {column.name: write_column(column) for column in self.sent.columns}
         spec = {"target": write_target(self.target), "time": self.time, "id": self.id, "columns": columns}
+        spec["features"] = write_features(self.derived) if self.derived else None
         return {key: value for key, value in spec.items() if value is not None}
+
+    @cached_property
+    def derived_names(self) -> frozenset[str]:
+        """Names of the columns that nobody sends."""
+        if self.derived is None:
+            return frozenset()
+        return frozenset({*self.derived.phases(str(self.time)), *(lag.name for lag in self.derived.lags)})
+
+    @cached_property
+    def sent(self) -> "Schema":
+        """The table as files and requests bring it; itself without derived columns."""
+        if self.derived is None:
+            return self
+        columns = tuple(column for column in self.columns if column.name not in self.derived_names)
+        return replace(self, columns=columns, derived=None)
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -160,7 +188,7 @@ class Schema:
     def check_settings(self, setting: str, names: Iterable[str], *, source: str, of_type: str | None = None) -> None:
         """Raise BadInput where `setting` of params.yaml names a column that the table does not have, or another type
         of column."""
-        known = [*self.by_name, self.target.name]
+        known = [*self.sent.by_name, self.target.name]
         for name in names:
             if name not in known:
                 close = get_close_matches(name, known, n=1)
@@ -203,3 +231,8 @@ class Schema:
                 raise BadInput(f"{source}: '{role}' is {column!r}, which is none of the columns: {', '.join(names)}")
         if self.time is not None and (kind := self.by_name[self.time].type) not in (NUMBER, DATE):
             raise BadInput(f"{source}: 'time' is the {kind} column '{self.time}'; expected a date or a number")
+
+
+def _in_order(columns: Iterable[Column]) -> tuple[Column, ...]:
+    order = list(TYPES)
+    return tuple(sorted(columns, key=lambda column: (not column.feature, order.index(column.type))))

@@ -73,6 +73,10 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
         for column in schema.columns:
             if column.name in row:
                 reason = column.problem(row[column.name])
+            elif column.name == schema.time and schema.derived:
+                reason = "is missing; what is known of the time of the row follows from it"
+            elif column.name in schema.derived_names and schema.time not in row:
+                reason = None  # nobody sends it, and the time that it follows from is what is missing
             else:
                 unknown = "; send null if it is not known" if column.nullable else ""
                 reason = f"is missing{unknown}" if column.feature else None

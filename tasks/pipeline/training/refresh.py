@@ -1,6 +1,7 @@
 """What a refresh works on: rows, settings, and the champion whose answers it is compared with."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,16 @@ from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import ESTIMATED, RESAMPLES, BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats, in_classes
+from releve.domain.features.completion import complete_frame
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.domain.training.importance import permutation_importances
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage, say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,7 @@ class Champion:
 
     model: Model
     identity: str  # of its ensemble
+    asked: "pd.DataFrame"  # all rows, with the features that the model knows
 
     @classmethod
     def of(cls, refresh: Refresh, tag: str) -> "Champion | None":
@@ -100,7 +106,10 @@ class Champion:
         model = ModelStore(refresh.stage.settings.home).load(tag)
         check_comparable(model.schema, refresh.schema, champion=tag)
         ensemble = model.description.ensemble
-        return cls(model, ensemble.identity if ensemble else "")
+        asked = refresh.data.rows
+        if model.schema.derived != refresh.schema.derived:
+            asked = complete_frame(model.schema, asked)
+        return cls(model, ensemble.identity if ensemble else "", asked)
 
     @property
     def rows(self) -> int:
@@ -110,7 +119,7 @@ class Champion:
     def answers(self, refresh: Refresh, block: Fold) -> Floats:
         """Answer a block, (rows, classes) or (rows, 1); it may know fewer classes, or others."""
         schema = self.model.schema
-        answers = self.model.answer(arrays_of_frame(schema, refresh.data.rows.iloc[block.start : block.end]))
+        answers = self.model.answer(arrays_of_frame(schema, self.asked.iloc[block.start : block.end]))
         if answers.probabilities is None:
             return np.asarray(answers.labels, dtype=np.float64)[:, None]
         return in_classes(answers.probabilities, schema.target.classes, refresh.classes)

@@ -1,0 +1,1 @@
+"""Features that nobody sends: the calendar of a row's time, and lags of columns."""

@@ -1,0 +1,151 @@
+"""Rows with the features that nobody sends: whole tables as training has them, and single rows as requests bring them.
+
+Both look up the same history by the same clock. A row of a table sees the rows of its own batch and of those before it;
+a row of a request sees what the service knows, and the other rows of the request.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.features.clock import UNKNOWN, Ticks, phases, ticks_of
+from releve.domain.features.history import History, Values, values_of
+from releve.domain.schema.cells import is_missing
+from releve.domain.schema.columns import DATE
+from releve.domain.schema.schema import BATCH, Schema
+from releve.domain.schema.validation import with_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+
+
+def complete_frame(schema: Schema, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Add the derived columns to all labelled rows in the order of their batches (`_batch`); the same without any.
+
+    A row sees no batch that came after its own, so that a late file changes nothing of what earlier rows were answered
+    with.
+    """
+    if schema.derived is None:
+        return frame
+    times = times_of(schema, frame)
+    ticks, history = ticks_of(schema, times), History(schema)
+    columns: dict[str, Any] = dict(phases(schema, times))
+    if schema.derived.lags:
+        values = lagged_values(schema, frame)
+        parts = []
+        for part in _in_time(ticks, frame[BATCH].to_numpy(object)):
+            history.add(ticks[part], {name: cells[part] for name, cells in values.items()})
+            parts.append(history.lags(ticks[part]))
+        columns |= {lag.name: np.concatenate([part[lag.name] for part in parts]) for lag in schema.derived.lags}
+    return with_columns(frame, columns)
+
+
+def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: History) -> "pd.DataFrame":
+    """Add the derived columns to checked rows without labels, which `history` does not hold."""
+    if schema.derived is None:
+        return frame
+    times = times_of(schema, frame)
+    ticks = ticks_of(schema, times)
+    columns: dict[str, Any] = dict(phases(schema, times))
+    if schema.derived.lags:
+        seen = history.copy()
+        sent = lagged_values(schema, frame)
+        sent.pop(schema.target.name, None)
+        seen.add(ticks, sent)
+        columns |= seen.lags(ticks)
+    return with_columns(frame, columns)
+
+
+def history_of(schema: Schema, frame: "pd.DataFrame") -> History:
+    """Return the history that all labelled rows make."""
+    history = History(schema)
+    if schema.derived and schema.derived.lags:
+        history.add(ticks_of(schema, times_of(schema, frame)), lagged_values(schema, frame))
+    return history
+
+
+def complete_rows(schema: Schema, rows: Sequence[Any], history: History) -> list[Any]:
+    """Add the derived cells to rows as requests bring them, where they do not bring them themselves.
+
+    A row whose time cannot be read stays as it is: the check of the rows says what is wrong with it.
+    """
+    assert schema.time is not None and schema.derived is not None, "features have a time"
+    column = schema.by_name[schema.time]
+    places = [
+        place
+        for place, row in enumerate(rows)
+        if isinstance(row, dict) and schema.time in row and column.problem(row[schema.time]) is None
+    ]
+    if not places:
+        return list(rows)
+    times = np.array([column.typed(rows[place][schema.time]) for place in places], dtype=_dtype(schema))
+    ticks, cells = ticks_of(schema, times), dict[str, NDArray[Any]](phases(schema, times))
+    if schema.derived.lags:
+        seen = history
+        if len(places) > 1:
+            seen = history.copy()
+            seen.add(ticks, sent_values(schema, [rows[place] for place in places]))
+        cells |= seen.lags(ticks)
+    found = list(rows)
+    for at, place in enumerate(places):
+        derived = {name: _sent(values[at]) for name, values in cells.items()}
+        found[place] = derived | rows[place]
+    return found
+
+
+def sent_values(schema: Schema, rows: Sequence[Row]) -> dict[str, Values]:
+    """Return the lagged columns, except the target, of rows that a request brought; what is no such cell is missing."""
+    found = {}
+    for name in schema.derived.lagged if schema.derived else ():
+        if name == schema.target.name:
+            continue
+        column = schema.by_name[name]
+        cells = [row.get(name) for row in rows]
+        empty = column.typed(None)
+        found[name] = values_of(
+            schema, name, [empty if is_missing(c) or column.problem(c) else column.typed(c) for c in cells]
+        )
+    return found
+
+
+def times_of(schema: Schema, frame: "pd.DataFrame") -> NDArray[Any]:
+    """Return the times of rows, as `ticks_of` takes them."""
+    return frame[schema.time].to_numpy(_dtype(schema))
+
+
+def _dtype(schema: Schema) -> Any:
+    return "datetime64[us]" if schema.by_name[str(schema.time)].type == DATE else np.float64
+
+
+def lagged_values(schema: Schema, frame: "pd.DataFrame") -> dict[str, Values]:
+    """Return the lagged columns that rows hold."""
+    names = schema.derived.lagged if schema.derived else ()
+    return {name: values_of(schema, name, frame[name].to_numpy(object)) for name in names if name in frame}
+
+
+def _sent(value: Any) -> Any:
+    """Return a cell as JSON has it."""
+    if isinstance(value, str):
+        return value or None
+    return None if value != value else float(value)
+
+
+def _in_time(ticks: Ticks, batches: NDArray[Any]) -> list[slice]:
+    """Cut rows into runs of batches: within a run no batch has a row that is older than one of a batch before it.
+
+    To look up a whole run at once is the same as batch after batch, since nothing newer than a row is ever read.
+    """
+    starts = [0, *(np.flatnonzero(batches[1:] != batches[:-1]) + 1), len(ticks)]
+    cuts, newest = [0], UNKNOWN
+    for start, end in pairwise(starts):
+        known = ticks[start:end][ticks[start:end] != UNKNOWN]
+        if len(known):
+            if int(known.min()) < newest and start:
+                cuts.append(start)
+            newest = max(newest, int(known.max()))
+    return [slice(start, end) for start, end in zip(cuts, [*cuts[1:], len(ticks)], strict=True)]

@@ -1,0 +1,62 @@
+"""What travels of known values is enough to answer newer rows as if everything were known."""
+
+import numpy as np
+import pytest
+
+from releve.core.documents import parse_document
+from releve.domain.features.completion import complete_later_frame, history_of
+from releve.domain.features.history import History
+from releve.domain.features.known import KnownValues
+from tests.domain.features.tables import rides, rides_schema
+
+
+def travelled(schema, frame):
+    """A history as it is after it was written and read."""
+    text = KnownValues.of(schema, frame).model_dump_json()
+    history = History(schema)
+    parse_document(text, KnownValues, source="history.json").add_to(history)
+    return history
+
+
+@pytest.mark.parametrize("target", [None, {"name": "rented", "classes": [0, 1]}])
+def test_newer_rows_find_what_they_need(target):
+    schema = rides_schema(**({"target": target} if target else {}))
+    frame = rides(600)
+    if target:
+        frame["rented"] = (frame["rented"] > 50).astype(int)
+    past, newer = frame.iloc[:500], frame.iloc[500:]
+
+    found = complete_later_frame(schema, newer, travelled(schema, past))
+
+    assert found.equals(complete_later_frame(schema, newer, history_of(schema, past)))
+    assert found["rented.lag_48"].iloc[:40].ne("" if target else np.nan).any()
+
+
+def test_what_no_lag_reaches_stays_behind():
+    schema, frame = rides_schema(), rides(600, gaps=0, missing=0)
+    known = KnownValues.of(schema, frame)
+
+    assert {name: len(each.values) for name, each in known.columns.items()} == {
+        name: 2 * 49 + 1 for name in ("rented", "warmth", "sky", "sold")
+    }
+
+
+def test_another_kind_of_time_or_of_column_says_nothing():
+    schema, frame = rides_schema(), rides(100)
+    known = KnownValues.of(schema, frame)
+    columns = {"at": {"type": "number"}, "warmth": {"type": "number"}}
+    by_number = rides_schema(columns=columns, features={"lags": {"rented": [24]}})
+    by_class = rides_schema(
+        target={"name": "rented", "classes": ["a", "b"]}, features={"lags": {"rented": 1}, "step": "day"}
+    )
+
+    for other in (by_number, by_class):
+        history = History(other)
+        known.add_to(history)
+        assert not len(history.series["rented"].ticks)
+
+
+def test_an_empty_table_has_no_known_values():
+    schema = rides_schema()
+
+    assert not len(travelled(schema, rides(20).iloc[:0]).series["rented"].ticks)
