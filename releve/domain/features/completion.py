@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.features.clock import UNKNOWN, Ticks, phases, ticks_of
-from releve.domain.features.history import History, Values, values_of
+from releve.domain.features.history import LagHistory, Values, values_of
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import DATE
 from releve.domain.schema.schema import BATCH, Schema
@@ -33,7 +33,7 @@ def complete_frame(schema: Schema, frame: "pd.DataFrame") -> "pd.DataFrame":
     if schema.derived is None:
         return frame
     times = times_of(schema, frame)
-    ticks, history = ticks_of(schema, times), History(schema)
+    ticks, history = ticks_of(schema, times), LagHistory(schema)
     columns: dict[str, Any] = dict(phases(schema, times))
     if schema.derived.lags:
         values = lagged_values(schema, frame)
@@ -45,7 +45,7 @@ def complete_frame(schema: Schema, frame: "pd.DataFrame") -> "pd.DataFrame":
     return with_columns(frame, columns)
 
 
-def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: History) -> "pd.DataFrame":
+def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: LagHistory) -> "pd.DataFrame":
     """Add the derived columns to checked rows without labels, which `history` does not hold."""
     if schema.derived is None:
         return frame
@@ -61,15 +61,15 @@ def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: History
     return with_columns(frame, columns)
 
 
-def history_of(schema: Schema, frame: "pd.DataFrame") -> History:
+def history_of(schema: Schema, frame: "pd.DataFrame") -> LagHistory:
     """Return the history that all labelled rows make."""
-    history = History(schema)
+    history = LagHistory(schema)
     if schema.derived and schema.derived.lags:
         history.add(ticks_of(schema, times_of(schema, frame)), lagged_values(schema, frame))
     return history
 
 
-def complete_rows(schema: Schema, rows: Sequence[Any], history: History) -> list[Any]:
+def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> list[Any]:
     """Add the derived cells to rows as requests bring them, where they do not bring them themselves.
 
     A row whose time cannot be read stays as it is: the check of the rows says what is wrong with it.

@@ -57,7 +57,7 @@ class Series:
 
 
 @dataclass
-class History:
+class LagHistory:
     """The known values of all lagged columns of a schema."""
 
     schema: Schema
@@ -90,9 +90,9 @@ class History:
         """The newest tick of any column; UNKNOWN where nothing is known."""
         return max((int(each.ticks[-1]) for each in self.series.values() if len(each.ticks)), default=UNKNOWN)
 
-    def copy(self) -> "History":
+    def copy(self) -> "LagHistory":
         """Return one that can be added to by itself: arrays are never changed in place."""
-        return History(self.schema, {name: Series(each.ticks, each.values) for name, each in self.series.items()})
+        return LagHistory(self.schema, {name: Series(each.ticks, each.values) for name, each in self.series.items()})
 
 
 def is_number(schema: Schema, name: str) -> bool:

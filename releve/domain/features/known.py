@@ -7,7 +7,7 @@ import numpy as np
 from releve.core.documents import DocumentPart
 from releve.domain.features.clock import UNKNOWN, step_ticks, ticks_of
 from releve.domain.features.completion import lagged_values, times_of
-from releve.domain.features.history import History, is_number, values_of
+from releve.domain.features.history import LagHistory, is_number, values_of
 from releve.domain.schema.columns import DATE
 from releve.domain.schema.schema import Schema
 
@@ -53,7 +53,7 @@ class KnownValues(DocumentPart):
             )
         return cls(dates=dates, columns=columns)
 
-    def add_to(self, history: History) -> None:
+    def add_to(self, history: LagHistory) -> None:
         """Add what `history` has lags of; a column that was of another type then says nothing."""
         schema = history.schema
         if self.dates != (schema.by_name[str(schema.time)].type == DATE):

@@ -6,7 +6,7 @@ import pytest
 
 from releve.domain.features.clock import ticks_of
 from releve.domain.features.completion import complete_frame, complete_rows, history_of
-from releve.domain.features.history import History, values_of
+from releve.domain.features.history import LagHistory, values_of
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.schema import BATCH
 from releve.domain.schema.validation import row_problems
@@ -141,7 +141,7 @@ def test_rows_of_one_request_know_of_each_other_what_was_sent():
 def test_what_a_caller_sends_of_the_features_counts():
     schema = rides_schema()
     [row] = complete_rows(
-        schema, [{"at": "2024-02-20", "warmth": 1, "sky": "rain", "rented.lag_24": 7}], History(schema)
+        schema, [{"at": "2024-02-20", "warmth": 1, "sky": "rain", "rented.lag_24": 7}], LagHistory(schema)
     )
 
     assert (row["rented.lag_24"], row["rented.lag_48"]) == (7, None)
@@ -152,7 +152,7 @@ def test_a_row_whose_time_cannot_be_read_is_left_to_the_check(row):
     schema = rides_schema()
     good = {"at": "2024-02-20", "warmth": 1, "sky": "rain"}
 
-    first, second = complete_rows(schema, [row, good], History(schema))
+    first, second = complete_rows(schema, [row, good], LagHistory(schema))
 
     assert first == row
     assert second["at.day_sin"] == 0
@@ -166,7 +166,7 @@ def test_cells_that_do_not_fit_are_no_history():
         {"at": "2024-02-20T01:00", "warmth": 1, "sky": "rain"},
     ]
 
-    assert complete_rows(schema, rows, History(schema))[1]["warmth.lag_1"] is None
+    assert complete_rows(schema, rows, LagHistory(schema))[1]["warmth.lag_1"] is None
 
 
 def test_an_empty_table_gets_the_columns_too():

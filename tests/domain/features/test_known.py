@@ -5,7 +5,7 @@ import pytest
 
 from releve.core.documents import parse_document
 from releve.domain.features.completion import complete_later_frame, history_of
-from releve.domain.features.history import History
+from releve.domain.features.history import LagHistory
 from releve.domain.features.known import KnownValues
 from tests.domain.features.tables import rides, rides_schema
 
@@ -13,7 +13,7 @@ from tests.domain.features.tables import rides, rides_schema
 def travelled(schema, frame):
     """A history as it is after it was written and read."""
     text = KnownValues.of(schema, frame).model_dump_json()
-    history = History(schema)
+    history = LagHistory(schema)
     parse_document(text, KnownValues, source="history.json").add_to(history)
     return history
 
@@ -51,7 +51,7 @@ def test_another_kind_of_time_or_of_column_says_nothing():
     )
 
     for other in (by_number, by_class):
-        history = History(other)
+        history = LagHistory(other)
         known.add_to(history)
         assert not len(history.series["rented"].ticks)
 

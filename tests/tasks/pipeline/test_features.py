@@ -7,7 +7,7 @@ import pytest
 from releve.adapters.models.model_runtime import HISTORY, check_golden, load
 from releve.adapters.models.onnx_export import ONNX
 from releve.domain.features.completion import complete_frame, complete_rows
-from releve.domain.features.history import History
+from releve.domain.features.history import LagHistory
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from tasks.pipeline.package import package
 from tasks.pipeline.rows import read_rows, stage_rows
@@ -45,7 +45,7 @@ def test_the_model_knows_what_it_learned_with(stage, model):
 
 def test_it_answers_rows_as_they_are_sent_by_what_travels_with_it(stage, model):
     rows, schema = stage_rows(stage).rows, stage.schema
-    history = History(schema)
+    history = LagHistory(schema)
     model.known.add_to(history)
 
     asked = complete_rows(schema, rows_of_frame(schema.sent, rows.tail(20)), history)
