@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario resubmit score card page board evidence history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario bring resubmit score card page board evidence history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ demo: setup  ## The whole life of a model, in three minutes on a quiet machine; 
 # All after TARGET may be left out; SET may hold several settings of params.yaml, with spaces between them.
 scenario: setup  ## Describe a table as a scenario: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK=, SET=
 	@$(RELEVE) scenario --data="$$DATA" --target="$$TARGET" --time="$$TIME" --id="$$ID" --task="$$TASK" --set="$$SET" -- "$$NAME"
+
+bring: setup  ## The same by pages in a browser, one question at a time: upload a file, answer, watch, ask
+	@$(RELEVE) guide
 
 ingest: setup  ## Version the files that wait in var/incoming/SCENARIO (SCENARIO=digits, here and below)
 	@$(RELEVE) $@ -- "$$SCENARIO"

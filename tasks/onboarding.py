@@ -61,14 +61,9 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     files = ScenarioFiles(settings.project, check_scenario_name(scenario))
     incoming = ScenarioState(settings.home, scenario).incoming / data.name.lstrip(".")  # no hidden file is ingested
     _check_new(files, data=data, incoming=incoming)
-    base = read_params(settings.project)
-    params = with_overrides(base, roles.settings, source="params.yaml with what you set")
-    sample = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
-    draft, rejections = _settled(
-        sample, data, roles, base=base, home=settings.home, allowed=params.ingest.max_rejected_share
-    )
+    draft, rejections = understand(settings, data=data, roles=roles)
     text = params_text(draft, scenario=scenario)
-    _check_written(text, draft, base)
+    _check_written(text, draft, read_params(settings.project))
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -85,6 +80,17 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     finally:
         shutil.rmtree(beside.parent, ignore_errors=True)
     return Scaffolded(files.folder, incoming, draft, rejections)
+
+
+def understand(settings: Settings, *, data: Path, roles: Roles) -> tuple[ScenarioDraft, Rejections]:
+    """What `scaffold` would write, and what ingestion would then reject of the sample. Nothing is written.
+
+    Raises BadInput when `data` cannot be read or cannot be learned from.
+    """
+    base = read_params(settings.project)
+    params = with_overrides(base, roles.settings, source="params.yaml with what you set")
+    sample = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
+    return _settled(sample, data, roles, base=base, home=settings.home, allowed=params.ingest.max_rejected_share)
 
 
 def refresh(settings: Settings) -> list[str]:

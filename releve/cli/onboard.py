@@ -82,3 +82,32 @@ def resubmit(
     path = resubmit_step.resubmit(settings, scenario, batch)
     command = shlex.join(["mv", str(path), f"{ScenarioState(settings.home, scenario).incoming}/"])
     print(f"fix {path}, then send it: {command}")
+
+
+def guide() -> None:
+    """Open pages on this machine that lead from a file to a model that answers, one question at a time."""
+    import secrets
+    from dataclasses import replace
+
+    import uvicorn
+
+    from releve.adapters.local_stack import stack
+    from releve.adapters.local_stack.parts import prefect_api_url
+    from releve.adapters.local_stack.ports import check_port_is_free
+    from releve.adapters.prefect.api import PrefectRuns
+    from releve.core.settings import LOOPBACK
+    from releve.guide.app import Guide
+
+    settings = read_settings()
+    stack.check_no_demo(settings)
+    check_port_is_free(settings.guide_port, wanted_for="guide", setting="RELEVE_GUIDE_PORT")
+    with show_progress() as progress:
+        stack.up(settings, progress=progress)
+    runs = PrefectRuns.of(replace(settings, prefect_api_url=prefect_api_url(settings)))
+    assert runs is not None  # an address is named just above
+    key = settings.token_operate or secrets.token_urlsafe(16)
+    said = "with the key in RELEVE_TOKEN_OPERATE" if settings.token_operate else f"?key={key}"
+    address = f"http://{LOOPBACK}:{settings.guide_port}/sign-in"
+    print(f"Open {address}{' ' if settings.token_operate else ''}{said}\nCtrl-C ends these pages; the rest goes on")
+    pages = Guide(settings, key, runs, lambda: stack.deploy(settings)).app()
+    uvicorn.run(pages, host=LOOPBACK, port=settings.guide_port, log_level="warning")

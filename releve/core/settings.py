@@ -45,6 +45,7 @@ class Settings:
     prefect_port: int = 4200
     service_port: int = 3000
     milvus_port: int = 19530
+    guide_port: int = 3333  # of the pages of `make bring`
     service_workers: int = 1  # processes of the service
     service_memory: int = 1024  # megabytes of models that each of them keeps in memory
     service_scenarios: tuple[str, ...] = ()  # that the service serves; () for all that are released
@@ -99,6 +100,7 @@ class Settings:
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,
+            guide_port=_port(environ, "RELEVE_GUIDE_PORT", cls.guide_port),
             service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
             service_memory=_whole_number(environ, "RELEVE_SERVICE_MEMORY", cls.service_memory, most=MOST_MEGABYTES),
             service_scenarios=read_scenario_names(environ, "RELEVE_SCENARIO"),

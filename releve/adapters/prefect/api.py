@@ -174,6 +174,12 @@ class PrefectRuns:
         answer = self._api.ask("POST", "/flow_runs/filter", wanted, until=self._until())
         return [self._run_of(each) for each in answer.json()]
 
+    def last_lines(self, run: str, *, most: int) -> list[str]:
+        """What a run printed last, oldest first. Raises PrefectUnavailable."""
+        wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_DESC", "limit": most}
+        answer = self._api.ask("POST", "/logs/filter", wanted, until=self._until())
+        return [each["message"] for each in reversed(answer.json())]
+
     def _until(self) -> float:
         return time.monotonic() + (ANSWER_SECONDS if self._seconds is None else self._seconds)
 

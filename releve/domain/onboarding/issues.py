@@ -59,7 +59,8 @@ MOST_COMPARED = 300  # columns; all pairs of them are compared
 class Issue:
     """One sentence about a table. `leaves_out` are columns that it makes `feature: false`, `why` is their comment.
 
-    `suggestions` are settings that solve it, by key (ingest.missing): one of them, where there are several.
+    `doubts` are columns that stay features, though the model may not be allowed to know them. `suggestions` are
+    settings that solve it, by key (ingest.missing): one of them, where there are several.
     """
 
     kind: str  # of KINDS
@@ -67,6 +68,7 @@ class Issue:
     leaves_out: tuple[str, ...] = ()
     why: str = ""
     suggestions: tuple[Mapping[str, object], ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def ranked(issues: Iterable[Issue]) -> list[Issue]:

@@ -140,7 +140,7 @@ def _alone(column: ColumnProfile, outcome: LeakTarget, rows: Rows, power: Predic
     else:
         return None
     ask = f"Is it known before the outcome is? If not, put 'feature: false' beside {name} in params.yaml"
-    return Issue("strong", f"{text}. {ask}")
+    return Issue("strong", f"{text}. {ask}", doubts=(name,))
 
 
 def _filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Issue | None:
@@ -167,7 +167,8 @@ def _filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Issue | N
         if counts[place] >= HALF * totals[place]:
             text += f". It looks as if it were written after the outcome, and is no feature; {KEEP}"
             return Issue("leak", text, (column.name,), f"a leak: {word} only where {shown}")
-        return Issue("strong", f"{text}. Is it written before the outcome is known? If not, put 'feature: false'")
+        ask = "Is it written before the outcome is known? If not, put 'feature: false'"
+        return Issue("strong", f"{text}. {ask}", doubts=(column.name,))
     return None
 
 

@@ -71,6 +71,8 @@ class Roles:
     id: str | None = None
     task: str | None = None
     settings: tuple[SettingOverride, ...] = ()  # of params.yaml
+    kept: frozenset[str] = frozenset()  # features, whatever is doubted
+    left_out: frozenset[str] = frozenset()  # no features
 
 
 def describe(table: NewTable, roles: Roles, *, base: Params, without: frozenset[int] = frozenset()) -> ScenarioDraft:
@@ -123,7 +125,8 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
         *row_order.trend_issues(target.name, trend, positive=spec.positive),
         *_issues(columns, target, spec, roles, base, rows=len(frame), formats=formats),
     ]
-    no_features = left_out(issues)
+    no_features = {name: why for name, why in left_out(issues).items() if name not in roles.kept}
+    no_features |= dict.fromkeys(sorted(roles.left_out), "left out, as you said")
     if len(no_features) == len(columns):
         raise BadInput(f"no feature is left: {'; '.join(f'{name} ({why})' for name, why in no_features.items())}")
     keys = {key: name for key, name in (("time", roles.time), ("id", roles.id)) if name}

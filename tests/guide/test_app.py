@@ -1,0 +1,155 @@
+"""The guide's pages, asked as a browser asks; the run behind them is a Prefect of the test's own."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from releve.adapters.prefect.api import PrefectApi, PrefectRuns
+from releve.guide.app import COOKIE, Guide
+from tests.projects import Project, fresh_project
+from tests.tasks.test_guided import TABLE
+
+KEY = "the-key-of-this-test"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    fresh = fresh_project(tmp_path_factory.getbasetemp().parent)
+    return fresh.copy(tmp_path_factory.mktemp("guide"))
+
+
+@pytest.fixture
+def guide(project: Project) -> Guide:
+    nobody = PrefectRuns(PrefectApi("http://127.0.0.1:9/api"), ui="", seconds=0.1)
+    return Guide(project.settings, KEY, nobody, lambda: None)
+
+
+@pytest.fixture
+def stranger(guide: Guide) -> Iterator[TestClient]:
+    with TestClient(guide.app(), base_url="http://127.0.0.1:3001", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def person(stranger: TestClient) -> TestClient:
+    stranger.cookies.set(COOKIE, KEY)
+    return stranger
+
+
+def upload(person: TestClient, table: bytes = TABLE, name: str = "left.csv") -> str:
+    answer = person.post("/tables", files={"file": (name, table)})
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
+def choose(person: TestClient, place: str, **changes: str) -> None:
+    form = {"scenario": "left", "target": "left", "time": "day", "id": ""} | changes
+    assert person.post(place, data=form).headers["location"] == f"{place}/questions"
+
+
+@pytest.mark.parametrize("path", ["/", "/tables/0123456789abcdef", "/scenarios/digits", "/scenarios/digits/card"])
+def test_who_holds_no_key_sees_nothing(stranger, path):
+    assert stranger.get(path).headers["location"] == "/sign-in"
+    assert stranger.post("/tables", files={"file": ("a.csv", TABLE)}).headers["location"] == "/sign-in"
+
+
+def test_the_address_that_was_printed_opens_the_pages(stranger):
+    answer = stranger.get(f"/sign-in?key={KEY}")
+
+    assert answer.headers["location"] == "/"
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert "Which table do you have?" in stranger.get("/").text
+
+
+def test_another_key_opens_nothing(stranger):
+    answer = stranger.post("/sign-in", data={"key": "guess"})
+
+    assert answer.status_code == 403
+    assert "That is not the key" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_name_that_is_not_this_machines_own_is_refused(person):
+    assert person.get("/", headers={"host": "evil.example:3001"}).status_code == 400
+
+
+def test_a_page_runs_no_script_and_lets_nobody_frame_it(person):
+    policy = person.get("/").headers["content-security-policy"]
+
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "<script" not in person.get("/").text
+
+
+def test_what_a_table_holds_is_shown_as_text(person):
+    table = b"<script>alert(1)</script>,left\n" + b"<img src=x>,yes\nb,no\n" * 20
+    shown = person.get(upload(person, table)).text
+
+    assert "<script>" not in shown
+    assert "<img" not in shown
+    assert "&lt;img src=x&gt;" in shown
+
+
+def test_what_was_understood_and_what_is_doubted_stands_on_a_page(person):
+    place = upload(person)
+    choose(person, place)
+    shown = person.get(f"{place}/questions").text
+
+    assert "You want to know left in advance: one of no, yes." in shown
+    assert "When you want to know left, do you know refund already?" in shown
+    assert re.search(r'value="leave" checked', shown)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"target": ""}, "no column was chosen"),
+        ({"scenario": "../left"}, "the scenario name"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused_in_words(person, changes, says):
+    place = upload(person)
+    form = {"scenario": "left", "target": "left", "time": "day", "id": ""} | changes
+    answer = person.post(place, data=form)
+
+    assert answer.status_code == 400
+    assert says in answer.text
+
+
+def test_a_column_that_is_not_there_is_refused_in_words(person):
+    place = upload(person)
+    choose(person, place, target="right")
+    answer = person.get(f"{place}/questions")
+
+    assert answer.status_code == 400
+    assert "the target &#39;right&#39; is no column of the file" in answer.text
+
+
+def test_no_file_and_a_file_that_is_no_table_are_refused_in_words(person):
+    nothing = person.post("/tables", files={"file": ("", b"")})
+    pickle = person.post("/tables", files={"file": ("model.pkl", b"x")})
+
+    assert (nothing.status_code, pickle.status_code) == (400, 400)
+    assert "no file was chosen" in nothing.text
+    assert "is no table by its name" in pickle.text
+
+
+def test_what_was_begun_is_offered_again(person):
+    place = upload(person, name="later.csv")
+
+    assert f'<a href="{place}">later.csv</a>' in person.get("/").text
+
+
+def test_prefect_that_is_away_is_said_and_the_scenario_is_not_lost(person):
+    place = upload(person, name="away.csv")
+    choose(person, place, scenario="away")
+    questions = person.get(f"{place}/questions").text
+    said = dict(re.findall(r'name="(\w{12})" value="([\w-]+)" checked', questions))
+    answer = person.post(f"{place}/questions", data=said)
+
+    assert answer.status_code == 503
+    assert "Prefect does not answer" in answer.text
+    assert f"{place}/questions" in person.get("/").text
