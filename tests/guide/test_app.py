@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,8 +16,8 @@ KEY = "the-key-of-this-test"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    fresh = fresh_project(tmp_path_factory.getbasetemp().parent)
+def project(work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    fresh = fresh_project(work_dir)
     return fresh.copy(tmp_path_factory.mktemp("guide"))
 
 

@@ -58,8 +58,8 @@ def customers(path: Path, rows: int = 400) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = fresh_project(tmp_path).copy(tmp_path)
+def project(work_dir: Path, tmp_path: Path) -> Project:
+    project = fresh_project(work_dir).copy(tmp_path)
     project.edit(project.root / "params.yaml", "trials: 20 ", "trials: 3 ")
     return project
 

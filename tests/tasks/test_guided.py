@@ -1,6 +1,7 @@
 """A table is brought step by step: kept as it is sent, previewed, understood, asked about, and begun once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +19,8 @@ TABLE = "\n".join(["day,months,refund,left", *ROWS, ""]).encode()
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return fresh_project(tmp_path_factory.getbasetemp().parent)
+def fresh(work_dir: Path) -> Project:
+    return fresh_project(work_dir)
 
 
 @pytest.fixture
