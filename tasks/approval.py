@@ -25,7 +25,7 @@ from releve.domain.approval.people import (
 )
 from releve.domain.arms.arms import ArmsEnded, ArmsOutcome
 from releve.domain.registry.events import Challenger
-from releve.reporting.messages.approval import LIVE, describe_late, describe_uncounted
+from releve.reporting.messages.approval import LIVE, describe_late, describe_uncounted, named_rule
 from tasks.history import read_approval
 from tasks.release.acceptance import ACTOR, Clock, current_approval, judgement_of, now
 from tasks.release.release import ReleaseResult, release
@@ -180,8 +180,8 @@ def make_token() -> NewToken:
 def _asked(registry: Registry, scenario: str, truth: Committed, *, model: str = "", clock: Clock) -> Approval:
     approval = current_approval(registry, scenario, truth.params.release, clock=clock)
     if approval is None:
-        rule = truth.params.release.approval
-        raise NotFound(f"nothing of {scenario} was put before people yet (params.yaml: release.approval is {rule})")
+        rule = named_rule(truth.params.release.approval)
+        raise NotFound(f"nothing of {scenario} was put before people yet ({rule})")
     if model and model != approval.request.subject.model:
         raise NotWaiting(
             f"{model} is not what waits: the newest request is for {approval.request.subject.model}; `releve approve "

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from releve.core.cron import check_cron, check_time_zone
 from releve.core.errors import BadInput
 from releve.core.formatting import shortened
+from releve.core.settings import PEOPLE, ApprovalRule
 
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
@@ -330,14 +331,26 @@ TOKEN_HASH = re.compile("[0-9a-f]{64}")  # sha256
 
 
 class ReleaseRules(ParamsSection):
-    approval: Literal["none", "required", "two_people"]
+    approval: ApprovalRule
     expires_hours: Limit
     approvers: dict[str, str]
 
     @property
     def people(self) -> int:
         """How many have to approve a release."""
-        return {"none": 0, "required": 1, "two_people": 2}[self.approval]
+        return PEOPLE[self.approval]
+
+    def at_least(self, approval: ApprovalRule) -> "ReleaseRules":
+        """Return these rules, or stricter ones where an environment asks for more people. Raises BadInput where the
+        list of people is too short for it."""
+        if PEOPLE[approval] <= self.people:
+            return self
+        if len(self.approvers) < PEOPLE[approval]:
+            raise BadInput(
+                f"RELEVE_APPROVAL is {approval}, and 'release.approvers' of params.yaml names {len(self.approvers)}; "
+                "`releve approver NAME` makes the line of one more"
+            )
+        return self.model_copy(update={"approval": approval})
 
     @field_validator("approvers")
     @classmethod

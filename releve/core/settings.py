@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from releve.core.environments import with_environment
@@ -18,6 +19,8 @@ MOST_WORKERS = 256
 MOST_MEGABYTES = 999_999
 MOST_A_SECOND = 999_999
 MOST_SECONDS = 24 * 3600
+ApprovalRule = Literal["none", "required", "two_people"]
+PEOPLE: dict[ApprovalRule, int] = {"none": 0, "required": 1, "two_people": 2}  # that have to approve a release
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Settings:
     token_explain: str = field(default="", repr=False)
     token_operate: str = field(default="", repr=False)
     approver_token: str = field(default="", repr=False)  # of the person who approves or refuses a release; "" for none
+    approval: ApprovalRule = "none"  # whom a release waits for here at least, whatever params.yaml says
     ledger_key: str = field(default="", repr=False)  # of the ledger's hashes; "": the one in the home
     token_rate: int = 0  # requests a second that one token may send to one process of the service; 0: no limit
     prefect_api_url: str = field(default="", repr=False)  # where the service starts runs; may hold a password
@@ -90,6 +94,7 @@ class Settings:
             token_explain=environ.get("RELEVE_TOKEN_EXPLAIN", ""),
             token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
             approver_token=environ.get("RELEVE_APPROVER_TOKEN", ""),
+            approval=_approval(environ, "RELEVE_APPROVAL"),
             ledger_key=environ.get("RELEVE_LEDGER_KEY", ""),
             token_rate=_whole_number(environ, "RELEVE_TOKEN_RATE", cls.token_rate, least=0, most=MOST_A_SECOND),
             prefect_api_url=environ.get("PREFECT_API_URL", ""),
@@ -125,6 +130,14 @@ def read_scenario_names(environ: Mapping[str, str], name: str) -> tuple[str, ...
     if given.strip() and not found:  # commas alone would narrow to none, and mean all
         raise BadInput(f"{name} is {given!r}; expected names with commas between them, or nothing for every scenario")
     return found
+
+
+def _approval(environ: Mapping[str, str], name: str) -> ApprovalRule:
+    value = environ.get(name) or "none"
+    rule = next((each for each in PEOPLE if each == value), None)
+    if rule is None:
+        raise BadInput(f"{name} is {value!r}; expected {', '.join(PEOPLE)}")
+    return rule
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

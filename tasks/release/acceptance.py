@@ -32,7 +32,13 @@ from releve.domain.approval.events import (
 from releve.domain.registry.chain import APPROVAL_REFUSED, CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release
-from releve.reporting.messages.approval import describe_end, describe_late, describe_refusal, describe_request
+from releve.reporting.messages.approval import (
+    describe_end,
+    describe_late,
+    describe_refusal,
+    describe_request,
+    named_rule,
+)
 from tasks.history import events_of, newest_of, read_approval
 from tasks.release.prepare import planned_release
 from tasks.release.retrain import last_challenger
@@ -156,12 +162,12 @@ def approved_release(
     approval = current_approval(registry, scenario, rules, clock=clock)
     if approval is None or approval.request.subject.model_digest != challenger.model_digest:
         raise NotApproved(
-            f"nobody was asked to approve {challenger.model} (params.yaml: release.approval is {rules.approval}); "
+            f"nobody was asked to approve {challenger.model} ({named_rule(rules.approval)}); "
             f"make release SCENARIO={scenario} asks"
         )
     if approval.state is ApprovalState.WAITING:
         raise NotApproved(
-            f"{challenger.model} waits for people (params.yaml: release.approval is {rules.approval}): `releve approve "
+            f"{challenger.model} waits for people ({named_rule(rules.approval)}): `releve approve "
             f"{scenario}` shows what they are asked"
         )
     if approval.state is not ApprovalState.APPROVED:

@@ -34,9 +34,10 @@ from tasks.release.release import ReleaseResult, release
 
 ACTOR = "promote"
 APART = {
-    "home": ("the same home", "RELEVE_HOME"),
-    "registry_url": ("the same registry", "RELEVE_REGISTRY_URL"),
-    "milvus_uri": ("the same Milvus", "RELEVE_MILVUS_URI"),  # of which each environment drops what it does not need
+    "home": ("the same home", ("RELEVE_HOME",)),
+    "registry_url": ("the same registry", ("RELEVE_REGISTRY_URL",)),
+    # of which each environment drops what it does not need
+    "milvus_uri": ("the same Milvus", ("RELEVE_MILVUS_URI", "RELEVE_MILVUS_PORT")),
 }
 
 
@@ -95,12 +96,13 @@ def check_apart(
     """Raises BadInput where both are one environment, or share what each must have for itself."""
     if environments[0] == environments[1]:
         raise BadInput(f"--from and --to are both {environments[0]}; name two environments")
-    for name, (what, variable) in APART.items():
+    for name, (what, variables) in APART.items():
         if getattr(source, name) == getattr(target, name):
+            set_here = next((variable for variable in variables if environ.get(variable)), "")
             how = (
-                f"{variable} is set, which wins over both files: unset it"
-                if environ.get(variable)
-                else f"set {variable} in environments/{environments[1]}.env"
+                f"{set_here} is set, which wins over both files: unset it"
+                if set_here
+                else f"set {' or '.join(variables)} in environments/{environments[1]}.env"
             )
             raise BadInput(f"{environments[0]} and {environments[1]} have {what}; {how}")
 

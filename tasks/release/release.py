@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_runtime import Model
-from releve.adapters.registry.registry import Registry
+from releve.adapters.registry.registry import Registry, StaleEvents
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
+from releve.domain.approval.approval import TELLING
 from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_design import IndexCheck
 from releve.domain.registry.events import ModelReleased, ReleaseChange
@@ -77,7 +78,12 @@ def release(
             approved_by=approval.approved_by if approval else (),
             origin=challenger.origin,
         )
-        registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
+        kinds, after = (TELLING, approval.newest) if approval else ((), 0)
+        try:
+            registry.move(scenario, released, expected=expected, reason=reason, actor=actor, kinds=kinds, after=after)
+        except StaleEvents:  # while it was prepared, as by a challenger that another machine judged
+            approved_release(registry, scenario, challenger, params.release)
+            raise
         tidy_indexes(settings, registry, scenario)
         answers_at = _wait(settings, prepared.release)
     return ReleaseResult(prepared.release, prepared.index, prepared.bento, answers_at)

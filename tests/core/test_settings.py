@@ -54,6 +54,16 @@ def test_the_service_serves_the_scenarios_that_are_named(given, names):
     assert Settings.from_environ({"RELEVE_SCENARIO": given}, cwd=CWD).service_scenarios == names
 
 
+@pytest.mark.parametrize(("given", "rule"), [("", "none"), ("required", "required"), ("two_people", "two_people")])
+def test_an_environment_says_whether_people_approve(given, rule):
+    assert Settings.from_environ({"RELEVE_APPROVAL": given}, cwd=CWD).approval == rule
+
+
+def test_an_approval_that_is_none_is_refused_with_those_there_are():
+    with pytest.raises(BadInput, match=r"^RELEVE_APPROVAL is 'yes'; expected none, required, two_people$"):
+        Settings.from_environ({"RELEVE_APPROVAL": "yes"}, cwd=CWD)
+
+
 def test_a_scenario_name_that_is_none_is_refused():
     with pytest.raises(BadInput, match=r"the scenario name '../x' is not allowed"):
         Settings.from_environ({"RELEVE_SCENARIO": "digits,../x"}, cwd=CWD)

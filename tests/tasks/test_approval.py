@@ -16,7 +16,9 @@ from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.reporting.markdown import render_markdown
 from tasks.approval import NotWaiting, SamePerson, answer, by_code, by_token, give_code, look, question
+from tasks.release import release as release_step
 from tasks.release.acceptance import NotAccepted, NotApproved, ask_people
+from tasks.release.prepare import prepare
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger
 from tasks.reporting.model_card import card_of
@@ -67,7 +69,7 @@ def judge_another(shop, **changes):
 def test_where_nobody_has_to_be_asked_nobody_is(challenged):
     assert ask_people(challenged.settings, SHOP) is None
     assert look(challenged.settings, SHOP).approval is None
-    with pytest.raises(NotFound, match=r"nothing of shop was put before people yet \(params.yaml: release.approval is"):
+    with pytest.raises(NotFound, match=r"nothing of shop was put before people yet \(params.yaml: release.app"):
         approve(challenged, ANNA)
 
 
@@ -155,6 +157,74 @@ def test_two_approvers_at_once_are_both_heard_and_each_once(two_people):
     approval = look_only(two_people)
     assert (approval.state, sorted(approval.approved_by)) == (ApprovalState.APPROVED, ["anna", "ben"])
     assert told(two_people) == ["approval_requested", "approved", "approved"]
+
+
+def approve_and_release(shop, token):
+    approve(shop, token)
+    look(shop.settings, SHOP)
+
+
+WAYS = {
+    "two people approve": (lambda shop: approve_and_release(shop, ANNA), lambda shop: approve_and_release(shop, BEN)),
+    "one approves twice": (lambda shop: approve_and_release(shop, ANNA), lambda shop: approve_and_release(shop, ANNA)),
+    "one approves, one refuses": (lambda shop: approve_and_release(shop, ANNA), lambda shop: refuse(shop, BEN)),
+    "a newer challenger": (
+        lambda shop: approve_and_release(shop, ANNA),
+        lambda shop: judge_another(shop, promote=False),
+    ),
+    "it expires": (
+        lambda shop: approve_and_release(shop, ANNA),
+        lambda shop: look(shop.settings, SHOP, clock=in_hours(73)),
+    ),
+}
+ENDS = (
+    ["approval_requested", "approved", "released"],
+    ["approval_requested", "approval_refused"],
+    ["approval_requested", "approval_voided"],
+    ["approval_requested", "approved", "approval_voided"],  # a newer challenger came before the release
+    ["approval_requested", "approval_expired"],
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_of_two_things_at_once_one_is_first_and_each_is_told_once(way, required):
+    ask_people(required.settings, SHOP)
+    both, errors = threading.Barrier(2), list[BaseException]()
+
+    def begin(step):
+        both.wait()
+        try:
+            step(required)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin, args=(step,)) for step in WAYS[way]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    look(required.settings, SHOP, clock=in_hours(73) if way == "it expires" else lambda: datetime.now(UTC))
+
+    assert told(required) in ENDS
+    assert all(isinstance(error, NotWaiting | NotApproved) for error in errors), errors
+    assert (required.registry.current(SHOP) is not None) == ("released" in told(required))
+    required.registry.verify(SHOP)
+
+
+def test_a_challenger_that_is_judged_elsewhere_while_a_release_is_prepared_voids_its_approval(required, monkeypatch):
+    ask_people(required.settings, SHOP)
+    approve(required, ANNA)
+
+    def prepare_slowly(*arguments, **named):
+        judge_another(required, promote=False)
+        return prepare(*arguments, **named)
+
+    monkeypatch.setattr(release_step, "prepare", prepare_slowly)
+    with pytest.raises(NotApproved, match="shop:newer was judged meanwhile"):
+        look(required.settings, SHOP)
+
+    assert told(required) == ["approval_requested", "approved", "approval_voided"]
+    assert required.registry.current(SHOP) is None
 
 
 def look_only(shop):

@@ -43,14 +43,15 @@ class Committed:
 
 
 def read_committed(settings: Settings, scenario: str) -> Committed:
-    """Read what `settings.revision` has, or HEAD where none is named.
+    """Read what `settings.revision` has, or HEAD where none is named; an environment may ask for more approval.
 
     Raise NotFound for an unknown scenario, BadInput naming what is not committed or the key that is wrong.
     """
     scenario = check_scenario_name(scenario)
-    if settings.revision:  # a commit never changes
-        return _read_commit(settings.project, scenario, settings.revision)
-    return _read(settings.project, scenario, "HEAD")
+    read = _read_commit if settings.revision else _read  # a commit never changes
+    found = read(settings.project, scenario, settings.revision or "HEAD")
+    release = found.params.release.at_least(settings.approval)
+    return replace(found, params=found.params.model_copy(update={"release": release}))
 
 
 def begin_run(settings: Settings, scenario: str, *, tell: Callable[[str], None]) -> Settings:

@@ -78,25 +78,40 @@ def up(
     table, home = parts(settings, environ), settings.home
     wanted = [table[name] for name in _chosen(only) if name in table]
     with _one_caller_at_a_time(home, progress):
-        found = {part.name: stack_process.running(home, part.name) for part in wanted}
-        for part in wanted:
-            if running := found[part.name]:
-                _check_is_wanted(running, part)
-        missing = [part for part in wanted if found[part.name] is None]
-        for part in missing:  # what a killed part left behind goes first: it may still hold the port
-            stack_process.clear_remains(home, part.name)
-        for part in missing:
-            if part.port is not None:
-                stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
-        if any(part.name == PREFECT for part in missing):
-            check_database(settings)
-        try:
-            _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
-            _wait(home, wanted, time_limit, progress)
-        except BaseException:
-            _stop_all(home, [part.name for part in missing])
-            raise
-    return tuple(part.name for part in missing)
+        while True:
+            missing = _missing(settings, wanted)
+            try:
+                _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
+                _wait(home, wanted, time_limit, progress)
+            except BaseException as error:
+                _stop_all(home, [part.name for part in missing])
+                found = [part for part in wanted if part not in missing]
+                if isinstance(error, StartFailed) and _has_ended(home, found):
+                    continue  # it was killed just before it was looked at, and is missing now
+                raise
+            return tuple(part.name for part in missing)
+
+
+def _missing(settings: Settings, wanted: Collection[StackPart]) -> list[StackPart]:
+    """Return the parts that do not run, once they could be started. Raises as `up` does."""
+    home, missing = settings.home, list[StackPart]()
+    for part in wanted:
+        if running := stack_process.running(home, part.name):
+            _check_is_wanted(running, part)
+        else:
+            missing.append(part)
+    for part in missing:  # what a killed part left behind goes first: it may still hold the port
+        stack_process.clear_remains(home, part.name)
+    for part in missing:
+        if part.port is not None:
+            stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
+    if any(part.name == PREFECT for part in missing):
+        check_database(settings)
+    return missing
+
+
+def _has_ended(home: Path, parts: Collection[StackPart]) -> bool:
+    return any(stack_process.running(home, part.name) is None for part in parts)
 
 
 def _check_is_wanted(running: stack_process.Running, part: StackPart) -> None:
@@ -239,7 +254,7 @@ def _start_all(
     if WORKER in (part.name for part in missing):
         if stack_process.running(settings.home, PREFECT) is None:
             raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
-        _wait(settings.home, [table[PREFECT]], time_limit)
+        _wait(settings.home, [table[PREFECT]], time_limit, progress)
         progress("registering the deployments of prefect.yaml")
         deploy(settings, environ=table[WORKER].environ)
         start(table[WORKER])

@@ -142,22 +142,25 @@ class Registry:
         expected: int | None,
         reason: str,
         actor: str,
+        kinds: Sequence[str] = (),
+        after: int = 0,
     ) -> Event:
         """Put a release in service, or withdraw the current one, unless somebody moved it meanwhile.
 
         `expected` is `current(scenario).number` as the caller saw it, None for "no release". Raises StaleRelease when
-        another release serves now; then nothing is written. Arms that run end, unless its index moves alone.
+        another release serves now, and StaleEvents when one of `kinds` was written after event `after`; then nothing
+        is written. Arms that run end, unless its index moves alone.
         """
         if isinstance(payload, ModelReleased | IndexMoved) and payload.release.scenario != scenario:
             release = payload.release
             raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
-        return self._write(
-            scenario,
-            payload,
-            reason=reason,
-            actor=actor,
-            swap=lambda connection, number: _swap(connection, scenario, payload, expected, number),
-        )
+
+        def swap(connection: sa.Connection, number: int) -> None:
+            _swap(connection, scenario, payload, expected, number)
+            if kinds:
+                _check_newest(connection, scenario, kinds, after)
+
+        return self._write(scenario, payload, reason=reason, actor=actor, swap=swap)
 
     def start_arms(
         self, scenario: str, payload: ArmsStarted, *, expected: int | None, reason: str, actor: str

@@ -26,7 +26,7 @@ VOIDED = {
     VoidCause.CHAMPION_CHANGED: "{about} serves now, and it was judged against {champion}",
     VoidCause.OVERRIDE_EXPIRED: "the override of the {about} floor, without which the gate refuses it, expired",
     VoidCause.OTHER_RELEASE: "people were shown another release: its {about} differs",
-    VoidCause.OTHER_RULES: "another number of people has to approve now (params.yaml: release.approval)",
+    VoidCause.OTHER_RULES: "another number of people has to approve (release.approval in params.yaml, RELEVE_APPROVAL)",
 }
 WAYS_ON = {
     VoidCause.NEWER_CHALLENGER: "answer for the newer one",
@@ -35,6 +35,11 @@ WAYS_ON = {
     VoidCause.OTHER_RELEASE: "make release SCENARIO={scenario} asks anew",
     VoidCause.OTHER_RULES: "make release SCENARIO={scenario} goes by the new rules",
 }
+
+
+def named_rule(approval: str) -> str:
+    """Say what asks for people, and for how many: the stricter of both counts."""
+    return f"params.yaml: release.approval, or RELEVE_APPROVAL, is {approval}"
 
 
 def people(count: int) -> str:

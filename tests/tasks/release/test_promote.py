@@ -10,7 +10,8 @@ from releve.adapters.models.model_runtime import ModelAltered, folder_digest
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
-from releve.core.errors import NotFound
+from releve.core.errors import BadInput, NotFound
+from releve.core.settings import PEOPLE
 from releve.domain.approval.answers import ApprovalChoice
 from releve.domain.approval.approval import ApprovalState
 from releve.domain.approval.people import token_hash, token_of
@@ -21,6 +22,7 @@ from releve.domain.registry.events import Challenger, ModelReleased
 from releve.domain.registry.origin import Basis
 from releve.reporting.messages.gate import event_reason
 from tasks.approval import answer, by_token, look
+from tasks.release.acceptance import ask_people
 from tasks.release.promote import promote
 from tasks.release.rejudge import NotComparable, rejudge
 from tasks.release.retrain import last_challenger
@@ -130,6 +132,31 @@ def test_where_prod_asks_people_a_promotion_waits_for_them_there(released):
     look(prod, SHOP)
     last = registry.events(SHOP, kinds=[RELEASED])[-1].read(ModelReleased)
     assert (last.approved_by, last.origin.environment, last.origin.basis) == (("anna",), "staging", Basis.GATE)
+
+
+def test_where_prod_alone_asks_people_staging_releases_at_once_and_prod_does_not(released):
+    anna = token_of(bytes(range(32)))
+    released.override(release={"approvers": {"anna": token_hash(anna)}})
+    prod = replace(prod_of(released), approval="required")
+    registry = Registry(prod.registry_url)
+
+    assert ask_people(released.settings, SHOP) is None
+    assert to_prod(released, prod).state is ApprovalState.WAITING
+    answer(prod, SHOP, ApprovalChoice.APPROVE, by_token(anna))
+    look(prod, SHOP)
+    assert registry.events(SHOP, kinds=[RELEASED])[-1].read(ModelReleased).approved_by == ("anna",)
+
+    with pytest.raises(BadInput, match=r"RELEVE_APPROVAL is two_people, and 'release.approvers' .* names 1;"):
+        to_prod(released, replace(prod, approval="two_people"))
+
+
+def test_no_environment_asks_for_fewer_people_than_what_is_committed(released):
+    people = {"anna": token_hash(token_of(bytes(range(32)))), "ben": token_hash(token_of(bytes(range(32, 64))))}
+    released.override(release={"approval": "two_people", "approvers": people})
+
+    for asked in PEOPLE:
+        settings = replace(released.settings, approval=asked)
+        assert read_committed(settings, SHOP).params.release.approval == "two_people"
 
 
 def test_the_gate_judges_once_more_without_a_fit_and_finds_what_it_found(replaced):
