@@ -77,6 +77,18 @@ def test_no_secret_stands_in_a_manifest_and_every_variable_is_documented() -> No
     assert [name for name in (*settings["data"], *own, *SECRET_KEYS) if f"`{name}`" not in PAGES] == []
 
 
+def test_of_every_workload_is_said_who_may_ask_it_and_nobody_outside_asks_more_than_the_service() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
+    ports = {port["name"] for each in WORKLOADS for one in containers_of(each) for port in one.get("ports", [])}
+    open_to_all = [name for name, spec in policies.items() for rule in spec.get("ingress", []) if "from" not in rule]
+
+    assert set(policies) == {each["metadata"]["name"] for each in WORKLOADS if each["kind"] == "Deployment"}
+    assert open_to_all == ["service"]
+    for spec in policies.values():
+        assert spec["policyTypes"] == ["Ingress"]
+        assert {port["port"] for rule in spec.get("ingress", []) for port in rule["ports"]} <= ports
+
+
 def test_services_and_scalers_find_their_pods() -> None:
     labels = {
         each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"]
@@ -90,5 +102,7 @@ def test_services_and_scalers_find_their_pods() -> None:
             assert each["spec"]["selector"] == labels[name]
         if each["kind"] == "PodDisruptionBudget":
             assert each["spec"]["selector"]["matchLabels"] == labels[name]
+        if each["kind"] == "NetworkPolicy":
+            assert each["spec"]["podSelector"]["matchLabels"] == labels[name]
         if each["kind"] == "HorizontalPodAutoscaler":
             assert each["spec"]["scaleTargetRef"]["name"] in labels
