@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.events import emit_event
 
-from flows.shared.asking import ask_in_prefect, close_runs
+from flows.shared.asking import ask_in_prefect, follow_in_prefect
 from flows.shared.context import Scenario, begin, helped, resource_of, show, step
 from flows.shared.publish import publish
 from flows.shared.scenario_run import scenario_run
@@ -96,7 +96,7 @@ def settle_approval(settings: Settings, scenario: str) -> ApprovalLook | None:
     if look.released:
         announce(scenario, look.released)
     if look.approval:
-        close_runs(look.approval)
+        follow_in_prefect(look.approval)
     return look
 
 
