@@ -134,9 +134,12 @@ def show_rows(name: str) -> Iterator[Callable[[int, int, int], None]]:
 def _lines(*, at_once: bool) -> Iterator[ShowLine]:
     """Write what is new, and every EVERY_SECONDS what lasts."""
     began, over, now = time.monotonic(), threading.Event(), ""
+    last = began
 
     def write() -> None:
-        print(f"{now} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+        nonlocal last
+        last = time.monotonic()
+        print(f"{now} ({last - began:.0f} s)", file=sys.stderr, flush=True)
 
     def show(what: str) -> None:
         nonlocal now
@@ -145,9 +148,13 @@ def _lines(*, at_once: bool) -> Iterator[ShowLine]:
             write()
 
     def repeat() -> None:
-        while not over.wait(EVERY_SECONDS):
+        while not over.wait(max(0.0, last + EVERY_SECONDS - time.monotonic())):
+            if time.monotonic() < last + EVERY_SECONDS:
+                continue
             if now:
                 write()
+            else:
+                last = time.monotonic()
 
     thread = threading.Thread(target=repeat, name="progress", daemon=True)
     thread.start()
