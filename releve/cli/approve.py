@@ -23,6 +23,8 @@ def approve(
     """Show the release that waits for people, approve it, or get a code for the form in Prefect."""
     if yes and code:
         raise BadInput("--yes approves here, and --code is for the form in Prefect: name one")
+    if yes and not model:  # a newer one may have taken the place of the one that was read about
+        raise BadInput(f"--yes needs --model, the one that you were shown: `releve approve {scenario}` writes the line")
     settings = begin(scenario)
     from releve.domain.approval.answers import ApprovalChoice
     from releve.reporting.approval_form import approval_page

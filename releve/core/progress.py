@@ -148,13 +148,13 @@ def _lines(*, at_once: bool) -> Iterator[ShowLine]:
             write()
 
     def repeat() -> None:
-        while not over.wait(max(0.0, last + EVERY_SECONDS - time.monotonic())):
-            if time.monotonic() < last + EVERY_SECONDS:
-                continue
-            if now:
-                write()
-            else:
-                last = time.monotonic()
+        wait = EVERY_SECONDS
+        while not over.wait(wait):
+            wait = last + EVERY_SECONDS - time.monotonic()  # since something was written, or nothing was to tell
+            if wait <= 0:
+                wait = EVERY_SECONDS
+                if now:
+                    write()
 
     thread = threading.Thread(target=repeat, name="progress", daemon=True)
     thread.start()

@@ -148,6 +148,25 @@ def test_a_release_waits_for_people_without_a_process_and_a_kill_between_their_w
     assert project.registry.current(SCENARIO).release.model == model["model"]
 
 
+def test_a_run_that_crashed_before_it_could_wait_is_made_up_for_by_the_next_that_asks_once(waiting: Waiting) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    from flows.release import release
+
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(waiting.run, Crashed(message="its process was killed"), force=True)
+        for _ in range(2):
+            assert release(SCENARIO, return_state=True).name == "Needs attention"
+        runs = [each for each in client.read_flow_runs() if each.deployment_id == waiting.read().deployment_id]
+        try:
+            assert sorted(each.state.name for each in runs) == ["Crashed", "Scheduled"]
+        finally:
+            for each in runs[1:]:
+                client.delete_flow_run(each.id)
+    assert waiting.told() == ["approval_requested"]
+
+
 def test_a_refusal_by_command_closes_the_form_and_alerts_others_at_once(waiting: Waiting) -> None:
     from prefect.settings import PREFECT_API_URL
 

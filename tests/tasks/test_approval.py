@@ -107,6 +107,8 @@ def test_what_a_person_approved_by_command_is_released_and_says_who_let_it_in(re
     shown = capsys.readouterr().out
     assert f"releve approve shop --yes --model {model}" in shown
     assert asked.request.subject.model_digest in shown.replace(" ", "")
+    assert main(["approve", SHOP, "--yes"]) == 2
+    assert "--yes needs --model, the one that you were shown" in capsys.readouterr().err
     assert main(["approve", SHOP, "--yes", "--model", model, "--comment", "looks right"]) == 0
     told_then = capsys.readouterr().out
 
@@ -127,7 +129,7 @@ def test_what_a_person_approved_by_command_is_released_and_says_who_let_it_in(re
     assert "accepted by the gate; approved by anna" in card
     assert main(["history", SHOP, "--kind", "approved", "--kind", "released"]) == 0
     assert "approved by anna" in capsys.readouterr().out
-    assert main(["approve", SHOP, "--yes"]) == 0
+    assert main(["approve", SHOP, "--yes", "--model", model]) == 0
     assert main(["refuse", SHOP, "--reason", "too late"]) == 1
     assert "it serves since" in capsys.readouterr().err
     assert told(required) == ["approval_requested", "approved", "released"]
