@@ -105,7 +105,9 @@ def _run(
     features = [column.name for column in comparison.verdict.features]
     methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
     count = [DriftedColumnsCount(columns=features, **methods)] if features else []  # to Evidently, [] is every column
-    drawn = by_effect(columns)[:drawn_columns]
+    # A picture of a personal column would show its cells.
+    personal = {name for name, pair in pairs.items() if pair.column.personal}
+    drawn = [each for each in by_effect(columns) if each.name not in personal][:drawn_columns]
     details = [ValueDrift(column=each.name, method=tests[each.name], threshold=each.threshold) for each in drawn]
     definition = DataDefinition(
         numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],

@@ -36,7 +36,7 @@ def find_unfairness(
     unknown: list[str] = []
     for column in inputs.gate.protected:
         names = groups(
-            inputs.rows[column].iloc[: inputs.holdout_start], inputs.holdout[column], inputs.schema.column(column).type
+            inputs.rows[column].iloc[: inputs.holdout_start], inputs.holdout[column], inputs.schema.column(column)
         )
         counts = Counter(names)
         small = {name: rows for name, rows in sorted(counts.items()) if rows < min_rows}

@@ -18,6 +18,7 @@ from releve.core.names import SCENARIO_NAME, check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.yaml_text import load_mapping
 from releve.domain.decision.policy import DecisionTable
+from releve.domain.prediction_log.hidden import hidden_columns
 from releve.domain.schema.columns import CATEGORY
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 
@@ -52,8 +53,9 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     for setting in ("dates", "units"):
         schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
     schema.check_settings("index.filters", params.index.filters, source=_own(scenario), of_type=CATEGORY)
-    for setting in ("hash", "drop"):
-        schema.check_not_learned(f"ledger.{setting}", getattr(params.ledger, setting), source=_own(scenario))
+    for setting in ("hash", "drop", "keep_clear"):
+        schema.check_settings(f"ledger.{setting}", getattr(params.ledger, setting), source=_own(scenario))
+    hidden_columns(params.ledger, schema, source=_own(scenario))
     DecisionTable.of(params.decision, schema, source=_own(scenario))
     return params, schema
 

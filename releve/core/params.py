@@ -395,6 +395,7 @@ class LedgerRules(ParamsSection):
     keep_days: CountOrNone
     hash: Annotated[tuple[str, ...], YamlList]
     drop: Annotated[tuple[str, ...], YamlList]
+    keep_clear: Annotated[tuple[str, ...], YamlList]
     push: bool
 
     @field_validator("drop")
@@ -403,6 +404,16 @@ class LedgerRules(ParamsSection):
         if both := sorted({*drop} & {*info.data.get("hash", ())}):
             raise PydanticCustomError("both", "ledger.hash lists {names}, too", {"names": ", ".join(both)})
         return drop
+
+    @field_validator("keep_clear")
+    @classmethod
+    def _check_not_hidden(cls, keep_clear: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        hidden = {*info.data.get("hash", ()), *info.data.get("drop", ())}
+        if both := sorted({*keep_clear} & hidden):
+            raise PydanticCustomError(
+                "both", "ledger.hash or ledger.drop lists {names}, too", {"names": ", ".join(both)}
+            )
+        return keep_clear
 
 
 class ServiceLimits(ParamsSection):

@@ -57,7 +57,7 @@ def _by_own_ids(ledger: LedgerWriter, schema: Schema, pairs: Sequence[tuple[Any,
     found = ledger.find_by_cell(column, set(cells.values()))
     searched = "" if found.is_whole else f" in the newest {SEARCHED_BYTES >> 20} MiB; send the prediction's id"
     unknown = [
-        Problem(at, "id", f"{format_value(own[at])} is the '{schema.id}' of no answer{searched}")
+        Problem(at, "id", f"{column.shown(own[at])} is the '{schema.id}' of no answer{searched}")
         for at, cell in cells.items()
         if cell not in found.rows
     ]
@@ -65,14 +65,14 @@ def _by_own_ids(ledger: LedgerWriter, schema: Schema, pairs: Sequence[tuple[Any,
         raise UnknownRows([str(own[each.row or 0]) for each in unknown], unknown, of=len(pairs))
     counts = {at: len(found.rows[cell]) for at, cell in cells.items()}
     several = [
-        Problem(at, "id", f"{format_value(own[at])} stands in {count} rows of one request; send the prediction's id")
+        Problem(at, "id", f"{column.shown(own[at])} stands in {count} rows of one request; send the prediction's id")
         for at, count in counts.items()
         if count > 1
     ]
     if several:
         raise Refused(f"{several[0]}; nothing was written", several)
     named = [(found.rows[cells[at]][0] if at in cells else given, label) for at, (given, label) in enumerate(pairs)]
-    check_contradictions(named)
+    check_contradictions(named, schema)
     return named
 
 

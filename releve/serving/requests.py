@@ -115,7 +115,7 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[Any, 
     if problems:
         raise Refused(_summary(problems), problems)
     pairs = [(item["id"], parsed_label(item["label"], schema)) for item in items]
-    check_contradictions(pairs)
+    check_contradictions(pairs, schema)
     return pairs
 
 
@@ -133,14 +133,15 @@ def run_of(body: bytes) -> WantedRun:
     return WantedRun(Flow(flow), search)
 
 
-def check_contradictions(pairs: Sequence[tuple[Any, Label]]) -> None:
+def check_contradictions(pairs: Sequence[tuple[Any, Label]], schema: Schema) -> None:
     """Raise Refused where an id is given two labels."""
     problems = []
     first: dict[Any, tuple[int, Label]] = {}
     for at, (given_id, label) in enumerate(pairs):
         before, given = first.setdefault(given_id, (at, label))
         if label != given:
-            contradicted = f"item {before} gives {format_value(given_id)} {format_value(given)}"
+            named = schema.column(schema.id).shown(given_id) if schema.id else format_value(given_id)
+            contradicted = f"item {before} gives {named} {format_value(given)}"
             reason = f"is {format_value(label)}, but {contradicted}; send one label an id"
             problems.append(Problem(at, "label", reason))
     if problems:
@@ -271,7 +272,7 @@ def _id_problem(given: Any, schema: Schema) -> str | None:
     if schema.id is None:
         return None if isinstance(given, str) else f"is {format_value(given)}, expected the id of a predicted row"
     if isinstance(given, bool) or not isinstance(given, str | int | float) or not str(given).strip(EDGES):
-        return f"is {format_value(given)}, expected the id of a predicted row, or its '{schema.id}'"
+        return f"is {schema.column(schema.id).shown(given)}, expected the id of a predicted row, or its '{schema.id}'"
     if isinstance(given, str) and ROW_ID.fullmatch(given):
         return None
     wrong = schema.column(schema.id).problem(given)

@@ -305,5 +305,5 @@ def _neighbour(hit: Neighbour, schema: Schema) -> dict[str, object]:
         "distance": hit.distance,
         "batch": hit.batch,
         "row": hit.row,
-        "row_id": hit.row_id or None,
+        "row_id": None if schema.id in schema.personal else hit.row_id or None,
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import ParquetAppender
-from releve.adapters.tables.chunks import Chunk
+from releve.adapters.tables.chunks import Chunk, UnreadableFile
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.adapters.tables.file_types import open_table
 from releve.adapters.tables.image_files import read_images
@@ -73,7 +73,10 @@ def take_in(
     images: the folder that paths of images are relative to; the file's own where left out. earlier: of the batches
     before. Raise BadInput when the file cannot be used as a whole.
     """
-    rows, quarantine = ParquetAppender(work_dir / "accepted.parquet"), Quarantine(work_dir / "rejected.parquet")
+    rows, quarantine = (
+        ParquetAppender(work_dir / "accepted.parquet"),
+        Quarantine(work_dir / "rejected.parquet", hides_lines=bool(schema.personal)),
+    )
     try:
         unread: list[str] = []
         marked: MarkerCounts = Counter()
@@ -118,10 +121,18 @@ def take_in(
             inspector.profile,
             holds_answers,
         )
-    except BaseException:
+    except BaseException as error:
         rows.discard()
         quarantine.discard()
+        raise_as_shown(error, schema)
         raise
+
+
+def raise_as_shown(error: BaseException, schema: Schema) -> None:
+    """Raise what a reader said of a file without the parts of the file that it repeats, for a table with personal
+    columns."""
+    if isinstance(error, UnreadableFile) and schema.personal:
+        raise BadInput(error.without_cells) from None
 
 
 def csv_options(params: Ingest, *, say: ConfigHint = params_hint) -> CsvOptions:
@@ -198,6 +209,7 @@ def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[st
     """Return the texts that were rejected in columns of numbers."""
     numbers = {column.name for column in schema.columns if column.type == NUMBER}
     numbers |= {schema.target.name} if schema.target.is_number else set()
+    numbers -= schema.personal
     return [each.value for each in problems if each.column in numbers and isinstance(each.value, str)]
 
 

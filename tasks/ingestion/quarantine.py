@@ -18,6 +18,7 @@ from releve.core.formatting import counted
 from releve.domain.erasure.erasure import ErasedIds
 from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.schema.cells import is_missing, names_of
+from releve.domain.schema.personal import HIDDEN
 from releve.domain.schema.validation import Problem
 from tasks.ingestion.batches import as_text
 
@@ -45,8 +46,9 @@ class Quarantine:
     The cells of a row, as JSON, mean the same to the schema as the row did.
     """
 
-    def __init__(self, path: Path):
-        self._file = ParquetAppender(path)
+    def __init__(self, path: Path, *, hides_lines: bool = False):
+        """`hides_lines`: a line that is no row may hold cells of personal columns, and `value` does not show it."""
+        self._file, self._hides_lines = ParquetAppender(path), hides_lines
         self.rows = 0
         self.reasons: Counter[tuple[str, str]] = Counter()  # by column and reason
         self.first = ""  # the first problem of the file, as a sentence part
@@ -72,7 +74,8 @@ class Quarantine:
         ]
         for line in chunk.lines:
             text = _as_json(line.cells)
-            cells.append(RejectedCell(line.row, LINE, text[:LONGEST_VALUE], line.reason, text))
+            shown = HIDDEN if self._hides_lines else text[:LONGEST_VALUE]
+            cells.append(RejectedCell(line.row, LINE, shown, line.reason, text))
         cells.sort(key=lambda each: each.row)
         self.rows += len(rejected) + len(chunk.lines)
         self.reasons.update((each.column, each.reason) for each in cells)

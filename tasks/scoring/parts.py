@@ -20,7 +20,7 @@ from releve.core.params import Params
 from releve.domain.schema.schema import Schema
 from releve.domain.scoring.columns import ANSWER, SOURCE
 from releve.domain.scoring.manifest import PartScored, ScoringManifest, part_name
-from tasks.ingestion.intake import csv_options
+from tasks.ingestion.intake import csv_options, raise_as_shown
 from tasks.ingestion.quarantine import Quarantine
 from tasks.scoring.answers import PieceToScore, ScoredPiece, Scorer, score_piece
 from tasks.scoring.inputs import InputFile
@@ -70,7 +70,14 @@ def write_parts(
             if part is not None and part.source is not files[item.source]:
                 manifest = part.finish(manifest)
                 part = None
-            part = part or _Part(out, manifest, files[item.source], is_folder=is_folder, ledger=ledger)
+            part = part or _Part(
+                out,
+                manifest,
+                files[item.source],
+                is_folder=is_folder,
+                ledger=ledger,
+                hides_lines=bool(schema.personal),
+            )
             part.add(outcome.value)
             rows += outcome.value.rows
             progress(ScoringProgress(item.place, of, rows))
@@ -78,9 +85,10 @@ def write_parts(
                 manifest = part.finish(manifest)
                 part = None
         return manifest if part is None else part.finish(manifest)
-    except BaseException:
+    except BaseException as error:
         if part is not None:
             part.discard()
+        raise_as_shown(error, schema)
         raise
 
 
@@ -142,12 +150,13 @@ class _Part:
         *,
         is_folder: bool,
         ledger: ScoringLedger | None,
+        hides_lines: bool,
     ) -> None:
         self.source = source
         self._out, self._is_folder, self._ledger = out, is_folder, ledger
         self._name = part_name(len(manifest.parts), out.form)
         self._file = new_part(out.work / self._name, out.form)
-        self._quarantine = Quarantine(out.work / "rejected.parquet")
+        self._quarantine = Quarantine(out.work / "rejected.parquet", hides_lines=hides_lines)
         self._pieces = self._answered = self._requests = 0
 
     @property

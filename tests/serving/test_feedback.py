@@ -180,7 +180,9 @@ def hide(ledger: LedgerWriter, home: Path, **rules: Any) -> Settings:
     """The ledger's owner hides columns of the rentals."""
     there = Settings(project=home, home=home, registry_url="", milvus_uri="")
     ledger.hidden = hidden_cells(
-        there, LedgerRules(**{"keep_days": 0, "hash": (), "drop": (), "push": False, **rules}), rentals_schema()
+        there,
+        LedgerRules(**{"keep_days": 0, "hash": (), "drop": (), "keep_clear": (), "push": False, **rules}),
+        rentals_schema(),
     )
     return there
 
@@ -234,7 +236,7 @@ def test_the_key_is_made_once_for_its_owner_and_another_key_makes_other_hashes(l
     again = ledger.hidden.hashes(column, ["north"])
     given = hidden_cells(
         replace(there, ledger_key="ours"),
-        LedgerRules(keep_days=0, hash=("station",), drop=(), push=False),
+        LedgerRules(keep_days=0, keep_clear=(), hash=("station",), drop=(), push=False),
         rentals_schema(),
     )
 

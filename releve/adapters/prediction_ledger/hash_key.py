@@ -8,7 +8,7 @@ from pathlib import Path
 from releve.adapters.prediction_ledger.segments import refusal
 from releve.core.params import LedgerRules
 from releve.core.settings import Settings
-from releve.domain.prediction_log.hidden import HiddenCells
+from releve.domain.prediction_log.hidden import HiddenCells, hidden_columns
 from releve.domain.schema.schema import Schema
 
 KEY = "ledger-key"  # in RELEVE_HOME
@@ -18,13 +18,10 @@ KEY_BYTES = 32
 def hidden_cells(settings: Settings, rules: LedgerRules, schema: Schema) -> HiddenCells:
     """Return what params.yaml hides of rows of this table.
 
-    Raises BadInput where the model learns from such a column; DiskFull, StorageRefused where a key cannot be written.
+    Raises BadInput as `hidden_columns` does; DiskFull, StorageRefused where a key cannot be written.
     """
-    for setting, names in (("ledger.hash", rules.hash), ("ledger.drop", rules.drop)):
-        known = [name for name in names if name in schema.by_name]  # the model's table may be an older one
-        schema.check_not_learned(setting, known, source="params.yaml")
-    columns = {name: schema.column(name) for name in rules.hash if name in schema.by_name}
-    return HiddenCells(read_key(settings, make=bool(columns)), columns, frozenset(rules.drop))
+    hashed, dropped = hidden_columns(rules, schema, source="params.yaml")
+    return HiddenCells(read_key(settings, make=bool(hashed)), hashed, dropped)
 
 
 def read_key(settings: Settings, *, make: bool) -> bytes:

@@ -98,6 +98,14 @@ def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
     )
 
 
+class UnreadableFile(BadInput):
+    """A file cannot be read. Its message may repeat a part of the file, which `without_cells` does not."""
+
+    def __init__(self, message: str, *, without_cells: str):
+        super().__init__(message)
+        self.without_cells = without_cells
+
+
 @contextmanager
 def read_errors(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever a library raises about a file into BadInput; what a disk or its rights refuse is StorageRefused."""
@@ -108,7 +116,10 @@ def read_errors(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:
         if refused := storage_error(error, path):
             raise refused from error
-        raise BadInput(f"{path.name} cannot be read as {kind}: {str(error).strip() or repr(error)}") from error
+        what = f"{path.name} cannot be read as {kind}"
+        raise UnreadableFile(
+            f"{what}: {str(error).strip() or repr(error)}", without_cells=f"{what} ({type(error).__name__})"
+        ) from error
 
 
 def guarded(chunks: Iterator[P], path: Path, kind: str) -> Iterator[P]:

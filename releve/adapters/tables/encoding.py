@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from releve.adapters.tables.chunks import UnreadableFile
 from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 
@@ -124,10 +125,9 @@ def _detect(path: Path, head: bytes, fault: UndecodableByte | None, say: ConfigH
     apart = (piece for piece in pieces if len({piece.content.decode(name, "replace") for name in names}) > 1)
     first = next(apart, pieces[0] if names else None)
     where = f", first in {_difference(first, names)}" if first else ""
-    raise BadInput(
-        f"{path.name}: {why}, and its encoding is ambiguous{where}. Set it as {say(KEY, USUAL)}, or save the file as "
-        f"UTF-8; {USUAL} is what Windows writes in western Europe"
-    )
+    what = f"{path.name}: {why}, and its encoding is ambiguous"
+    way_on = f"Set it as {say(KEY, USUAL)}, or save the file as UTF-8; {USUAL} is what Windows writes in western Europe"
+    raise UnreadableFile(f"{what}{where}. {way_on}", without_cells=f"{what}. {way_on}")
 
 
 def _check_twins(path: Path, best: Any, say: ConfigHint) -> None:
@@ -144,10 +144,11 @@ def _check_twins(path: Path, best: Any, say: ConfigHint) -> None:
         texts = {name: decoded(piece.content, name) for name in (best.encoding, *twins)}
         twins = [name for name in twins if texts[name] is not None]  # what cannot read a line is not the encoding
         if other := next((name for name in twins if texts[name] != texts[best.encoding]), None):
-            raise BadInput(
-                f"{path.name}: its encoding is ambiguous: {best.encoding} and {other} read it alike up to "
-                f"{_difference(piece, [best.encoding, other])}. Set it as {say(KEY, best.encoding)}, or save the file "
-                "as UTF-8"
+            what = f"{path.name}: its encoding is ambiguous: {best.encoding} and {other} read it alike up to"
+            way_on = f"Set it as {say(KEY, best.encoding)}, or save the file as UTF-8"
+            raise UnreadableFile(
+                f"{what} {_difference(piece, [best.encoding, other])}. {way_on}",
+                without_cells=f"{what} line {piece.line}. {way_on}",
             )
 
 

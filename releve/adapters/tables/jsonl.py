@@ -24,6 +24,11 @@ from releve.adapters.tables.chunks import (
 from releve.adapters.tables.encoding import open_bytes
 from releve.domain.schema.cells import SHOWN
 
+KINDS: dict[type, str] = {  # of JSON's values that are no objects
+    **{list: "a list", str: "a text", bool: "a truth value", type(None): "null"},
+    **{int: "a number", float: "a number"},
+}
+
 KIND = "JSON Lines"
 Row = dict[str, Any]  # values by column
 
@@ -102,5 +107,5 @@ def _parsed(number: int, line: bytes) -> Row | InvalidLine | None:
     except (ValueError, RecursionError) as error:
         return InvalidLine(number, f"is not JSON: {error}", text)
     if not isinstance(value, dict):
-        return InvalidLine(number, f"holds {text[:SHOWN]}, expected an object of column names and values", text)
+        return InvalidLine(number, f"holds {KINDS[type(value)]}, expected an object of column names and values", text)
     return value

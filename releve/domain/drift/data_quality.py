@@ -4,7 +4,7 @@ A check is silent where past windows of the reference already did the same: a co
 range, a season reaches a new level now and then, and the number of a batch is another one in every window.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.drift.preprocessing import Pair, present_of
-from releve.domain.schema.columns import CATEGORY, NUMBER
+from releve.domain.schema.columns import CATEGORY, NUMBER, Column
+from releve.domain.schema.personal import HIDDEN
 
 MAX_MISSING_RISE = 0.2  # share 0-1 of the cells, where batch.max_missing_rise says nothing else
 MAX_NEW_CATEGORIES = 0.5  # share 0-1 of the cells with categories that the reference never had: more is a recoding
@@ -74,9 +75,18 @@ class DataIssue:
     type: str = ""  # of the column
     example: str = ""
 
+    def as_shown(self, column: Column) -> "DataIssue":
+        """Return it without the cells of a personal column: neither an example, nor the ends of the reference."""
+        return replace(self, example=self.example and HIDDEN, low=0.0, high=0.0) if column.personal else self
+
 
 def find_broken_cells(pair: Pair, max_missing_rise: float) -> DataIssue | None:
     """Return why the column's cells look broken; None where they do not, and of columns without a cell."""
+    issue = _broken_cells(pair, max_missing_rise)
+    return issue.as_shown(pair.column) if issue else None
+
+
+def _broken_cells(pair: Pair, max_missing_rise: float) -> DataIssue | None:
     if not len(pair.before) or not len(pair.now):
         return None
     columns, column_type = (pair.column.name,), pair.column.type
@@ -123,7 +133,7 @@ def find_notable_cells(pair: Pair) -> list[DataIssue]:
     if far.any():
         example = f"{present_of(pair.now)[far][0]:.4g}"
         issues.append(DataIssue(DataIssueKind.SOME_FAR_OUTSIDE, columns, int(far.sum()), len(far), example=example))
-    return issues
+    return [issue.as_shown(pair.column) for issue in issues]
 
 
 def has_unique_values(pair: Pair) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.drift.variance_inflation import MOST_ROWS, choose_places
-from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, format_value, is_missing
+from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, NUMBER, TEXT, Column
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ def clean(column: Column, cells: "pd.Series[Any]") -> Cells:
         numbers = np.asarray(cells.to_numpy(np.float64, na_value=np.nan))
         finite = np.isfinite(numbers)
         bad = ~finite & ~np.isnan(numbers)
-        return Cells(np.where(finite, numbers, np.nan), int(bad.sum()), str(numbers[bad][0]) if bad.any() else "")
+        return Cells(
+            np.where(finite, numbers, np.nan), int(bad.sum()), column.shown(float(numbers[bad][0])) if bad.any() else ""
+        )
     known: dict[str, Any] = {}
     read, unreadable, example = [], 0, ""
     for value in cells.to_numpy(object):
@@ -164,7 +166,7 @@ def clean(column: Column, cells: "pd.Series[Any]") -> Cells:
         absent = is_missing(value) or (isinstance(value, str) and value == MISSING_TEXT)
         cell = None if absent else _read(column, value)
         if cell is UNREADABLE:
-            unreadable, example, cell = unreadable + 1, example or format_value(value), None
+            unreadable, example, cell = unreadable + 1, example or column.shown(value), None
         elif type(value) is str:
             known[value] = cell
         read.append(cell)

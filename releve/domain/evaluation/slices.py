@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, Column
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -48,18 +48,27 @@ def slices(before: "pd.DataFrame", holdout: "pd.DataFrame", names: tuple[str, ..
     Bands of numbers are cut at the quantiles of the rows `before` the holdout; every holdout row is in exactly one
     slice of each column.
     """
-    types = {column.name: column.type for column in schema.columns}
     for name in names:
-        values, ordered = BY_TYPE[types[name]](before[name], holdout[name])
+        values, ordered = _named(before[name], holdout[name], schema.column(name))
         named = np.array(values, dtype=object)
         for value in (*ordered, MISSING):
             if (rows := np.asarray(named == value)).any():
                 yield Slice(name, value, rows)
 
 
-def groups(before: "pd.Series[Any]", column: "pd.Series[Any]", kind: str) -> list[str]:
+def groups(before: "pd.Series[Any]", cells: "pd.Series[Any]", column: Column) -> list[str]:
     """Name each row's group."""
-    return BY_TYPE[kind](before, column)[0]
+    return _named(before, cells, column)[0]
+
+
+def _named(before: "pd.Series[Any]", cells: "pd.Series[Any]", column: Column) -> Groups:
+    """Name the groups. Those of a personal column are counted, as their names are cells, or lie between two; categories
+    that params.yaml lists are the table's words, and no person's."""
+    values, ordered = BY_TYPE[column.type](before, cells)
+    if not column.personal or column.categories:
+        return values, ordered
+    counted = {value: f"part {place} of {len(ordered)}" for place, value in enumerate(ordered, start=1)}
+    return [counted.get(value, MISSING) for value in values], list(counted.values())
 
 
 def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> Groups:

@@ -21,6 +21,7 @@ from releve.domain.evaluation.evaluation import AlterationEffect, Sanity
 from releve.domain.schema.cells import MISSING_TEXT, format_value, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, KEPT_AS_TEXT, NUMBER, TEXT, Column
 from releve.domain.schema.images import from_pixels
+from releve.domain.schema.personal import HIDDEN
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ def _measure_effect(
         lost=_figure(lost),
         most_lost=each.most_lost,
         shift=_figure(float(change.mean()) / usual if usual else 0.0),
-        cells=(_cell(rows[each.column][changed].iloc[most]), _cell(each.cells[changed].iloc[most])),
+        cells=(HIDDEN, HIDDEN)
+        if each.column in schema.personal
+        else (_cell(rows[each.column][changed].iloc[most]), _cell(each.cells[changed].iloc[most])),
         label=classes[place] if classes else None,
         answers=(_figure(answers[most, place]), _figure(altered[most, place])),
     )

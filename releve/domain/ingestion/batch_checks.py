@@ -44,7 +44,8 @@ class BatchProfile(DocumentPart):
         comparable = _comparable(schema)
         open_lists = [column.name for column in comparable if column.type == CATEGORY and not column.categories]
         numbers = {column.name: frame[column.name].dropna() for column in comparable if column.type == NUMBER}
-        times = frame[schema.time].dropna() if schema.time else frame.iloc[:0, 0]
+        is_timed = schema.time and schema.time not in schema.personal
+        times = frame[schema.time].dropna() if is_timed else frame.iloc[:0, 0]
         if times.dtype.kind == "M":
             times = times.astype("datetime64[us]").astype(np.int64) / 1e6
         return cls(
@@ -182,8 +183,9 @@ class BatchInspector:
 
 def _comparable(schema: Schema) -> list[Column]:
     """Return columns whose values should be like those before: not ids and times, which are new in every batch, and
-    not what is no feature, such as a running number."""
-    return [column for column in schema.features if column.name not in (schema.id, schema.time)]
+    not what is no feature, such as a running number. What is remembered of them is in git: nothing of personal ones."""
+    own = (schema.id, schema.time, *schema.personal)
+    return [column for column in schema.features if column.name not in own]
 
 
 def _is_missing(cells: "pd.Series[Any]") -> "pd.Series[Any]":

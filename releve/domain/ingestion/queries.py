@@ -188,8 +188,8 @@ def watermark(value: Any, column: str) -> Any:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, Since) or value != value:
         raise BadInput(
-            f"source.watermark: {column} holds {value!r}; expected a number, a text, a date or a time stamp that grows "
-            "with the rows"
+            f"source.watermark: {column} holds a {type(value).__name__}; expected a number, a text, a date or a time "
+            "stamp that grows with the rows"
         )
     return value
 

@@ -140,11 +140,13 @@ def check_limit(limit: int) -> int:
 def check_text(text: str) -> str:
     """Return a label, batch name or category unchanged. Raises BadInput for what a filter cannot ask for again."""
     if not isinstance(text, str):
-        raise BadInput(f"labels, batch names and categories are text; found {text!r}")
+        raise BadInput(f"labels, batch names and categories are text; found a {type(text).__name__}")
     if any(ord(letter) < 32 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
-        raise BadInput(f"the text {text[:80]!r} holds control characters; remove them")
+        raise BadInput(
+            f"a label, batch name or category of {len(text)} characters holds control characters; remove them"
+        )
     if (size := len(text.encode())) > MAX_TEXT_BYTES:
-        raise BadInput(f"the text {text[:80]!r}... has {size} bytes; at most {MAX_TEXT_BYTES} fit")
+        raise BadInput(f"a label, batch name or category has {size} bytes; at most {MAX_TEXT_BYTES} fit")
     return text
 
 

@@ -5,9 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from releve.core.errors import BadInput
+from releve.core.params import LedgerRules
 from releve.domain.prediction_log.records import Row
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import Column
+from releve.domain.schema.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,27 @@ class HiddenCells:
     def _hash(self, column: Column, typed: Any) -> str:
         """Hash one cell; the column's name goes in, so that equal cells of two columns do not show."""
         return hmac.new(self.key, f"{column.name}\0{typed}".encode(), "sha256").hexdigest()
+
+
+def hidden_columns(rules: LedgerRules, schema: Schema, *, source: str) -> tuple[dict[str, Column], frozenset[str]]:
+    """Return the columns that are hashed, by name, and the names of those that are left out.
+
+    A personal column is hashed unless `ledger` says otherwise. Raises BadInput where a rule names one that the model
+    learns from, and where such a one is personal and nobody has said that it may stay in clear.
+    """
+    for setting in ("hash", "drop"):
+        known = [name for name in getattr(rules, setting) if name in schema.by_name]  # a model's table may be older
+        schema.check_not_learned(f"ledger.{setting}", known, source=source)
+    lags = {lag.name: lag.column for lag in schema.derived.lags} if schema.derived else {}
+    said = {*rules.keep_clear, *(name for name, column in lags.items() if column in rules.keep_clear)}
+    if unsaid := [each.name for each in schema.features if each.personal and each.name not in said]:
+        raise BadInput(
+            f"{source}: '{unsaid[0]}' is personal, and the model learns from it: drift, estimates and rollbacks read "
+            "it in the ledger in clear. Name it in ledger.keep_clear if it may stay there, or give it `feature: false`"
+        )
+    kept = {*said, *rules.drop}
+    hashed = {*rules.hash, *schema.personal} - kept
+    return {name: schema.column(name) for name in sorted(hashed) if name in schema.by_name}, frozenset(rules.drop)
 
 
 NOTHING_HIDDEN = HiddenCells(b"", {}, frozenset())

@@ -28,6 +28,7 @@ from releve.domain.schema.cells import (
     trimmed,
 )
 from releve.domain.schema.images import MAX_BYTES, MAX_PIXELS, MODE, MODES, MOST_SIDE, SIZE, UnreadImage, decode, pixels
+from releve.domain.schema.personal import HIDDEN
 
 NUMBER, DATE, CATEGORY, TEXT, IMAGE = "number", "date", "category", "text", "image"
 KEPT_AS_TEXT = (CATEGORY, TEXT, IMAGE)
@@ -62,7 +63,26 @@ class Column:
                 return None
             empty = "NaN" if isinstance(value, float | np.floating) else "empty"
             return f"is {'an empty text' if isinstance(value, str) else empty}, expected a value"
-        return TYPES[self.type].problem(self, value)
+        reason = TYPES[self.type].problem(self, value)
+        # The reason repeats the cell, or a part of it: no other word of it may be shown.
+        return f"is {HIDDEN}, expected {self.expected}" if reason and self.personal else reason
+
+    @property
+    def expected(self) -> str:
+        """Say what a cell may be, by the schema alone."""
+        limits = (("at least", self.min), ("at most", self.max), ("of at most", self.max_length))
+        said = [
+            f"{word} {limit.isoformat() if isinstance(limit, datetime) else f'{limit:g}'}"
+            for word, limit in limits
+            if limit is not None
+        ]
+        if self.categories:
+            return f"one of {', '.join(self.categories)}"
+        return ", ".join([TYPES[self.type].noun, *said]) + (" characters" if self.max_length else "")
+
+    def shown(self, value: Any) -> str:
+        """Format a cell for a message: its beginning, or what stands for it where it is personal."""
+        return HIDDEN if self.personal else format_value(value)
 
     def typed(self, value: Any) -> Any:
         """Convert a cell without problem to what is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
@@ -199,16 +219,30 @@ class Type:
     problem: Callable[[Column, Any], str | None]
     typed: Callable[[Any], Any]  # of a missing cell too
     dtype: str  # of a checked frame's column
+    noun: str  # for a cell, with its article
     keys: frozenset[str]  # of `columns.<name>` in params.yaml, beside those that every type knows
     repeats: bool = False  # whether few values make many cells, so that each is judged once
 
 
 TYPES = {  # in the order of the models' input
-    NUMBER: Type(_number_problem, typed_number, "float64", frozenset({"min", "max"})),
-    DATE: Type(_date_problem, typed_date, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
-    CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories", "ignore_case"}), repeats=True),
-    TEXT: Type(_text_problem, typed_text, "object", frozenset({"max_length"})),
-    IMAGE: Type(_image_problem, typed_text, "object", frozenset({"size", "mode", "max_bytes", "max_pixels"})),
+    NUMBER: Type(_number_problem, typed_number, "float64", "a number", frozenset({"min", "max"})),
+    DATE: Type(_date_problem, typed_date, "datetime64[us]", "a date", frozenset({"min", "max"}), repeats=True),
+    CATEGORY: Type(
+        _category_problem,
+        typed_text,
+        "object",
+        "a text or a whole number",
+        frozenset({"categories", "ignore_case"}),
+        repeats=True,
+    ),
+    TEXT: Type(_text_problem, typed_text, "object", "a text", frozenset({"max_length"})),
+    IMAGE: Type(
+        _image_problem,
+        typed_text,
+        "object",
+        "a PNG or JPEG image",
+        frozenset({"size", "mode", "max_bytes", "max_pixels"}),
+    ),
 }
 
 

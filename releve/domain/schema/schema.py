@@ -171,6 +171,11 @@ class Schema:
         return {column.name: column for column in self.columns}
 
     @cached_property
+    def personal(self) -> frozenset[str]:
+        """Names of the columns that say something of a person."""
+        return frozenset(column.name for column in self.columns if column.personal)
+
+    @cached_property
     def text_blocks(self) -> dict[str, list[str]]:
         """Names of the columns that models take as texts, block by block; none that is empty."""
         blocks = {"categories": self.categories, "texts": self.texts}

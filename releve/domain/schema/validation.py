@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.domain.schema.cells import FIRST, LARGEST_NUMBER, LAST
 from releve.domain.schema.columns import DATE, NUMBER, TYPES, Column
+from releve.domain.schema.personal import HIDDEN
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Problem:
     """One thing that is wrong in a table or a request.
 
     `row` counts from 0 in the order received; None where the problem is not about a row, or not about a column.
+    `value` is the cell, or HIDDEN.
     """
 
     row: int | None
@@ -81,7 +83,8 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
                 unknown = "; send null if it is not known" if column.nullable else ""
                 reason = f"is missing{unknown}" if column.feature else None
             if reason is not None:
-                problems.append(Problem(number, column.name, reason, row.get(column.name)))
+                value = HIDDEN if column.personal else row.get(column.name)
+                problems.append(Problem(number, column.name, reason, value))
     return problems
 
 
@@ -90,11 +93,17 @@ def check_columns(schema: Schema, names: Sequence[str], *, source: str, labelled
     rows are `labelled` the target."""
     needed = [*schema.names, *([schema.target.name] if labelled else [])]
     missing = [name for name in needed if name not in set(names)]
-    extra = [str(name) for name in names if name not in schema.by_name and name != schema.target.name]
-    twice = sorted({str(name) for name in names if list(names).count(name) > 1})
+    extra = {
+        place: name for place, name in enumerate(names, start=1) if name not in {*schema.by_name, schema.target.name}
+    }
+    twice = {str(name) for name in names if list(names).count(name) > 1}
+    unknown = [str(name) for name in extra.values()]
+    if schema.personal:  # without a header, the first row stands where names should
+        unknown = [f"column {place}" for place in extra]
+        twice -= set(map(str, extra.values()))
     parts = [
         f"{what} {', '.join(map(repr, columns))}"
-        for what, columns in (("is missing", missing), ("has the unknown", extra), ("has twice", twice))
+        for what, columns in (("is missing", missing), ("has the unknown", unknown), ("has twice", sorted(twice)))
         if columns
     ]
     if parts:
@@ -122,7 +131,7 @@ def check_frame(schema: Schema, frame: "pd.DataFrame", *, labelled: bool = True)
         values = cells.iloc[suspects].to_numpy(object)
         reasons = _apply(column.problem, values, once=TYPES[column.type].repeats)
         problems += [
-            Problem(int(row), column.name, reason, value)
+            Problem(int(row), column.name, reason, HIDDEN if column.personal else value)
             for row, value, reason in zip(suspects, values, reasons, strict=True)
             if reason is not None
         ]

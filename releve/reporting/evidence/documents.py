@@ -45,9 +45,9 @@ def purpose(evidence: ModelEvidence) -> Document:
 
 
 def model(evidence: ModelEvidence) -> Document:
-    """Return what the model is. Its golden rows are rows of somebody's table, and stay out."""
+    """Return what the model is, less its golden rows and the cells that its embedder knows: somebody's table."""
     record, described = evidence.record, evidence.record.description
-    description = described.model_dump(mode="json", by_alias=True, exclude={"golden"}) if described else {}
+    description = described.model_dump(mode="json", by_alias=True, exclude={"golden", "embedder"}) if described else {}
     return {
         "model": record.model,
         "state": record.state,

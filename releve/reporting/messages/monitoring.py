@@ -83,6 +83,11 @@ DATA_ISSUES = {
     "as {example}",
 }
 
+WITHOUT_ENDS: dict[DataIssueKind | None, str] = {  # of personal columns, whose ends are cells
+    DataIssueKind.OUTSIDE: "{columns}: {value:.0%} of the values lie outside the range of the reference",
+    DataIssueKind.FAR_OUTSIDE: "{columns}: {value:.0%} of the values lie far outside the range of the reference",
+}
+
 LIMITS = {
     "max_model_days": "not retrained for {days}, {limit:g} are allowed (params.yaml: age.max_model_days)",
     "max_idle_days": "no rows since {days}, {limit:g} are allowed (params.yaml: age.max_idle_days)",
@@ -192,7 +197,7 @@ def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
 
 def describe_issue(issue: DataIssue) -> str:
     """Write what is broken, was not compared, or should be known."""
-    return DATA_ISSUES[issue.kind].format(
+    return WITHOUT_ENDS.get(issue.kind if issue.low == issue.high else None, DATA_ISSUES[issue.kind]).format(
         columns=", ".join(issue.columns),
         value=issue.value,
         limit=issue.limit,

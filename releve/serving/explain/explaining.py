@@ -13,6 +13,7 @@ from releve.domain.explanation.hybrids import HybridRows
 from releve.domain.explanation.shapley import Floats
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.index_design import DistanceMetric
+from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.explain.patient import PatientModel, outputs_of
 from releve.serving.explain.questions import ExplainQuestion
@@ -83,12 +84,13 @@ def _doubt(model: Model, output: ModelOutput, references: Floats) -> float:
     return float(references.std())
 
 
-def hidden_columns(scenario: Scenario) -> frozenset[str]:
-    """Return the columns whose cells no explanation tells, be they of the row or of others.
+def hidden_columns(scenario: Scenario, schema: Schema) -> frozenset[str]:
+    """Return the columns whose cells no explanation tells, be they of the row or of others: what the ledger hides, and
+    what is personal.
 
     The one place that decides it: `written` and `explain_row` go by this.
     """
-    return scenario.ledger.hidden.names
+    return scenario.ledger.hidden.names | schema.personal
 
 
 def nearest_references(explained: Explained) -> list[dict[str, object]]:

@@ -61,7 +61,7 @@ async def explanation(
     scenario: Scenario, served: Served, question: ExplainQuestion, pools: Mapping[Runs, CallPool]
 ) -> dict[str, Any]:
     """Explain, and find the nearest labelled rows, by the index where one can be searched now. Raises ReleveError."""
-    hidden, pool = hidden_columns(scenario), pools[Runs.EXPLAIN]
+    hidden, pool = hidden_columns(scenario, served.schema), pools[Runs.EXPLAIN]
     arrays = await pool.run(check_rows, [question.row], served.schema)
     explained = await pool.run(partial(explain_row, served.model, question, arrays, hidden=hidden))
     asked = SearchQuestion(row=question.row, vector=None, limit=NEAREST, label=None)

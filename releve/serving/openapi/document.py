@@ -301,8 +301,13 @@ def _written(operation: Operation) -> dict[str, Any]:
 def answering_row(served: Served) -> dict[str, Any]:
     """Return a row that the model was asked before its release, where it knows one, else one that the schema allows."""
     golden = served.model.description.golden.rows
-    known = dict(golden[0]) if golden else {}
-    return known if known and not row_problems(served.schema, [known]) else example_row(served.schema)
+    example = example_row(served.schema)
+    known = (
+        {name: example.get(name) if name in served.schema.personal else cell for name, cell in golden[0].items()}
+        if golden
+        else {}
+    )
+    return known if known and not row_problems(served.schema, [known]) else example
 
 
 def _example_label(schema: Schema) -> Any:

@@ -60,8 +60,8 @@ def test_a_jsonl_file_keeps_the_types_of_its_cells(ending, content, expected, tm
     ("line", "reason"),
     [
         (b'{"price": 1', "is not JSON: "),
-        (b"[1, 2]", "holds [1, 2], expected an object of column names and values"),
-        (b"3", "holds 3, expected an object"),
+        (b"[1, 2]", "holds a list, expected an object of column names and values"),
+        (b"3", "holds a number, expected an object"),
         (b'{"kind": "\xff"}', "holds the byte 0xFF, which is not UTF-8"),
         (b"[" * 100_000, "is not JSON: "),
         (rb'{"\udc00": 1}', "holds half a character (a lone surrogate)"),
