@@ -13,6 +13,7 @@ from flows.shared.publish import publish
 from flows.shared.scenario_run import scenario_run
 from flows.shared.states import completed, ending, refused
 from flows.shared.tidy import tidy_up
+from releve.adapters.brought.folder import TriedFile
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.formatting import counted
 from releve.core.settings import Settings
@@ -70,11 +71,11 @@ def challenge(
     search: str = "",
     without: tuple[str, ...] = (),
     reweigh: bool = False,
+    brought: TriedFile | None = None,
 ) -> Challenger:
     """Build a challenger from all labelled rows and judge it. What may be asked for: see tasks.release.retrain."""
-    challenger: Challenger = run_retrain(
-        settings, scenario, reason=reason, search=search, without=without, reweigh=reweigh, progress=print
-    )
+    asked = {"search": search, "without": without, "reweigh": reweigh, "brought": brought}
+    challenger: Challenger = run_retrain(settings, scenario, reason=reason, **asked, progress=print)
     show_challenge(scenario, challenger)
     show_card(settings, scenario, challenger.model)
     for reason in challenger.reasons:

@@ -70,7 +70,7 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
         for name, content in {
             "params.yaml": text,
             "dvc.yaml": pipeline_text(_template(settings.project), scenario=scenario),
-            ".gitignore": "/batches\n/build\n/memory\n",  # DVC holds them
+            ".gitignore": "/batches\n/build\n/memory\n/brought\n",  # DVC holds them
             ".dvcignore": "dvc.yaml\n",  # on main: the rows lie on the scenario's branch alone
         }.items():
             write_bytes(beside / name, content.encode())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
 START_PAGE = "index.html"
-VERSIONED = ("batches.dvc", "memory.dvc")  # of a scenario's folder: what the pipeline starts from
+VERSIONED = ("batches.dvc", "memory.dvc", "brought.dvc")  # of a scenario's folder: what the pipeline starts from
 HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
 
 
@@ -44,6 +44,10 @@ class ScenarioFiles:
     @property
     def batch_profiles(self) -> Path:  # what each batch is like as a whole; the next ones are held against it
         return self.folder / "batches.json"
+
+    @property
+    def brought(self) -> Path:  # models that others fitted, each a graph and what is known of it
+        return self.folder / "brought"
 
     @property
     def build(self) -> Path:  # what the stages make

@@ -106,6 +106,8 @@ class PipelineInputs:
     rejected: str = ""  # model that a person rolled back, so that what serves came back; "" for none
     taken_back: str = ""  # the same, where labels showed its harm
     taken_back_at: int = 0  # labelled rows that there were then: it served them until the champion came back
+    brought: tuple[str, ...] = ()  # models that others fitted and that are members, in the folder `brought`
+    alone: str = ""  # one of them, to be judged by itself; "" where a refresh is
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -121,6 +123,11 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rejected": (lambda value: isinstance(value, str), 'a model version that was rolled back, or "" for none'),
     "taken_back": (lambda value: isinstance(value, str), 'a model version that was rolled back, or "" for none'),
     "taken_back_at": (lambda value: type(value) is int and value >= 0, "a number of rows"),
+    "brought": (
+        lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+        "a list of models that were brought",
+    ),
+    "alone": (lambda value: isinstance(value, str), 'a model that was brought, or "" for a refresh'),
 }  # of inputs.yaml: the check of each key, and what is expected
 # DVC refuses a key that is a section of params.yaml, as search is
 OPTIONAL: Yaml = {
@@ -130,6 +137,8 @@ OPTIONAL: Yaml = {
     "rejected": "",
     "taken_back": "",
     "taken_back_at": 0,
+    "brought": [],
+    "alone": "",
 }
 
 
@@ -151,6 +160,8 @@ def read_inputs(path: Path) -> PipelineInputs:
         values["rejected"],
         values["taken_back"],
         values["taken_back_at"],
+        tuple(values["brought"]),
+        values["alone"],
     )
 
 

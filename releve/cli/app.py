@@ -14,7 +14,7 @@ from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, onboard.guide, run.ingest, onboard.resubmit),
-    "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest, run.score),
+    "Run": (run.monitor, run.retrain, run.bring, run.release, run.rollback, run.lifecycle, run.backtest, run.score),
     "Approve": (approve.approve, approve.refuse, approve.approver),
     "Compare on live traffic": (run.arms, run.compare, labels.label_queue, labels.labels),
     "Inspect": (

@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -39,6 +40,22 @@ def retrain(
 ) -> None:
     """Train a challenger, let the gate judge it, and release it when it is accepted."""
     run_flow("retrain", scenario, reason=reason, search=search, reweigh=reweigh)
+
+
+def bring(
+    scenario: ScenarioName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file, of whatever made it.")],
+    map: Annotated[
+        Path | None, typer.Option("--map", help="What its inputs take, where names do not say it.", show_default=False)
+    ] = None,
+    learned: Annotated[
+        int | None, typer.Option(help="Labelled rows that it has learned, the oldest.", show_default=False)
+    ] = None,
+    reason: Reason = BY_HAND,
+) -> None:
+    """Try a model that somebody else fitted, let the gate judge it, and release it when it is accepted."""
+    mapping = "" if map is None else str(map.absolute())
+    run_flow("bring", scenario, file=str(file.absolute()), mapping=mapping, learned=learned, reason=reason)
 
 
 def release(

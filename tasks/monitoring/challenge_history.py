@@ -123,11 +123,12 @@ def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
 def count_unweighed_rows(store: ModelStore, champion: str, history: History, *, rows: int) -> int:
     """Count labelled rows since members were weighed.
 
-    0 where one member alone answers, or the champion's members are not the newest: who was refused, or rolled back, is
-    not weighed anew. Raises what the model store raises where the champion's description is not there.
+    0 where one member alone answers, or a brought model, or the champion's members are not the newest: who was refused,
+    or rolled back, is not weighed anew. Raises what the model store raises where the champion's description is gone.
     """
-    ensemble = store.describe(champion).ensemble
-    if ensemble is None or history.last is None or ensemble.learned != history.last.rows:
+    described = store.describe(champion)
+    ensemble = described.ensemble
+    if described.brought or ensemble is None or history.last is None or ensemble.learned != history.last.rows:
         return 0
     if sum(member.weight > 0 for member in ensemble.members) < 2:
         return 0

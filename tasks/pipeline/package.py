@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.files import write_bytes, write_document, write_json, write_parquet
+from releve.adapters.brought.folder import read_brought
+from releve.adapters.files import read_inputs, write_bytes, write_document, write_json, write_parquet
 from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_runtime import HISTORY, REFERENCE_ROWS_FILE, Model, load
@@ -45,6 +46,7 @@ def package(stage: Stage) -> None:
     """Write results/<scenario>/, and scenarios/<scenario>/build/model/."""
     # gather
     schema, rows, folder = stage.schema, stage_rows(stage).rows, MemoryFolder(stage.files.memory)
+    alone = read_inputs(stage.files.inputs).alone
     memory = folder.memory
     left_out = [each.rows for each in memory.left_out]
     evaluation = evaluate(stage, rows)
@@ -91,6 +93,7 @@ def package(stage: Stage) -> None:
         schema=schema.as_dict(),
         embedder=embedder.describe(),
         ensemble=folder.description,
+        brought=read_brought(stage.files.brought, alone).description if alone else None,
         environment={  # in the model alone: results are the same everywhere
             "python": platform.python_version(),
             "platform": platform.platform(),

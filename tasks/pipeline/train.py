@@ -16,6 +16,7 @@ from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, still_wrong, telling
 from releve.domain.evaluation.rolling_origin import Fold
 from tasks.pipeline.stage import Stage, run, say
+from tasks.pipeline.training.brought import put_forward_alone
 from tasks.pipeline.training.memory import Before, remembered
 from tasks.pipeline.training.record import Record, answered_again, answered_first
 from tasks.pipeline.training.refresh import Refresh
@@ -33,10 +34,13 @@ def train(stage: Stage) -> None:
     if refresh.inputs.reweighs:
         reweigh(refresh, before)
         return
+    if refresh.inputs.alone:
+        put_forward_alone(refresh, before)
+        return
     if before:
         refresh = with_corrected_labels(refresh, before)
     found = [each for each in before.memory.pool.members if each.origin == SEARCH] if before else []
-    pool = pool_of(stage.params.train, stage.schema, rows=rows, found=found)
+    pool = pool_of(stage.params.train, stage.schema, rows=rows, more=[*found, *refresh.brought_members])
 
     record = answered_again(refresh, before, pool) if before else answered_first(refresh, pool)
     if before:

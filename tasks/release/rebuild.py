@@ -183,6 +183,8 @@ def make_anew(data: DataVersions, files: ScenarioFiles, *, progress: Callable[[s
     name = f"scenarios/{files.scenario}"
     if (files.folder / "batches.dvc").is_file():
         data.checkout(f"{name}/batches.dvc")
+    if (files.folder / "brought.dvc").is_file():
+        data.checkout(f"{name}/brought.dvc")
     if (files.folder / "memory.dvc").is_file():
         # Its own memory, which has the answers that it was weighed by; the one before it has none to its newest rows.
         made = outputs((files.folder / "dvc.lock").read_text())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters import telemetry
+from releve.adapters.brought.folder import ENDINGS, TriedFile, read_brought
 from releve.adapters.files import (
     MEMORY,
     NO_MEMORY,
@@ -29,6 +30,7 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
+from releve.domain.brought.description import MOST_BROUGHT
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
@@ -36,6 +38,7 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import SEED_VERSION, Release
+from releve.reporting.messages.brought import describe_brought
 from releve.reporting.messages.gate import explain
 from releve.reporting.model_card.ensemble import describe_outcome
 from tasks.history import events_of, newest_of
@@ -54,6 +57,7 @@ def retrain(
     search: str = "",
     without: tuple[str, ...] = (),
     reweigh: bool = False,
+    brought: TriedFile | None = None,
     actor: str = "retrain",
     progress: Callable[[str], None] = lambda line: None,
 ) -> Challenger:
@@ -61,12 +65,15 @@ def retrain(
 
     `search`: what opened a search for new members, "" for none; `without`: columns whose newest cells are broken. Where
     neither is given, rows that were judged already are judged as they were. `reweigh`: the members of the refresh
-    before stay as they are, and are weighed anew by the rows that came since.
+    before stay as they are, and are weighed anew by the rows that came since. `brought`: a model that somebody else
+    fitted is judged in the place of a refresh, and is a member of the next ones.
 
     Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
     """
     if search and reweigh:
         raise BadInput("a search fits members, and a re-weighting fits none; ask for one of them")
+    if brought and (search or reweigh or without):
+        raise BadInput("a brought model is judged by itself: no search, and no re-weighting goes with it")
     truth = read_committed(settings, scenario)
     params = truth.params
     lock = scenario_lock(
@@ -90,13 +97,15 @@ def retrain(
             judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
             newest = _newest_members(scenario, judged, store, champion) if reweigh else ""
             rollback = newest_rollback(registry, scenario)
-            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rollback=rollback)
+            asked = _Asked(search, without, newest, _bring(files, data, brought) if brought else "")
+            inputs = _inputs(files, champion, asked, rollback=rollback)
             write_inputs(files.inputs, inputs)
             data.checkout(*files.versioned)
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
             # The same rows, answers, params and code make the same files, and so the same version.
             version = folder_digest(files.model)[:12]
-            if champion and inputs.champion != champion.release.model != f"{scenario}:{version}":
+            opponents = ("", inputs.champion, f"{scenario}:{version}")
+            if champion and not brought and champion.release.model not in opponents:
                 raise _nothing_to_judge_on(champion.release)
             progress("storing the model, and timing its answers")
             stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
@@ -107,6 +116,8 @@ def retrain(
             challenger = _decide(tree, stored, inputs, params, latency, moved=moved)
             seconds = _cpu_seconds() - cpu + data.cpu_seconds
             challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
+            if brought:
+                data.push(f"scenarios/{scenario}/brought.dvc")
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
@@ -154,11 +165,13 @@ def newest_rollback(registry: Registry, scenario: str) -> NewestRollback:
 
 def _newest_members(scenario: str, judged: Sequence[Challenger], store: ModelStore, champion: Current | None) -> str:
     """Name the model whose members can be weighed anew. Raises BadInput where there is none, or they do not serve."""
-    if not judged:
+    refreshes = [each for each in judged if each.brought is None]
+    if not refreshes:
         raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
-    newest = judged[-1]
-    serving = store.describe(champion.release.model).ensemble if champion else None
-    if serving and serving.learned != newest.learned:
+    newest = refreshes[-1]
+    described = store.describe(champion.release.model) if champion else None
+    serving = described.ensemble if described else None
+    if described and (described.brought or (serving and serving.learned != newest.learned)):
         raise BadInput(
             f"the newest members, of {newest.model}, do not serve {scenario}: they were refused or rolled back, or "
             "wait for make release; retrain without --reweigh"
@@ -166,14 +179,30 @@ def _newest_members(scenario: str, judged: Sequence[Challenger], store: ModelSto
     return newest.model
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of the pipeline beyond a refresh."""
+
+    search: str
+    without: tuple[str, ...]
+    reweighs: str
+    brought: str
+
+
+def _bring(files: ScenarioFiles, data: DataVersions, brought: TriedFile) -> str:
+    """Version a tried file on the branch, where the newest of them stay; return its name."""
+    known, place = read_inputs(files.inputs).brought, f"scenarios/{files.scenario}/brought"
+    if brought.name in known:  # the first time counts: rows that came since are new to it
+        return brought.name
+    kept = [*known, brought.name][-MOST_BROUGHT:]
+    gone = [f"{name}{ending}" for name in known if name not in kept for ending in ENDINGS]
+    data.revise(place, added={path.name: path for path in brought.files}, removed=gone)
+    write_inputs(files.inputs, replace(read_inputs(files.inputs), brought=tuple(kept)))
+    return brought.name
+
+
 def _inputs(
-    files: ScenarioFiles,
-    champion: Current | None,
-    *,
-    search: str,
-    without: tuple[str, ...],
-    reweighs: str,
-    rollback: NewestRollback,
+    files: ScenarioFiles, champion: Current | None, asked: _Asked, *, rollback: NewestRollback
 ) -> PipelineInputs:
     """Write down what the pipeline starts from, and make the newest refresh its memory where there are newer rows.
 
@@ -182,18 +211,26 @@ def _inputs(
     nothing could judge.
     """
     before, current, version = read_inputs(files.inputs), (champion.release if champion else None), _data_version(files)
+    search, without, reweighs = asked.search, asked.without, asked.reweighs
     lock = files.folder / "dvc.lock"
     made = stage_record(lock.read_text(), "train") if lock.is_file() else None
     learned = {Path(each["path"]).name: each["md5"] for each in made["deps"]} if made else {}
     tag = current.model if current else ""
     is_known = made is not None and version in (learned.get(before.rows), SEED_VERSION)
-    if not is_known or (before.reweighs and not reweighs):
-        memory = _remember(files, made) if made else before.memory
+    if not is_known or before.alone or asked.brought or (before.reweighs and not reweighs):
+        # No refresh goes on from a brought model, but from the newest one before it.
+        memory = _remember(files, made) if made and not before.alone else before.memory
+        if asked.brought:
+            if is_known and before.alone == asked.brought and current and current.rows >= _judged_rows(files):
+                return before  # it serves already, and was judged on these rows
+            inputs = PipelineInputs(before.rows, tag, memory, **vars(rollback))
+            return replace(inputs, brought=before.brought, alone=asked.brought)
         if reweighs:  # what the fits did without is a part of them
-            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs, **vars(rollback))
+            same = replace(before, search_cause="", alone="", **vars(rollback))
+            return replace(same, champion=tag, memory=memory, reweighs=reweighs)
         cause = f"{search} on {version}" if search else ""
-        return PipelineInputs(before.rows, tag, memory, cause, without, **vars(rollback))
-    if current and current.rows >= read_document(files.evaluation, Evaluation).rows:
+        return PipelineInputs(before.rows, tag, memory, cause, without, brought=before.brought, **vars(rollback))
+    if current and current.rows >= _judged_rows(files):
         if search:
             raise _nothing_to_judge_on(current)
         tag = before.champion
@@ -203,6 +240,10 @@ def _inputs(
         search_cause=f"{search} on {version}" if search else before.search_cause,
         without=without or before.without,
     )
+
+
+def _judged_rows(files: ScenarioFiles) -> int:
+    return read_document(files.evaluation, Evaluation).rows
 
 
 def _remember(files: ScenarioFiles, made: dict[str, Any]) -> str:
@@ -253,12 +294,21 @@ def _decide(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
+    brought = read_brought(files.brought, started.alone).description if started.alone else None
     inputs = GateInputs(
-        evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "", moved=moved
+        evaluation,
+        bool(started.champion),
+        latency_ms,
+        summary.sanity,
+        summary.parity or "",
+        must_gain=bool(started.alone),
+        moved=moved,
     )
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
     version = _data_version(files)
+    more = list(describe_brought(brought)) if brought else []
+    more += [f"search: {describe_outcome(summary.search)}"] if summary.search else []
     challenger = Challenger(
         model=stored.tag,
         model_digest=stored.digest,
@@ -273,11 +323,12 @@ def _decide(
         promote=decision.promote,
         inconclusive=decision.is_inconclusive,
         reasons=reasons,
-        notes=(*notes, *([f"search: {describe_outcome(summary.search)}"] if summary.search else [])),
+        notes=(*notes, *more),
         overrides=decision.overrides,
         latency_ms=latency_ms,
         sanity=summary.sanity,
         cpu_seconds=0.0,  # known once all is done
+        brought=brought,
     )
     verdict = "promote" if decision.promote else "keep the champion"
     message = f"{tree.scenario}: challenger {stored.tag}, {verdict}\n\ndata version {version}\n"

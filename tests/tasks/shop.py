@@ -146,7 +146,7 @@ def make_shop(root: Path) -> Shop:
         yaml.safe_dump({**SHOP_TABLE, "gate": {"metric": "accuracy"}}, sort_keys=False),
     )
     write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nmemory: ".gitignore"\n')
-    write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n/memory\n")
+    write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n/memory\n/brought\n")
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, "the project")
     pack(root)

@@ -26,7 +26,8 @@ BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenario
 RESULTS = "results/"  # git holds them, and DVC for its run cache a second time
 MEMBERS = "members/"  # what of the memory only the next refresh reads
 SCENARIO_REF = re.compile(r"refs/(?:heads/releve|releve/archive)/([^/]+)")
-TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc", "ledger.dvc")  # of scenarios/<name>: what names files of the cache
+# Of scenarios/<name>: what names files of the cache.
+TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc", "ledger.dvc", "brought.dvc")
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

@@ -19,7 +19,10 @@ from releve.core.errors import BadInput, Conflict, DiskFull, NotFound, ReleveErr
 from releve.core.names import check_scenario_name
 
 # Of scenarios/<name>/; and its results/ as a whole.
-OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "batches.json", "memory.dvc", "ledger.dvc", "inputs.yaml", "dvc.lock")
+OWNED_BY_FLOWS = (
+    *("batches.dvc", "batches.csv", "batches.json", "memory.dvc", "ledger.dvc", "brought.dvc", "inputs.yaml"),
+    "dvc.lock",
+)
 NO_CODE = (*OWNED_BY_FLOWS, ".dvcignore")  # main may hide a scenario's pipeline from DVC, its branch does not
 WRITTEN_BY_USERS = ("dvc.yaml", "inputs.yaml", "params.yaml")  # of scenarios/<name>/; no run works without them
 NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
+from releve.domain.brought.description import BroughtDescription
 from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.conformal import ConformalIntervals
@@ -47,6 +48,7 @@ class ModelDescription(DocumentPart):
     table: dict[str, Any] = Field(alias="schema")  # as `Schema.as_dict` writes it
     embedder: EmbedderDescription
     ensemble: EnsembleDescription | None = None
+    brought: BroughtDescription | None = None  # what somebody else fitted, and serves alone
     environment: dict[str, str] = Field(default_factory=dict)
     rows: int = 0
     learned_rows: int = 0  # the holdout included: what was judged on it was fitted on the rows before

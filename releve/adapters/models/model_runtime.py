@@ -36,6 +36,7 @@ PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's ou
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "releve.adapters.models.brought_pipeline.BroughtPipeline",
         "releve.domain.ensemble.ensemble.WeightedEnsemble",
         "releve.domain.training.networks.BriefNetworkClassifier",
         "releve.domain.training.networks.BriefNetworkRegressor",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.adapters.models.brought_pipeline import BroughtPipeline
 from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, Runner, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_converters import conversion_options, conversions, folded
 from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of, unzip
@@ -66,6 +67,9 @@ def export_checked(
     """
     from threadpoolctl import threadpool_limits
 
+    alone = model.pipelines[0] if isinstance(model, WeightedEnsemble) and len(model.pipelines) == 1 else model
+    if isinstance(alone, BroughtPipeline):
+        return Export(ONNX, alone.onnx, None)
     if schema.texts:
         return Export(SKLEARN, None, TEXT_REASON)
     spread = np.linspace(0, len(frame) - 1, min(limits.rows, len(frame))).astype(int)
@@ -84,7 +88,9 @@ def export_checked(
             members[exported] = replace(first, weight=first.weight + weight)
         whole = merged(list(members.values()), classes=model.classes)
         # Members were compared on all rows: what is left to go wrong is their places and weights.
-        problem = parity_problem(onnx_runner(whole), model, schema, rows.iloc[::MERGED_STEP], tolerance=tolerance)
+        ask, compared = onnx_runner(whole), rows.iloc[::MERGED_STEP]
+        is_ours = not any(isinstance(each, BroughtPipeline) for each in model.pipelines)
+        problem = parity_problem(ask, model, schema, compared, tolerance=tolerance, finite=is_ours)
     return Export(ONNX, whole, None) if problem is None else Export(SKLEARN, None, problem)
 
 
@@ -99,16 +105,36 @@ def _try_export(
 ) -> tuple[bytes | None, str]:
     """Export one pipeline; None and the reason where it cannot be, costs too much or answers otherwise."""
     try:
-        exported = export(pipeline, schema)
+        exported = as_member(pipeline.onnx) if isinstance(pipeline, BroughtPipeline) else export(pipeline, schema)
         if exported in known:  # the same fit, kept twice: it was compared before
             return exported, ""
         ask = onnx_runner(exported)
         problem = _limit_problem(exported, limits)
-        problem = problem or parity_problem(ask, pipeline, schema, rows, tolerance=tolerance)
+        is_ours = not isinstance(pipeline, BroughtPipeline)
+        problem = problem or parity_problem(ask, pipeline, schema, rows, tolerance=tolerance, finite=is_ours)
     except Exception as error:  # the converter raises its own kinds, one per unsupported operator
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         return None, f"it cannot be exported: {first_line}"
     return (exported, "") if problem is None else (None, problem)
+
+
+def as_member(content: bytes) -> bytes:
+    """Return a brought graph by the operators that all members of one graph have to be of: OPSET, and TREES_OPSET.
+
+    Raises what onnx raises where it knows no such form of an operator.
+    """
+    import onnx
+    from onnx import helper, version_converter
+
+    model = onnx.load_from_string(content)
+    opsets = {each.domain: each.version for each in model.opset_import}
+    if opsets[""] != OPSET:
+        model = version_converter.convert_version(model, OPSET)
+    del model.opset_import[:]
+    trees = [helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)] if TREES_DOMAIN in opsets else []
+    model.opset_import.extend([helper.make_opsetid("", OPSET), *trees])
+    model.ir_version = IR_VERSION
+    return bytes(model.SerializeToString())
 
 
 def _limit_problem(exported: bytes, limits: Limits) -> str | None:
@@ -174,9 +200,18 @@ def export(pipeline: Any, schema: Schema) -> bytes:
 
 
 def parity_problem(
-    ask_exported: Runner, pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float
+    ask_exported: Runner,
+    pipeline: Any,
+    schema: Schema,
+    frame: "pd.DataFrame",
+    *,
+    tolerance: float,
+    finite: bool = True,
 ) -> str | None:
-    """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not."""
+    """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not.
+
+    `finite`: every answer has to be; of a brought model some to extreme rows are not, and the service refuses those.
+    """
     ask_pipeline = pipeline_runner(pipeline, schema)
     real = arrays_of_frame(schema, frame)
     usual = ask_pipeline(real)
@@ -184,6 +219,9 @@ def parity_problem(
     for where, arrays in (("", real), (", for extreme, missing or unseen values,", made)):
         with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
             expected, found = usual if arrays is real else ask_pipeline(arrays), ask_exported(arrays)
+        if not finite:
+            is_asked = np.isfinite(expected).all(axis=1) | np.isfinite(found).all(axis=1)
+            expected, found = expected[is_asked], found[is_asked]
         if schema.target.task == REGRESSION:
             problem = values_problem(found, expected, usual=usual, tolerance=tolerance)
         else:

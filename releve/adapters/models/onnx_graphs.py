@@ -3,7 +3,7 @@
 Names come in the order of the graph: skl2onnx counts in a way that depends on what was exported before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,12 +66,31 @@ def keep_one_output(graph: Any, output: str) -> None:
         if not needed & {*node.output}:
             del graph.node[place]
             continue
-        inner = [each for body in node.attribute if body.HasField("g") for each in body.g.node]
+        inner = [each for body in graphs_within(node) for each in all_nodes(body)]
         needed |= {name for each in (node, *inner) for name in each.input}
     for field, kept in ((graph.output, {output}), (graph.initializer, needed)):
         for place in reversed(range(len(field))):
             if field[place].name not in kept:
                 del field[place]
+
+
+def all_nodes(graph: Any) -> Iterator[Any]:
+    """List the nodes of a graph, those of the graphs within it included."""
+    return (node for each in all_graphs(graph) for node in each.node)
+
+
+def all_graphs(graph: Any) -> Iterator[Any]:
+    """List a graph and those within it."""
+    yield graph
+    for node in graph.node:
+        for inner in graphs_within(node):
+            yield from all_graphs(inner)
+
+
+def graphs_within(node: Any) -> Iterator[Any]:
+    """List the graphs that a node holds: the branches of an `If`, the body of a `Loop`."""
+    for attribute in node.attribute:
+        yield from [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs
 
 
 def name_in_order(graph: Any) -> None:

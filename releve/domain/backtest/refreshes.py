@@ -222,7 +222,7 @@ def _kept(before: Refreshed) -> dict[str, Refreshed]:
 
 
 def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> MemberPool:
-    return pool_of(params.train, plan.context.schema, rows=known, found=found)
+    return pool_of(params.train, plan.context.schema, rows=known, more=found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from releve.core.errors import ReleveError
 from releve.domain.ensemble.forward import MemberAnswers
-from releve.domain.ensemble.pool import BOOSTING, Member
+from releve.domain.ensemble.pool import BOOSTING, BROUGHT, Member
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.schema.arrays import arrays_of_frame
@@ -42,10 +42,20 @@ class FittedMember:
 
 
 @dataclass(frozen=True)
+class BroughtModel:
+    """What somebody else fitted, asked like a fitted pipeline. `earliest`: the labelled row from which on its answers
+    are sure to be to rows that it had not learned."""
+
+    pipeline: Any
+    earliest: int
+
+
+@dataclass(frozen=True)
 class LearningData:
     """All labelled rows in time order, and how they are learned.
 
-    `without`: columns that a fit is to ignore; `left_out`: rows whose labels are known to be wrong.
+    `without`: columns that a fit is to ignore; `left_out`: rows whose labels are known to be wrong; `brought`: models
+    that are members of the pool by their name, and are not fitted.
     """
 
     rows: "pd.DataFrame"
@@ -53,6 +63,7 @@ class LearningData:
     seed: int
     without: tuple[str, ...] = ()
     left_out: tuple[Fold, ...] = ()
+    brought: Mapping[str, BroughtModel] = field(default_factory=dict)
 
     def truth(self, block: Fold) -> NDArray[np.float64]:
         """Return the labels of a block as `ForwardWindow` has them: places among the classes, or values."""
@@ -73,6 +84,9 @@ def fit_members(
     known: dict[tuple[str, int, int], FittedMember] = {}
     fitted: list[FittedMember] = []
     for number, member in enumerate(members, start=1):
+        if member.origin == BROUGHT:
+            fitted.append(_as_brought(data.brought[member.name], member, end=end))
+            continue
         rows = window(data.rows, end=end, last_batches=member.last_batches, left_out=data.left_out)
         most = _most_rows(member)
         key = (repr((member.recipe, member.scale, sorted(member.options.items()))), len(rows), most)
@@ -87,6 +101,14 @@ def fit_members(
         known[key] = result
         fitted.append(result)
     return tuple(fitted)
+
+
+def _as_brought(model: BroughtModel, member: Member, *, end: int) -> FittedMember:
+    """Take a brought model as it is, where it can not have learned the rows from `end` on."""
+    if model.earliest > end:
+        problem = f"nothing says that it had not learned rows before row {model.earliest}"
+        return FittedMember(member, 0, problem=problem)
+    return FittedMember(member, 0, model.pipeline)
 
 
 def _most_rows(member: Member) -> int:

@@ -18,10 +18,11 @@ from releve.domain.training.recipes import Candidate, Value, default_candidate, 
 LAST_BATCHES_OF_FIRST = (10, 5, 2)  # newest batches that the first recipe also learns from alone
 CONSTANT = "constant"
 BOOSTING = "hist_gradient_boosting"
-Origin = Literal["default", "params", "search"]
+Origin = Literal["default", "params", "search", "brought"]
 DEFAULT: Origin = "default"
 PARAMS: Origin = "params"
 SEARCH: Origin = "search"
+BROUGHT: Origin = "brought"  # a graph that somebody else fitted: docs/decisions/0065-brought-models.md
 # Beside boosting, where train.recipe is auto.
 OTHERS = {
     "slow_boosting": Candidate(BOOSTING, "none", {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 15}),
@@ -60,6 +61,13 @@ class Member(DocumentPart):
         return Candidate(self.recipe, self.scale, self.options)
 
 
+def brought_member(name: str, digest: str) -> Member:
+    """Return a brought graph as a member: it fits nothing, and its digest tells it from others."""
+    return Member(
+        name=name, recipe=BROUGHT, scale="none", options={"graph": digest[:12]}, last_batches=0, origin=BROUGHT
+    )
+
+
 class MemberPool(DocumentPart):
     """The members of a refresh. The first is the plain refit, which serves where the ensemble is not better."""
 
@@ -81,11 +89,12 @@ class MemberPool(DocumentPart):
         return self.model_copy(update={"members": (*self.members, *new)})
 
 
-def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] = ()) -> MemberPool:
-    """Return the members that params.yaml asks for, where there are so many rows to learn from, and those `found`.
+def pool_of(train: Train, schema: Schema, *, rows: int, more: Sequence[Member] = ()) -> MemberPool:
+    """Return the members that params.yaml asks for, where there are so many rows to learn from, and `more`: those that
+    searches found, and those that were brought.
 
     A named recipe stands for itself on every window; a list of recipes for each one's defaults. Without an ensemble the
-    first member is alone, whatever searches found. Raises BadInput where none of the recipes learns from so many rows.
+    first member is alone, whatever there is more. Raises BadInput where none of the recipes learns from so many rows.
     """
     others: list[Member] = []
     if train.named:
@@ -116,4 +125,4 @@ def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] 
     if first.recipe != CONSTANT:
         others.append(Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT))
     of_first = (Member.of(first, origin=origin, last_batches=last) for last in windows)
-    return MemberPool(members=(plain, *of_first, *others)).extended(*found)
+    return MemberPool(members=(plain, *of_first, *others)).extended(*more)

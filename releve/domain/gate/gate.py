@@ -94,6 +94,7 @@ class GateInputs:
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
     export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
     not_applicable: frozenset[Check] = frozenset()  # checks that are not made
+    must_gain: bool = False  # of a brought model, which no refresh will follow up
     moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
 
 
@@ -197,6 +198,10 @@ def _is_floor(name: Opponent, inputs: GateInputs) -> bool:
     return evaluation.sign * (evaluation.champion.score - evaluation.against[name].score) >= 0
 
 
+def _is_shown_gain_asked(inputs: GateInputs, params: Params) -> bool:
+    return inputs.must_gain or params.gate.inconclusive != "promote"
+
+
 def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
     """Every comparison is written so that nan, which is no evidence, fails it."""
     evaluation, gate = inputs.evaluation, params.gate
@@ -210,7 +215,7 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
             yield FailedCheck(Check.NOT_COMPARED, name)
         elif _is_floor(name, inputs) and not other.gain.high >= -tolerated_harm(name, inputs, params):
             yield FailedCheck(Check.WORSE, name)
-        elif name == Opponent.CHAMPION and gate.inconclusive != "promote" and not other.gain.low > 0:
+        elif name == Opponent.CHAMPION and _is_shown_gain_asked(inputs, params) and not other.gain.low > 0:
             yield FailedCheck(Check.INCONCLUSIVE, name)
     for part in evaluation.slices if inputs.has_champion else ():
         if part.rows < MIN_SLICE_ROWS:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from releve.core.documents import DocumentPart
 from releve.core.params import GateOverride
+from releve.domain.brought.description import BroughtDescription
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
@@ -97,6 +98,7 @@ class Challenger(EventPayload):
     sanity: Sanity
     cpu_seconds: float  # that it took to make and judge
     origin: Origin | None = None  # of a model that another environment made; None of one that was made here
+    brought: BroughtDescription | None = None  # of a model that somebody else fitted; nothing here fits it again
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -90,6 +90,8 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
         if failed.check == Check.INCONCLUSIVE:
             follows = "live labels may show it" if params.gate.inconclusive == "shadow" else "the champion stays"
             gain = _gain(of, inputs, params)
+            if inputs.must_gain:
+                return f"not shown to be better than the {of}: {gain}; a brought model has to be, {follows}"
             return f"not shown to be better than the {of}: {gain}; {follows} (params.yaml: gate.inconclusive)"
         harm = tolerated_harm(of, inputs, params)
         limit = f"; a loss of up to {format_score(harm)} is tolerated (params.yaml: gate.margin)" if harm else ""

@@ -9,11 +9,13 @@ from typing import Any
 
 from releve.core.formatting import utc_minute
 from releve.domain.registry.chain import APPROVAL_REFUSED, APPROVED
+from releve.domain.registry.events import Challenger
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import describe_score
 from releve.reporting.messages.approval import history_reason
+from releve.reporting.messages.brought import NEVER, describe_reading, learned_rows
 from releve.reporting.messages.gate import describe_judged_rows, describe_sanity
 from releve.reporting.messages.index import describe_index
 from releve.reporting.model_card import assessment
@@ -22,6 +24,7 @@ from releve.reporting.model_card.front_matter import front_matter
 from releve.reporting.model_card.record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
+EXPORTED = "the exported model answers as the trained one"
 SHOWN_COLUMNS = 40  # of the table of columns
 REFIT = (
     "Every member was refitted on all labelled rows of its window, those that are judged on included: these refits are "
@@ -70,7 +73,7 @@ def data(record: ModelRecord) -> list[Block]:
         {
             "data version": challenger and challenger.data_version,
             "labelled rows": challenger and challenger.rows,
-            "members learned": challenger and f"the oldest {challenger.learned:,} of them",
+            "members learned": challenger and _learned(challenger),
             "batches": version and version.batches,
             "newest batch": version and version.batch,
             "ingested at": version and version.at and utc_minute(version.at),
@@ -88,6 +91,12 @@ def data(record: ModelRecord) -> list[Block]:
     return [facts, TableBlock(("column", "type", "allowed", "seen by the model"), rows), *more]
 
 
+def _learned(challenger: Challenger) -> str:
+    if challenger.brought:
+        return learned_rows(challenger.brought)
+    return f"the oldest {challenger.learned:,} of them"
+
+
 def _allowed(column: Column) -> str:
     limits = (("min", column.min), ("max", column.max), ("max_length", column.max_length))
     parts = [f"{name} {limit}" for name, limit in limits if limit is not None]
@@ -96,9 +105,20 @@ def _allowed(column: Column) -> str:
 
 
 def members(record: ModelRecord) -> list[Block]:
-    """Write what it is made of, and what a search for more has brought."""
+    """Write what it is made of, and what a search for more has brought; of a brought model, where it comes from."""
     if not record.ensemble or not record.evaluation:
         return [NOTHING]
+    if record.description and (brought := record.description.brought):
+        facts = {
+            "origin": "brought",
+            "file": f"{brought.file}, {brought.bytes:,} bytes",
+            "file digest": brought.file_digest,
+            "producer": brought.producer,
+            "opset": ", ".join(f"{domain} {version}" for domain, version in brought.opsets.items()),
+            "learned": learned_rows(brought),
+            "refreshed": NEVER,
+        }
+        return [fact_list(facts), TextBlock(tuple(describe_reading(brought)), points=True)]
     is_refit = not record.challenger or not record.challenger.is_reweighting
     return [*ensemble_blocks(record.ensemble, record.evaluation), TextBlock((REFIT if is_refit else REWEIGHED,))]
 
@@ -106,7 +126,7 @@ def members(record: ModelRecord) -> list[Block]:
 def serving(record: ModelRecord) -> list[Block]:
     """Write what answers, and how fast."""
     description, challenger = record.description, record.challenger
-    parity = description and (description.parity or "the exported model answers as the trained one")
+    parity = description and (description.parity or ("the brought graph itself" if description.brought else EXPORTED))
     sanity = description and description.sanity
     return [
         fact_list(

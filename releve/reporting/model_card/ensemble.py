@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from releve.core.formatting import counted, format_score, plural
 from releve.domain.ensemble.description import EnsembleDescription, MemberDescription, SearchDescription
+from releve.domain.ensemble.pool import BROUGHT
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
@@ -45,12 +46,14 @@ def _member(member: MemberDescription, ensemble: EnsembleDescription) -> tuple[s
         if member.rows == ensemble.learned - ensemble.left_out:
             window += ", so far all rows"
     is_kept = not member.recipe
+    if member.recipe == BROUGHT:
+        window = "as it was brought"
     recipe = "an older ensemble, as it was kept" if is_kept else f"{member.recipe}: {describe_options(member.options)}"
     return (
         member.name,
         recipe,
         member.problem or ("" if is_kept else window),
-        "" if is_kept else f"{member.rows:,}",
+        f"{member.rows:,}" if member.rows else "",
         f"{member.weight:.0%}" if member.weight else "",
         "" if member.loss is None else format_score(member.loss),
     )

@@ -1,5 +1,6 @@
 """The forward answers of a refresh: from the memory of the one before, or by a rolling origin where there is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,9 +131,27 @@ def answered_again(refresh: Refresh, before: Before, pool: MemberPool) -> Record
         if not refresh.inputs.reweighs:
             importances = refresh.importances(ensemble, block)
         say(f"{len(rows) - memory.rows} new rows were answered by the refresh before")
+    if refresh.inputs.champion != memory.champion or memory.rows < len(rows):
+        windows = held_against_brought(refresh, records, windows)
     count = counted([len(each) for each in windows])
     record = Record(records[-count:], windows[-count:], importances)
     return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)
+
+
+def held_against_brought(
+    refresh: Refresh, records: Sequence[WindowRecord], windows: tuple[ForwardWindow, ...]
+) -> tuple[ForwardWindow, ...]:
+    """Return the windows as served by a champion that was brought: it was the same before each of them.
+
+    What it may have learned stays as it was served.
+    """
+    champion = Champion.of(refresh, refresh.inputs.champion) if refresh.is_against_brought else None
+    if champion is None:
+        return windows
+    return tuple(
+        replace(window, served=champion.answers(refresh, each.rows)) if each.rows.start >= champion.rows else window
+        for each, window in zip(records, windows, strict=True)
+    )
 
 
 def served_to(refresh: Refresh, before: Before, block: Fold, champion: Champion | None, *, refreshed: Floats) -> Floats:

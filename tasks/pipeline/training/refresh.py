@@ -1,16 +1,19 @@
 """What a refresh works on: rows, settings, and the champion whose answers it is compared with."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.adapters.brought.folder import read_brought
 from releve.adapters.files import PipelineInputs, read_inputs
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.domain.ensemble.ensemble import WeightedEnsemble
-from releve.domain.ensemble.fitting import LearningData
+from releve.domain.ensemble.fitting import BroughtModel, LearningData
+from releve.domain.ensemble.pool import Member, brought_member
 from releve.domain.ensemble.weights import loss_of
 from releve.domain.ensemble.wrong_labels import LeftOut
 from releve.domain.evaluation.evaluation import FeatureImportances
@@ -51,8 +54,22 @@ class Refresh:
         newest = stage_rows(stage)
         if newest.superseded:
             say(f"{newest.superseded} older versions of rows do not count: each row counts once, as it came last")
-        data = LearningData(newest.rows, stage.schema, params.statistics.seed, inputs.without)
+        brought = {name: _brought(stage, name, alone=inputs.alone) for name in inputs.brought}
+        data = LearningData(newest.rows, stage.schema, params.statistics.seed, inputs.without, brought=brought)
         return cls(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs, newest.is_corrected)
+
+    @property
+    def brought_members(self) -> tuple[Member, ...]:
+        """Return the models that were brought as members of the pool, the newest first."""
+        folder = self.stage.files.brought
+        described = (read_brought(folder, name).description for name in reversed(self.inputs.brought))
+        return tuple(brought_member(each.name, each.digest) for each in described)
+
+    @cached_property
+    def is_against_brought(self) -> bool:
+        """Whether a brought model serves. Its description stays where its files leave the store."""
+        tag = self.inputs.champion
+        return bool(tag) and ModelStore(self.stage.settings.home).describe(tag).brought is not None
 
     def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Refresh":
         """Return the refresh without rows that no member is to learn."""
@@ -90,6 +107,13 @@ class Refresh:
             )
 
 
+def _brought(stage: Stage, name: str, *, alone: str) -> BroughtModel:
+    """Read a brought model; judged by itself it answers all rows but those that somebody says it has learned."""
+    model = read_brought(stage.files.brought, name)
+    known = model.description
+    return BroughtModel(model.pipeline, (known.learned or 0) if name == alone else known.earliest)
+
+
 @dataclass(frozen=True, eq=False)
 class Champion:
     """The model that serves: it is asked once, when a window is new, and its answers are on record from then on."""
@@ -113,8 +137,9 @@ class Champion:
 
     @property
     def rows(self) -> int:
-        """Return how many rows it learned from, the oldest."""
-        return self.model.description.rows
+        """Return how many rows it learned from, the oldest; of a brought model as far as anybody has said so."""
+        brought = self.model.description.brought
+        return (brought.learned or 0) if brought else self.model.description.rows
 
     def answers(self, refresh: Refresh, block: Fold) -> Floats:
         """Answer a block, (rows, classes) or (rows, 1); it may know fewer classes, or others."""

@@ -58,12 +58,13 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
 
     ensemble = put_together(made.weighing.serving, pipelines, older, classes)
     is_new = before is None or before.memory.learned < len(rows)
+    is_judged_anew = is_new or refresh.is_against_brought
     memory = Memory(
         table=table_digest(refresh.schema),
         rows=len(rows),
         learned=len(rows),
         refresh=1 if before is None else before.memory.refresh + is_new,
-        champion=refresh.inputs.champion if is_new or before is None else before.memory.champion,
+        champion=before.memory.champion if before and not is_judged_anew else refresh.inputs.champion,
         pool=made.pool,
         files=files,
         kept=made.kept,

@@ -10,7 +10,7 @@ FOUND = Member.of(Candidate("svm", "standard"), origin=SEARCH)
 
 def pool(target, *found, **train):
     schema = Schema.from_dict({"target": {"name": "y", **target}, "columns": {"x": {"type": "number"}}})
-    return pool_of(make_params(train={"recipe": "auto", **train}).train, schema, rows=1000, found=found)
+    return pool_of(make_params(train={"recipe": "auto", **train}).train, schema, rows=1000, more=found)
 
 
 CLASSES = {"classes": ["no", "yes"]}

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from releve.adapters.models import timing
 from releve.adapters.models.description import GoldenRows
 from releve.adapters.models.model_runtime import load
-from tasks.release import latency
 from tasks.release.latency import answer_milliseconds
 from tests.factories import make_model_folder, make_row
 
@@ -37,6 +37,6 @@ def test_a_busy_machine_that_slows_some_answers_of_every_round_does_not_slow_the
             passed += 0.9 if reading % 10 == 1 else 0.001
         return passed
 
-    monkeypatch.setattr(latency, "time", SimpleNamespace(process_time=process_time))
+    monkeypatch.setattr(timing, "time", SimpleNamespace(process_time=process_time))
 
     assert answer_milliseconds(model) == 1.0

@@ -1,0 +1,1 @@
+"""Models that others trained, brought as ONNX files: what their inputs take, and what their outputs mean."""

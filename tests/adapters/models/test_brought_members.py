@@ -1,0 +1,78 @@
+"""A brought model in an ensemble: in one graph with the others where that is possible, else asked beside them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from releve.adapters.brought.trial import try_model
+from releve.adapters.models.brought_pipeline import BroughtPipeline, block_widths
+from releve.adapters.models.model_runtime import load_pipeline, onnx_runner
+from releve.adapters.models.onnx_export import SKLEARN, export_checked
+from releve.adapters.models.onnx_merge import weights_of
+from releve.adapters.models.skops_files import dump_pipeline
+from releve.domain.brought.mapping import MappingFile
+from releve.domain.ensemble.ensemble import WeightedEnsemble
+from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.validation import check_frame
+from releve.domain.training.learning import learn
+from releve.domain.training.pipeline import model_frame
+from releve.domain.training.recipes import Candidate
+from tests.foreign_models import network
+from tests.mixed_tables import mixed_rows, mixed_schema
+
+NUMBERS = ("length", "width")
+
+
+def ensemble(task: str, *kinds: str, opset: int = 13) -> tuple[Any, Any, WeightedEnsemble]:
+    """A linear model and a brought network, whose weights are .25 and .75; with the table and its rows."""
+    schema = mixed_schema(task, kinds or ("numbers",))
+    frame = check_frame(schema, mixed_rows(task)[[*schema.names, "y"]]).accepted
+    content, report = try_model(
+        network(frame, schema, NUMBERS, opset=opset), schema, MappingFile(inputs={"X": list(NUMBERS)}), frame
+    )
+    ours = learn(frame, schema, Candidate("linear", "standard"), seed=7)
+    brought = BroughtPipeline(content, block_widths(schema), report.classes)
+    members = [("linear", ours, 0.25), ("brought_one", brought, 0.75)]
+    return schema, frame, WeightedEnsemble(members, schema.target.classes)
+
+
+def answered(model: WeightedEnsemble, schema: Any, frame: Any) -> np.ndarray:
+    features = model_frame(arrays_of_frame(schema, frame), schema)
+    found = model.predict_proba(features) if model.classes else model.predict(features)
+    return np.asarray(found, dtype=np.float64).reshape(len(frame), -1)
+
+
+@pytest.mark.parametrize("opset", [13, 18, 19])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_one_graph_holds_both_whatever_opset_the_brought_one_has(task: str, opset: int):
+    schema, frame, model = ensemble(task, opset=opset)
+
+    made = export_checked(model, schema, frame, tolerance=1e-4)
+
+    assert made.reason is None
+    assert made.onnx is not None
+    assert weights_of(made.onnx) == pytest.approx({"linear": 0.25, "brought_one": 0.75})
+    found = onnx_runner(made.onnx)(arrays_of_frame(schema, frame))
+    assert np.abs(found - answered(model, schema, frame)).max() < 1e-3
+
+
+def test_beside_texts_the_whole_is_asked_natively_and_a_file_gives_the_same_answers(tmp_path):
+    schema, frame, model = ensemble("binary", "numbers", "texts")
+
+    made = export_checked(model, schema, frame, tolerance=1e-4)
+    (tmp_path / "model.skops").write_bytes(dump_pipeline(model))
+    again = load_pipeline(tmp_path / "model.skops")
+
+    assert made.runtime == SKLEARN
+    assert np.array_equal(answered(again, schema, frame), answered(model, schema, frame))
+    assert dump_pipeline(again) == dump_pipeline(model)
+
+
+def test_alone_it_is_served_as_it_is_texts_included():
+    schema, frame, model = ensemble("binary", "numbers", "texts")
+    brought = model.pipelines[1]
+
+    made = export_checked(WeightedEnsemble([("one", brought, 1.0)], ["no", "yes"]), schema, frame, tolerance=1e-4)
+
+    assert (made.onnx, made.reason) == (brought.onnx, None)
