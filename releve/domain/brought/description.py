@@ -3,7 +3,6 @@
 from typing import Literal
 
 from releve.core.documents import DocumentPart
-from releve.domain.schema.target import Label
 
 PREFIX = "brought_"  # of the names of these members; then the beginning of their graph's digest
 MOST_BROUGHT = 3  # newest ones that are members of the ensemble
@@ -23,7 +22,7 @@ class BroughtDescription(DocumentPart):
     inputs: dict[str, tuple[str, ...]]  # columns by the name of the input that takes them
     output: str  # that is read
     means: str  # what it is: see `Means`
-    classes: tuple[Label, ...]  # that it knows, in the target's order; none of a regression
+    classes: tuple[int | str | float, ...]  # that it knows, in the target's order; none of a regression
     widths: dict[str, int]  # columns of each block of the table, in their order
     missing: dict[str, float]  # what takes the place of a missing cell, by column
     learned: int | None  # the oldest labelled rows that it may have learned; None where nobody said

@@ -94,8 +94,8 @@ class GateInputs:
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
     export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
     not_applicable: frozenset[Check] = frozenset()  # checks that are not made
-    must_gain: bool = False  # of a brought model, which no refresh will follow up
     moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
+    must_gain: bool = False  # of a brought model, which no refresh will follow up
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,15 @@ def _member(member: MemberDescription, ensemble: EnsembleDescription) -> tuple[s
         window = f"the newest {member.last_batches} {plural(member.last_batches, 'batch', 'batches')}"
         if member.rows == ensemble.learned - ensemble.left_out:
             window += ", so far all rows"
-    is_kept = not member.recipe
-    if member.recipe == BROUGHT:
+    is_kept, is_brought = not member.recipe, member.recipe == BROUGHT
+    if is_brought:
         window = "as it was brought"
     recipe = "an older ensemble, as it was kept" if is_kept else f"{member.recipe}: {describe_options(member.options)}"
     return (
         member.name,
         recipe,
         member.problem or ("" if is_kept else window),
-        f"{member.rows:,}" if member.rows else "",
+        "" if is_kept or is_brought else f"{member.rows:,}",
         f"{member.weight:.0%}" if member.weight else "",
         "" if member.loss is None else format_score(member.loss),
     )
