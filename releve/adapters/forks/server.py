@@ -3,8 +3,8 @@
     python -m releve.adapters.forks.server DESCRIPTOR   for the process that started it, and its children
     python -m releve.adapters.forks.server FOLDER       beside a worker, for every flow run that asks at FOLDER
 
-It computes nothing and has one thread, so that its forks are safe. A child imports this project's code anew, from the
-folder that it works in.
+It computes nothing and has one thread, so that its forks are safe. A child has this project's code as the folder has
+it that it works in (`own_code`).
 """
 
 import atexit
@@ -28,6 +28,7 @@ from releve.adapters.forks.children import BEGINNINGS, stage_seconds
 from releve.adapters.forks.command import Command, receive, send
 from releve.adapters.forks.libraries import DVC, FLOWS, STAGES, import_libraries
 from releve.adapters.forks.loaded import Loaded
+from releve.adapters.forks.own_code import OwnCode, is_ours
 
 PR_SET_NAME = 15  # linux/prctl.h; the kernel keeps 15 bytes
 
@@ -42,7 +43,7 @@ class Server:
         self, *connections: socket.socket, listening: socket.socket | None = None, loaded: Loaded | None = None
     ):
         self._connections = set(connections)
-        self._listening, self._loaded = listening, loaded
+        self._listening, self._loaded, self._code = listening, loaded, OwnCode()
         self._watched: dict[socket.socket, int] = {}  # status -> child, until somebody has waited for it
         self._ended: set[int] = set()  # of the watched, not reaped: their numbers are theirs
         self._dying: set[int] = set()  # of the watched, killed where nobody waits for them any more
@@ -98,14 +99,15 @@ class Server:
 
     def _fork(self, command: Command, status: socket.socket, descriptors: Sequence[int]) -> None:
         with suppress(Exception):  # the child imports it again, and says what is wrong
-            import_libraries(command.libraries)
+            import_libraries([*command.libraries, *([command.module] if is_ours(command.module) else [])])
+        self._code.note()
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:
             watched = [key.fileobj for key in self._selector.get_map().values()]
             for one in (*watched, self._selector, self._wakes, ours):
                 one.close()  # type: ignore[union-attr]
-            _become(command, status, outputs=descriptors[:2], server=theirs)
+            _become(command, status, outputs=descriptors[:2], server=theirs, own=self._code)
         with suppress(OSError):  # it did so itself, or has ended
             os.setpgid(pid, command.group or pid)
         theirs.close()
@@ -141,7 +143,9 @@ class Server:
         self._dying.discard(pid)
 
 
-def _become(command: Command, status: socket.socket, *, outputs: Sequence[int], server: socket.socket) -> NoReturn:
+def _become(
+    command: Command, status: socket.socket, *, outputs: Sequence[int], server: socket.socket, own: OwnCode
+) -> NoReturn:
     """Be the process of `command`, in a child of the server."""
     code = 1
     try:
@@ -157,8 +161,7 @@ def _become(command: Command, status: socket.socket, *, outputs: Sequence[int], 
         sys.path[0] = os.getcwd()  # as `python -m` has it
         sys.argv = [command.module, *command.arguments]
         _name_process(command)
-        for name in [name for name in sys.modules if name.partition(".")[0] == __package__.partition(".")[0]]:
-            del sys.modules[name]
+        own.move_to(sys.path[0], main=command.module)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()  # siblings would draw the same numbers
         send(status, {"pid": os.getpid()})

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,16 @@ import pytest
 
 from releve.adapters.forks.client import ForkServer
 from releve.adapters.forks.command import Command
+from releve.adapters.forks.loaded import PROJECT
 
 SECONDS = 30
+LOADED = "releve/adapters/files.py"  # by the stage `code`
+HAS_LOADED = """import sys
+print("releve.adapters.files" in sys.modules)
+import releve.adapters.files, releve.adapters.journal
+print(releve.adapters.files.__file__)
+print(releve.adapters.journal.__file__)
+"""
 
 
 @pytest.fixture
@@ -80,6 +89,26 @@ def test_each_child_runs_the_code_of_its_own_folder(server, command):
             file.write(f"name = {name!r}")
 
     assert [run(server, each)[0] for each in (*codes, codes[0])] == ["old\n", "new\n", "old\n"]
+
+
+@pytest.mark.parametrize(("edited", "has_it"), [("", True), ("releve/adapters/journal.py", True), (LOADED, False)])
+def test_a_child_has_the_code_of_the_server_as_if_it_were_its_folders_where_all_of_it_is_the_same(
+    edited, has_it, server, tmp_path
+):
+    for package in ("releve", "tasks"):
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    if edited:
+        with (tmp_path / edited).open("a") as file:
+            file.write("\n# edited\n")
+    (tmp_path / "tasks" / "step.py").write_text(HAS_LOADED)
+    commands = [
+        Command(module, (), str(tmp_path), dict(os.environ)) for module in ("tasks.pipeline.code", "tasks.step")
+    ]
+
+    run(server, commands[0])  # ends at once, without arguments
+    output, _ = run(server, commands[1])
+
+    assert output == f"{has_it}\n{tmp_path / LOADED}\n{tmp_path / 'releve/adapters/journal.py'}\n"
 
 
 def test_libraries_are_loaded_before_the_fork_and_their_random_numbers_differ_between_children(server, command):
