@@ -9,18 +9,20 @@ this at every `dvc repro`.
 
 import ast
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from releve.adapters.files import read_params, read_schema, read_yaml, write_json
 from releve.core.errors import run_command
 from releve.domain.schema.schema import TABLE_KEYS
 
 PACKAGES = ("releve", "tasks")
-BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")  # where a statement holds others
+BLOCKS = ("body", "orelse", "handlers", "finalbody")  # where a statement holds others
 
 
 def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
@@ -66,16 +68,18 @@ def imported_files(project: Path, module: str) -> set[str]:
 @cache
 def _file_of(project: Path, module: str) -> str | None:
     """The file of a module or package of ours; None for another's, and for a name that is no module."""
-    base = Path(*module.split("."))
-    if base.parts[0] not in PACKAGES:
+    if not module.startswith(PACKAGES):
         return None
-    found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if (project / path).is_file())
-    return next((path.as_posix() for path in found), None)
+    base = module.replace(".", "/")
+    return next((path for path in (f"{base}.py", f"{base}/__init__.py") if os.path.isfile(f"{project}/{path}")), None)
 
 
 @cache
 def _imports(project: Path, path: str) -> frozenset[str]:
-    def imported(statements: Iterable[ast.AST]) -> Iterator[str]:
+    text = (project / path).read_text(encoding="utf-8")
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if "import" in line]
+
+    def imported(statements: Iterable[Any]) -> Iterator[str]:
         for node in statements:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -83,11 +87,12 @@ def _imports(project: Path, path: str) -> frozenset[str]:
                 yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
             elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
                 yield from imported(node.orelse)
-            else:  # statements alone hold imports: expressions, most of a tree, are not walked
+            elif any(node.lineno <= line <= node.end_lineno for line in lines):  # most of a tree has no such line
                 yield from (name for block in BLOCKS for name in imported(getattr(node, block, ())))
+                yield from (name for case in getattr(node, "cases", ()) for name in imported(case.body))
 
-    names = imported(ast.parse((project / path).read_text(encoding="utf-8")).body)
-    return frozenset(each for name in names for each in _with_packages(name))
+    names = imported(ast.parse(text).body)
+    return frozenset(each for name in names if name.startswith(PACKAGES) for each in _with_packages(name))
 
 
 def _with_packages(name: str) -> Iterator[str]:

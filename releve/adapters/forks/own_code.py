@@ -31,7 +31,7 @@ class OwnCode:
                 self._known[name] = place, _digest(Path(sys.path[0], place))
 
     def move_to(self, folder: str, *, main: str) -> None:
-        """Keep it, as if it came from `folder`, but for the module that is run; drop all where a file is another there."""
+        """Keep it as if it came from `folder`, without the module `main` that runs; none of it where a file differs."""
         is_same = all(_digest(Path(folder, place)) == digest for place, digest in self._known.values())
         for name in _loaded():
             if name == main or not is_same or name not in self._known:

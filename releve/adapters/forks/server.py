@@ -9,6 +9,7 @@ it that it works in (`own_code`).
 
 import atexit
 import ctypes
+import gc
 import logging
 import os
 import runpy
@@ -161,6 +162,7 @@ def _become(
         sys.path[0] = os.getcwd()  # as `python -m` has it
         sys.argv = [command.module, *command.arguments]
         _name_process(command)
+        gc.set_threshold(50_000, 20, 20)  # as flows do: most of what a command allocates stays to its end
         own.move_to(sys.path[0], main=command.module)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()  # siblings would draw the same numbers
