@@ -1,6 +1,8 @@
 """Turns of many scenarios in one run: a failed one stops no other, and what is done is not done again."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from prefect import State
 
 from examples import fleet
+from releve.adapters.local_stack import process as stack_process
+from releve.adapters.local_stack.parts import PREFECT
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.registry.chain import CHALLENGED, MONITORED
@@ -15,6 +19,8 @@ from tasks.history import events_of
 from tasks.places import start_page
 from tasks.turn import take_turn
 from tests import projects
+from tests.processes import is_at_work
+from tests.serving.process import wait_until
 
 pytestmark = pytest.mark.whole
 
@@ -73,6 +79,26 @@ def test_a_scenario_that_fails_stops_no_other_and_is_named_and_the_next_run_does
     assert "1 with a new release, 0 without, 0 failed, 2 done before" in second.message
     assert registry.current("diabetes_002")
     assert len(events_of(registry, "tumours_001", CHALLENGED)) == 2
+
+
+def test_a_fleet_that_is_asked_to_end_stops_its_server_too_and_says_how_to_go_on(
+    work_dir: Path, tmp_path: Path
+) -> None:
+    project = projects.fresh_project(work_dir)
+    environ = project.environ | {"RELEVE_HOME": str(tmp_path / "home")}
+    settings = fleet.settings_of(tmp_path / "home" / "fleet" / "1")
+    lock = settings.home / "locks" / "tumours_001.lock"
+    command = [sys.executable, "-m", "examples.fleet", "1"]
+
+    with subprocess.Popen(command, cwd=projects.PROJECT, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: lock.exists() and "turn of" in lock.read_text())
+        server = stack_process.running(settings.home, PREFECT)
+        process.terminate()
+        _, told = process.communicate(timeout=120)
+
+    assert process.returncode == 130
+    assert "stopped; what is done is kept: make fleet N=1 goes on" in told
+    assert server and not is_at_work(server.pid)
 
 
 def test_a_turn_that_was_killed_before_its_release_is_ended_by_the_next_one(work_dir: Path, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ class OwnCode:
         """Look at what was imported since the last call, from the folder that the server works in."""
         for name in _loaded():
             if name not in self._known:
-                place = os.path.relpath(sys.modules[name].__file__ or "", sys.path[0])
-                self._known[name] = place, _digest(Path(sys.path[0], place))
+                place = os.path.relpath(sys.modules[name].__file__ or sys.path[0], sys.path[0])
+                self._known[name] = place, _digest(Path(sys.path[0], place)) or "of no file"
 
     def move_to(self, folder: str, *, main: str) -> None:
         """Keep it as if it came from `folder`, without the module `main` that runs; none of it where a file differs."""
