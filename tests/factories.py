@@ -59,7 +59,9 @@ def make_table(rows: int = 120, *, seed: int = 7) -> tuple[list[dict[str, Any]],
     return table, [min(2, int(row["length"] // 3.4)) for row in table]
 
 
-def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7) -> Path:
+def make_model_folder(
+    parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7, decision: Any = None
+) -> Path:
     """A fitted and exported logistic regression, in the form that `model_runtime.load` reads."""
     from releve.adapters.models.description import ModelDescription
     from releve.adapters.models.onnx_export import export
@@ -76,6 +78,7 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
         "classes": [0, 1, 2],
         "schema": schema.as_dict(),
         "embedder": Embedder.fit(arrays).describe().model_dump(mode="json"),
+        "decision": decision and decision.model_dump(mode="json"),
     }
     folder = parent / name
     folder.mkdir(parents=True)
@@ -106,9 +109,11 @@ def make_arm_limits(**changes: Any) -> ArmLimits:
     return ArmLimits(**{**yaml.safe_load((PROJECT / "params.yaml").read_text())["arms"], **changes})
 
 
-def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7) -> StoredModel:
-    """A model version in the store below `home`."""
-    folder = make_model_folder(home / "made" / scenario, scenario=scenario, name=version, seed=seed)
+def make_stored_model(
+    home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7, decision: Any = None
+) -> StoredModel:
+    """A model version in the store below `home`; `decision`: the policy that it decides by."""
+    folder = make_model_folder(home / "made" / scenario, scenario=scenario, name=version, seed=seed, decision=decision)
     return ModelStore(home).save(folder, scenario=scenario, version=version, labels={})
 
 

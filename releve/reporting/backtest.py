@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from releve.core.formatting import format_score, listed
-from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult
+from releve.domain.backtest.report import BacktestMoney, BacktestReport, BaselineResult, PolicyResult
 from releve.domain.backtest.variants import CRON, NEVER, SHIPPED
 from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
 from releve.reporting.blocks import (
     Block,
@@ -32,8 +33,9 @@ ALONE = "alone: "  # before the name of a member, refitted before every window
 
 def backtest_page(report: BacktestReport) -> ReportPage:
     """Put the page of a backtest together."""
-    blocks = (
+    blocks: tuple[Block, ...] = (
         TableBlock(heads(report), tuple(lines(report))),
+        *([money_table(report.money)] if report.money else []),
         TextBlock((advice(report), price_curve(report))),
         TextBlock(tuple(searches(report)), points=True),
     )
@@ -65,6 +67,7 @@ def backtest_blocks(report: BacktestReport | None, scenario: str) -> list[Block]
         TextBlock((summary(report), advice(report), price_curve(report))),
         TableBlock(heads(report), tuple(lines(report))),
         *([IntervalChart("Gain of each policy over the cron job; positive is better", bars)] if bars else []),
+        *([money_table(report.money)] if report.money else []),
         score_chart(report),
         *([FoldedBlock("Searches", (TextBlock(found, points=True),))] if (found := tuple(searches(report))) else []),
         FoldedBlock("Window by window as a table", (TableBlock(("window", "rows", *names), tuple(by_window)),)),
@@ -164,6 +167,17 @@ def lines(report: BacktestReport) -> list[tuple[str, ...]]:
     return rows
 
 
+def money_table(money: BacktestMoney) -> TableBlock:
+    """Write what policies cost, the cheapest first, then the best constant decision."""
+    unit = f" ({money.unit})" if money.unit else ""
+    rows = [
+        (each.name, format_score_interval(each.cost), format_score(each.retraining), format_score(each.total))
+        for each in sorted(money.policies, key=lambda each: each.total)
+    ]
+    constant = (str(Opponent.SAME_DECISION), format_score(money.constant), "", format_score(money.constant))
+    return TableBlock(("policy", f"decisions, per row{unit}", "retraining, per row", "total"), (*rows, constant))
+
+
 def summary(report: BacktestReport) -> str:
     """Write what was played."""
     windows = report.windows
@@ -188,6 +202,10 @@ def recommendation_reason(report: BacktestReport) -> str:
     recommended = report.recommended
     if not recommended.rival:
         return "nothing else that can be set was played"
+    if report.money:
+        unit = f" {report.money.unit}" if report.money.unit else ""
+        saved = f"{format_interval(recommended.gain)}{unit} a row, retraining included"
+        return f"beside {recommended.rival!r} it saves {saved}"
     price = f" at a price of {report.retraining_cost:g} a refresh" if report.retraining_cost else ""
     gain = f"beside {recommended.rival!r} it gains {format_interval(recommended.gain)}{price}"
     return gain if recommended.gain.low > 0 or report.retraining_cost else f"{gain}; nothing else is shown to be better"
@@ -199,6 +217,9 @@ def price_curve(report: BacktestReport) -> str:
         return ""
     first, *more = report.prices
     steps = [f"{first.policy}", *(f"from {format_score(each.price)} {each.policy}" for each in more)]
+    if report.money:
+        unit = report.money.unit or "the unit of costs"
+        return f"Least total by the price of a refresh, in {unit}: {'; '.join(steps)}."
     return (
         f"Least total by the price of a refresh (trigger.retraining_cost, in {report.metric} per thousand answers): "
         f"{'; '.join(steps)}."

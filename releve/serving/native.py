@@ -250,6 +250,16 @@ def _since(scenario: Scenario) -> str | None:
 
 
 def _predictions(answered: ScenarioAnswers) -> list[dict[str, object]]:
+    """Per row what is answered; of a model with costs also what is decided."""
+    found, decided = _answers(answered), answered.decided
+    if decided is not None:
+        columns = zip(found, decided.decisions, decided.expected_costs, decided.rules, strict=True)
+        for one, decision, cost, rule in columns:
+            one |= {"decision": decision, "expected_cost": cost, "rule": rule}
+    return found
+
+
+def _answers(answered: ScenarioAnswers) -> list[dict[str, object]]:
     """Per row its value and interval, or its class with the probability of every class."""
     if answered.probabilities is None:
         values = answered.sent

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.models.model_runtime import Model, ModelOutput
+from releve.adapters.models.model_runtime import DECIMALS, Model, ModelOutput
+from releve.domain.decision.policy import Decided
+from releve.domain.decision.rules import cells_of_requests
 from releve.domain.neighbours.embedding import Arrays
+from releve.domain.prediction_log.records import Row
 from releve.domain.schema.target import Label
 from releve.domain.schema.validation import Problem
 from releve.serving.faults import Refused
 
-DECIMALS = 6  # of a probability
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 TOO_LARGE = "has a number that is too large for the model (float32)"
 
@@ -26,10 +28,11 @@ class Prediction:
     labels: Sequence[Label]  # classes, or numbers of a regression
     probabilities: Sequence[Sequence[float]] | None  # per row, of every class of the target in its order
     intervals: Sequence[Sequence[float]] | None  # per row, of a regression whose model has some
+    decided: Decided | None  # of a model with costs
     latency_ms: float
 
 
-def predict(model: Model, arrays: Arrays) -> Prediction:
+def predict(model: Model, arrays: Arrays, rows: Sequence[Row]) -> Prediction:
     """Answer rows that are checked. Raises Refused for rows whose answer is not finite."""
     started = time.perf_counter()
     output = model.answer(arrays)
@@ -38,8 +41,9 @@ def predict(model: Model, arrays: Arrays) -> Prediction:
     if output.probabilities is not None:
         probabilities = rounded(output.probabilities).tolist()
     intervals = model.intervals(output)
+    decided = model.decide(output, cells_of_requests(rows))
     latency_ms = round((time.perf_counter() - started) * 1000, 3)
-    return Prediction(output.labels, probabilities, intervals, latency_ms)
+    return Prediction(output.labels, probabilities, intervals, decided, latency_ms)
 
 
 def check_answered(output: ModelOutput) -> None:

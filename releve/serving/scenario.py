@@ -15,6 +15,7 @@ from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, ReleveError, Unavailable
 from releve.domain.arms.arms import Arm
+from releve.domain.decision.policy import Decided
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.filters import Condition
 from releve.domain.neighbours.index_design import DistanceMetric
@@ -59,6 +60,7 @@ class ScenarioAnswers:
     labels: Sequence[Label]  # classes, or numbers of a regression
     probabilities: Sequence[Sequence[float]] | None  # per row, of every class of the target in its order
     intervals: Sequence[Sequence[float]] | None  # per row, of a regression whose model has some
+    decided: Decided | None = None  # of a model with costs
 
     @property
     def model(self) -> str:
@@ -181,7 +183,7 @@ class Scenario:
         is_challengers = trial is not None and key is not None and trial.takes(served, key, rows)
         if trial is not None and is_challengers:
             challenged = trial.predict(served, rows, arrays)
-        by, found = challenged or (served, predict(served.model, arrays))
+        by, found = challenged or (served, predict(served.model, arrays, rows))
         line = self.ledger.answer(
             model=by.model.tag,
             index=by.index,
@@ -190,6 +192,7 @@ class Scenario:
             labels=found.labels,
             probabilities=found.probabilities,
             intervals=found.intervals,
+            decided=found.decided,
             latency_ms=found.latency_ms,
         )
         seconds = time.perf_counter() - started
@@ -199,7 +202,7 @@ class Scenario:
             trial.seen.note_champion(seconds * 1000)
         self.rows_answered += len(rows)
         self._metrics.predicted(self.name, len(rows), seconds)
-        return ScenarioAnswers(line, by, found.labels, found.probabilities, found.intervals)
+        return ScenarioAnswers(line, by, found.labels, found.probabilities, found.intervals, found.decided)
 
     async def search(
         self,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Current, Registry
 from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.core.settings import Settings
+from releve.domain.decision.realised import RealisedCost, realised_cost
 from releve.domain.drift.verdict import Predictions
 from releve.domain.evaluation.baselines import usual_answer
 from releve.domain.evaluation.metrics import METRICS, compute_score, metrics_of
@@ -180,6 +182,24 @@ def judge_late_labels(known: Gathered) -> LateQuality | None:
     late, judged = found
     scored = realised.as_scored(judged, known.schema.target, rows=known.most_rows, quantile=known.quantile)
     return replace(late, quality=replace(late.quality, naive=naive_score(known, scored)))
+
+
+def judge_money(known: Gathered, settings: Settings) -> RealisedCost | None:
+    """Add up what the champion's decisions have cost; None where it decides nothing."""
+    policy, target = ModelStore(settings.home).describe(known.champion.release.model).decision, known.schema.target
+    if policy is None:
+        return None
+    learned = [label for label in map(target.parse, known.reference.get(target.name, ())) if label is not None]
+    return realised_cost(
+        known.answers,
+        known.labelled,
+        policy.table,
+        target,
+        learned=learned,
+        rows=known.most_rows,
+        min_rows=known.params.statistics.min_rows,
+        bootstrap=known.bootstrap,
+    )
 
 
 def naive_score(known: Gathered, scored: ScoredPredictions | None) -> float | None:

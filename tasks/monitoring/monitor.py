@@ -22,6 +22,7 @@ from tasks.monitoring.evidence import (
     estimate_quality,
     gather,
     judge_late_labels,
+    judge_money,
     judge_quality,
     judge_staleness,
     predictions,
@@ -92,6 +93,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         rows=past.rows,
         new_rows=past.new_rows,
         corrected_rows=past.corrected_rows,
+        money=judge_money(known, settings),
         payoff=payoff,
         payoff_problem=payoff_problem,
         rollback=rollback.decide(

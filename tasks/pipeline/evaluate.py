@@ -9,6 +9,7 @@ from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
+from releve.domain.decision.money import MoneyInputs, evaluate_money
 from releve.domain.ensemble.forward import ForwardWindow, opponents_of
 from releve.domain.ensemble.memory import Memory
 from releve.domain.ensemble.weights import Serves, loss_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def evaluate(stage: Stage, rows: "pd.DataFrame") -> Evaluation:
+def evaluate(stage: Stage, rows: "pd.DataFrame", money: MoneyInputs | None = None) -> Evaluation:
     """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
     folder = MemoryFolder(stage.files.memory)
     memory = folder.memory
@@ -43,12 +44,14 @@ def evaluate(stage: Stage, rows: "pd.DataFrame") -> Evaluation:
             "groups": group_scores(inputs),
             "importances": folder.importances,
             "naive": memory.serves == Serves.NAIVE,
+            "money": evaluate_money(money) if money else None,
         }
     )
 
     against = evaluation.against
     scores = evaluation.challenger.metrics | {name.replace(" ", "_"): one.score for name, one in against.items()}
     counts = {"holdout_rows": evaluation.holdout_rows, "rows": evaluation.rows}
+    scores |= {"cost": evaluation.money.cost.value} if evaluation.money else {}
     values = all_rounded(evaluation.model_dump(mode="json"))
     write_json(stage.files.evaluation, values)
     write_json(stage.files.metrics, all_rounded(scores | counts))

@@ -29,6 +29,7 @@ from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, is_outside, window
+from tasks.pipeline.decisions import learned_policy, money_inputs
 from tasks.pipeline.evaluate import doubted_rows, evaluate, judged
 from tasks.pipeline.export import write_export
 from tasks.pipeline.rows import stage_rows
@@ -46,10 +47,13 @@ def package(stage: Stage) -> None:
     """Write results/<scenario>/, and scenarios/<scenario>/build/model/."""
     # gather
     schema, rows, folder = stage.schema, stage_rows(stage).rows, MemoryFolder(stage.files.memory)
-    alone = read_inputs(stage.files.inputs).alone
+    started = read_inputs(stage.files.inputs)
+    alone = started.alone
     memory = folder.memory
     left_out = [each.rows for each in memory.left_out]
-    evaluation = evaluate(stage, rows)
+    doubted = doubted_rows(stage, memory, folder.windows(memory))
+    money = money_inputs(stage, rows, folder, doubted=doubted, rejected=bool(started.rejected))
+    evaluation = evaluate(stage, rows, money)
     plain = next(member for member in memory.pool.members if member.name == memory.plain)
     learned = window(rows, end=memory.learned, last_batches=plain.last_batches, left_out=left_out)
     reference = learned.tail(REFERENCE_ROWS)
@@ -64,7 +68,7 @@ def package(stage: Stage) -> None:
         forward = [(each.refreshed[:, 0], each.truth) for each in known]
         intervals = conformal_intervals(forward, confidence=stage.params.statistics.confidence)
     # estimates are held to no label that is wrong, or in doubt
-    is_true = is_outside([*left_out, *doubted_rows(stage, memory, windows)], len(rows))[folds[0].start :]
+    is_true = is_outside([*left_out, *doubted], len(rows))[folds[0].start :]
     kept = as_kept(rows.iloc[folds[0].start :][is_true], answers[is_true], schema)
 
     # apply
@@ -103,6 +107,7 @@ def package(stage: Stage) -> None:
         learned_rows=len(learned),
         evaluation=evaluation,
         intervals=intervals,
+        decision=learned_policy(money) if money else None,
     )
     write_json(stage.files.model / DESCRIPTION, description.to_json())
     model = load(stage.files.model, tag="the packaged model")

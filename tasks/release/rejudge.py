@@ -12,13 +12,14 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import counted
 from releve.core.params import Params
 from releve.core.settings import Settings
+from releve.domain.decision.money import MoneyInputs, evaluate_money
 from releve.domain.evaluation import holdout_evaluation
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, Money
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions, in_classes
-from releve.domain.gate.gate import GateInputs, decide
+from releve.domain.gate.gate import GateInputs, as_judged, decide
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_frame
@@ -70,9 +71,15 @@ def rejudge(
         theirs = mine.with_outputs(_answers(other, rows.iloc[begin:], schema.target))
     bootstrap, folds = BootstrapConfig.of(params.statistics), (Fold(begin, len(rows)),)
     inputs = EvaluationInputs(rows, folds, mine, theirs, schema, params.gate, bootstrap)
-    evaluation = _evaluate(inputs, challenger.evaluation)
+    policy = model.description.decision
+    money = evaluate_money(MoneyInputs.of(policy.table, inputs)) if policy else None
+    evaluation = _evaluate(inputs, challenger.evaluation, money)
     gate = GateInputs(
-        evaluation, champion is not None, challenger.latency_ms, challenger.sanity, model.description.parity or ""
+        as_judged(evaluation, params),
+        champion is not None,
+        challenger.latency_ms,
+        challenger.sanity,
+        model.description.parity or "",
     )
     decision = decide(gate, params, today=today)
     reasons, notes = explain(decision, gate, params)
@@ -106,7 +113,7 @@ def _holdout_answers(
     return there
 
 
-def _evaluate(inputs: EvaluationInputs, known: Evaluation) -> Evaluation:
+def _evaluate(inputs: EvaluationInputs, known: Evaluation, money: Money | None) -> Evaluation:
     """Evaluate anew what depends on the opponent; the rest is `known` from the first judgement."""
     fairness, unknown_groups = find_unfairness(inputs)
     evaluation = holdout_evaluation.evaluate(inputs).model_copy(
@@ -117,6 +124,7 @@ def _evaluate(inputs: EvaluationInputs, known: Evaluation) -> Evaluation:
             "groups": group_scores(inputs),
             "importances": known.importances,
             "naive": known.naive,
+            "money": money,
         }
     )
     return Evaluation.model_validate(all_rounded(evaluation.model_dump(mode="json")))

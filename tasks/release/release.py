@@ -12,7 +12,7 @@ from releve.core.settings import Settings
 from releve.domain.approval.approval import TELLING
 from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_design import IndexCheck
-from releve.domain.registry.events import ModelReleased, ReleaseChange
+from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import Release
 from tasks.release.acceptance import approved_release, check_accepted, check_digests, check_not_taken_back
 from tasks.release.index import tidy_indexes
@@ -73,7 +73,7 @@ def release(
         expected = current.number if current else None
         released = ModelReleased(
             release=prepared.release,
-            change=_change(prepared.model, is_first=current is None),
+            change=_change(prepared.model, challenger, is_first=current is None),
             approval=approval.number if approval else 0,
             approved_by=approval.approved_by if approval else (),
             origin=challenger.origin,
@@ -89,13 +89,15 @@ def release(
     return ReleaseResult(prepared.release, prepared.index, prepared.bento, answers_at)
 
 
-def _change(model: Model, *, is_first: bool) -> ReleaseChange:
+def _change(model: Model, challenger: Challenger, *, is_first: bool) -> ReleaseChange:
     """Return what people hear of: that the naive answer serves comes before that something serves at last."""
     ensemble = model.description.ensemble
     if ensemble and ensemble.serves == Serves.NAIVE:
         return ReleaseChange.NAIVE
     if is_first:
         return ReleaseChange.FIRST
+    if challenger.decides_alone:
+        return ReleaseChange.DECISION
     is_found = ensemble is not None and ensemble.search is not None and ensemble.search.outcome.joined
     return ReleaseChange.SEARCH if is_found else ReleaseChange.REFRESH
 

@@ -22,7 +22,7 @@ from releve.adapters.files import (
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
-from releve.adapters.models.description import ModelSummary
+from releve.adapters.models.description import ModelDescription, ModelSummary, read_description
 from releve.adapters.models.model_runtime import folder_digest, schema_of
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.registry.registry import Current, Registry
@@ -31,9 +31,9 @@ from releve.core.errors import BadInput, NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.brought.description import MOST_BROUGHT
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import DecisionChange, Evaluation
 from releve.domain.evaluation.holdout_evaluation import check_comparable
-from releve.domain.gate.gate import GateInputs, decide
+from releve.domain.gate.gate import OF_DECISIONS, Check, GateInputs, as_judged, decide
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.lifecycle import taken_back
@@ -42,6 +42,8 @@ from releve.reporting.messages.brought import describe_brought
 from releve.reporting.messages.gate import explain
 from releve.reporting.model_card.ensemble import describe_outcome
 from tasks.history import events_of, newest_of
+from tasks.pipeline.decisions import decision_change
+from tasks.pipeline.stage import Stage
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
 
@@ -104,6 +106,11 @@ def retrain(
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
             # The same rows, answers, params and code make the same files, and so the same version.
             version = folder_digest(files.model)[:12]
+            serving = store.describe(champion.release.model) if champion else None
+            made = read_description(files.model, tag=f"{scenario}:{version}")
+            answers_alike = _answer_alike(serving, made)
+            if champion and answers_alike and _decide_otherwise(serving, made):
+                inputs = replace(inputs, champion=champion.release.model)
             opponents = ("", inputs.champion, f"{scenario}:{version}")
             if champion and not brought and champion.release.model not in opponents:
                 raise _nothing_to_judge_on(champion.release)
@@ -112,8 +119,12 @@ def retrain(
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            moved = _moved(store, stored.tag, inputs.champion) if inputs.reweighs else None
-            challenger = _decide(tree, stored, inputs, params, latency, moved=moved)
+            change, moved = None, _moved(store, stored.tag, inputs.champion) if inputs.reweighs else None
+            if _decide_otherwise(serving, made):
+                stage, moved = Stage(settings, params, truth.schema, files), None
+                served = serving.decision.table if serving and serving.decision else None
+                change = decision_change(stage, served, alone=answers_alike)
+            challenger = _decide(tree, stored, inputs, params, latency, moved=moved, change=change)
             seconds = _cpu_seconds() - cpu + data.cpu_seconds
             challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
             if brought:
@@ -273,6 +284,20 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def _answer_alike(serving: ModelDescription | None, made: ModelDescription) -> bool:
+    """Whether two models have the same members with the same weights."""
+    theirs, ours = serving.ensemble if serving else None, made.ensemble
+    return theirs is not None and ours is not None and theirs.identity == ours.identity
+
+
+def _decide_otherwise(serving: ModelDescription | None, made: ModelDescription) -> bool:
+    """Whether a model decides by other costs or rules than the one that serves."""
+    if serving is None:
+        return False
+    theirs, ours = (each.decision.table if each.decision else None for each in (serving, made))
+    return theirs != ours
+
+
 def _moved(store: ModelStore, model: str, champion: str) -> float | None:
     """Compute the total variation between the weights of two models; None where their members are other fits."""
     ours, theirs = (store.describe(tag).ensemble if tag else None for tag in (model, champion))
@@ -290,18 +315,22 @@ def _decide(
     latency_ms: float,
     *,
     moved: float | None,
+    change: DecisionChange | None,
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
     brought = read_brought(files.brought, started.alone).description if started.alone else None
+    decides_alone = change is not None and change.alone  # how it answers was judged, and serves
     inputs = GateInputs(
-        evaluation,
-        bool(started.champion),
+        as_judged(evaluation, params),
+        bool(started.champion) and not decides_alone,
         latency_ms,
         summary.sanity,
         summary.parity or "",
+        frozenset(Check) - OF_DECISIONS if decides_alone else frozenset(),
         must_gain=bool(started.alone),
+        decision=change,
         moved=moved,
     )
     decision = decide(inputs, params, today=datetime.now(UTC).date())
@@ -327,6 +356,7 @@ def _decide(
         overrides=decision.overrides,
         latency_ms=latency_ms,
         sanity=summary.sanity,
+        decision=change,
         cpu_seconds=0.0,  # known once all is done
         brought=brought,
     )

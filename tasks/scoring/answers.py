@@ -14,11 +14,24 @@ from releve.adapters.models.model_runtime import Model
 from releve.adapters.tables.chunks import Chunk, Piece
 from releve.adapters.tables.image_files import read_images
 from releve.core.params import Ingest
+from releve.domain.decision.money import cells_of
+from releve.domain.decision.policy import Decided
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.domain.schema.schema import ROW, Schema
 from releve.domain.schema.validation import Problem, check_frame
-from releve.domain.scoring.columns import HIGH, LABEL, LOW, PROBABILITY, VALUE, class_columns, id_column
+from releve.domain.scoring.columns import (
+    DECISION,
+    EXPECTED_COST,
+    HIGH,
+    LABEL,
+    LOW,
+    PROBABILITY,
+    RULE,
+    VALUE,
+    class_columns,
+    id_column,
+)
 from releve.serving.prediction import TOO_LARGE, rounded, sent_numbers, unanswered
 from tasks.ingestion.intake import small_enough, without_own_columns
 
@@ -60,6 +73,7 @@ class LedgerRequest:
     labels: Sequence[Any]
     probabilities: Sequence[Sequence[float]] | None
     intervals: Sequence[Sequence[float]] | None
+    decided: Decided | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,18 +143,21 @@ class _Answers:
     labels: Sequence[Any]
     probabilities: NDArray[np.float64] | None
     intervals: Sequence[Sequence[float]] | None
+    decided: Decided | None
 
 
 def _answers(model: Model, accepted: "pd.DataFrame") -> tuple[_Answers, list[int]]:
     """Answer checked rows; with the places of those that have no answer, which makes the answers worthless."""
     if not len(accepted):
         classes, intervals = len(model.schema.target.classes), model.description.intervals
-        return _Answers([], np.empty((0, classes)) if classes else None, [] if intervals else None), []
+        nothing = Decided([], [], []) if model.description.decision else None
+        return _Answers([], np.empty((0, classes)) if classes else None, [] if intervals else None, nothing), []
     output = model.answer(arrays_of_frame(model.schema, accepted))
     if lost := unanswered(output):
-        return _Answers([], None, None), lost
+        return _Answers([], None, None, None), lost
     probabilities = None if output.probabilities is None else rounded(output.probabilities)
-    return _Answers(output.labels, probabilities, model.intervals(output)), []
+    decided = model.decide(output, cells_of(accepted))
+    return _Answers(output.labels, probabilities, model.intervals(output), decided), []
 
 
 def _named(schema: Schema, chunk: Chunk, places: NDArray[np.intp], answers: _Answers) -> "pd.DataFrame":
@@ -159,12 +176,25 @@ def _named(schema: Schema, chunk: Chunk, places: NDArray[np.intp], answers: _Ans
         if answers.intervals is not None:
             limits = np.array(answers.intervals, dtype=np.float64).reshape(-1, 2)
             columns |= {LOW: limits[:, 0], HIGH: limits[:, 1]}
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns | _decided(answers.decided))
     is_text = not schema.target.is_number
     columns[LABEL] = pd.Series(answers.labels, dtype="str" if is_text else "int64")
     columns[PROBABILITY] = answers.probabilities.max(axis=1, initial=0.0)
     columns |= dict(zip(class_columns(schema), answers.probabilities.T, strict=True))
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | _decided(answers.decided))
+
+
+def _decided(decided: Decided | None) -> dict[str, Any]:
+    """Return the columns of decisions. One column is of one type: a number that is decided is written as a text."""
+    import pandas as pd
+
+    if decided is None:
+        return {}
+    return {
+        DECISION: pd.Series([str(each) for each in decided.decisions], dtype="str"),
+        EXPECTED_COST: np.array(decided.expected_costs, dtype=np.float64),
+        RULE: pd.Series(decided.rules, dtype="str"),
+    }
 
 
 def _requests(
@@ -179,6 +209,7 @@ def _requests(
             answers.labels[part],
             None if probabilities is None else probabilities[part],
             None if answers.intervals is None else answers.intervals[part],
+            answers.decided and answers.decided.take(part),
         )
 
 

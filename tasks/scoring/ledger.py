@@ -37,6 +37,7 @@ class ScoringLedger:
                 labels=request.labels,
                 probabilities=request.probabilities,
                 intervals=request.intervals,
+                decided=request.decided,
                 number=self._number,
             )
             self._number += 1

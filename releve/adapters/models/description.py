@@ -8,6 +8,7 @@ from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
 from releve.domain.brought.description import BroughtDescription
+from releve.domain.decision.policy import DecisionPolicy
 from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.conformal import ConformalIntervals
@@ -54,6 +55,7 @@ class ModelDescription(DocumentPart):
     learned_rows: int = 0  # the holdout included: what was judged on it was fitted on the rows before
     evaluation: Evaluation | None = None
     intervals: ConformalIntervals | None = None  # of a regression; None where too few rows were answered before
+    decision: DecisionPolicy | None = None  # what is decided by its answers; None where no costs are known
     sanity: Sanity | None = None
     golden: GoldenRows = GoldenRows()
 

@@ -18,6 +18,8 @@ from releve.adapters.models.description import DESCRIPTION, ModelDescription, re
 from releve.adapters.vectors.embedder_files import load_embedder
 from releve.core.documents import parse_document
 from releve.core.errors import Conflict, NotFound, ReleveError, Unavailable
+from releve.domain.decision.policy import Decided
+from releve.domain.decision.rules import Cells, RuleBook
 from releve.domain.explanation.references import ReferenceRows
 from releve.domain.features.known import KnownValues
 from releve.domain.neighbours.embedding import Arrays, Embedder
@@ -30,6 +32,7 @@ ONNX_FILE, SKOPS_FILE = "model.onnx", "model.skops"
 REFERENCE_ROWS_FILE = "reference_rows.json"
 NO_REFERENCES = ReferenceRows()
 HISTORY = "history.json"  # what was known of lagged columns when the model was made, where it has lags
+DECIMALS = 6  # of a probability that is sent
 PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
 # functions that run anything (builtins.eval).
@@ -114,6 +117,21 @@ class Model:
         if conformal is None:
             return None
         return conformal.around([float(label) for label in output.labels], low=target.min, high=target.max)
+
+    def decide(self, output: ModelOutput, cells: Cells) -> Decided | None:
+        """Decide by answers as they are sent; None of a model without costs. `cells`: of each column, for rules."""
+        policy = self.description.decision
+        if policy is None:
+            return None
+        if output.probabilities is None:
+            return policy.decide(np.array(output.labels, dtype=np.float64), cells, self._rules)
+        return policy.decide(output.probabilities.astype(np.float64).round(DECIMALS), cells, self._rules)
+
+    @cached_property
+    def _rules(self) -> RuleBook:
+        policy = self.description.decision
+        assert policy is not None, "it decides"
+        return policy.rule_book(self.schema)
 
     @cached_property
     def reference_arrays(self) -> Arrays:

@@ -48,7 +48,16 @@ class LineKind:
 
 KINDS = {
     ANSWERS: LineKind(
-        {"rows": "features", "labels": "label", "probabilities": "probabilities", "intervals": "interval"}, ("id",)
+        {
+            "rows": "features",
+            "labels": "label",
+            "probabilities": "probabilities",
+            "intervals": "interval",
+            "decisions": "decision",
+            "expected_costs": "expected_cost",
+            "rules": "rule",
+        },
+        ("id",),
     ),
     SHADOWS: LineKind({"labels": "label", "probabilities": "probabilities", "intervals": "interval"}, ("id", "of")),
     LABELS: LineKind({}),

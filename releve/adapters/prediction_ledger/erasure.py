@@ -36,6 +36,9 @@ EMPTY: Mapping[str, Any] = {
     "labels": None,
     "probabilities": None,
     "intervals": None,
+    "decisions": None,
+    "expected_costs": None,
+    "rules": None,
 }  # what stands for an erased row
 
 

@@ -26,6 +26,7 @@ from releve.adapters.prediction_ledger.segments import (
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.domain.arms.arms import Arm
+from releve.domain.decision.policy import Decided
 from releve.domain.prediction_log.hidden import NOTHING_HIDDEN
 from releve.domain.prediction_log.records import (
     AnsweredRow,
@@ -115,6 +116,7 @@ class LedgerWriter:
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
         intervals: Sequence[Sequence[float]] | None = None,
+        decided: Decided | None = None,
         arm: str = Arm.CHAMPION,
         latency_ms: float | None = None,
         number: int | None = None,
@@ -136,6 +138,11 @@ class LedgerWriter:
             probabilities=probabilities,
             intervals=intervals,
             latency_ms=latency_ms,
+            **(
+                {"decisions": decided.decisions, "expected_costs": decided.expected_costs, "rules": decided.rules}
+                if decided
+                else {}
+            ),
             **({"hashed": sorted(self.hidden.hashed)} if self.hidden.hashed else {}),
         )
 

@@ -90,6 +90,7 @@ RELEASE_STATES = {  # a refresh with every batch is no news
     ReleaseChange.REFRESH: "refreshed",
     ReleaseChange.FIRST: "promoted",
     ReleaseChange.SEARCH: "promoted",
+    ReleaseChange.DECISION: "refreshed",
     ReleaseChange.NAIVE: "naive",
 }
 QUALITY_STATES = {

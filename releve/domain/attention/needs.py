@@ -199,7 +199,8 @@ def _degraded(known: ScenarioFacts) -> Need | None:
     (seen, newest), models = told[0], {signal.about for _, signal in told}
     if newest.about != known.release.model:
         move = known.newest(*MOVES)
-        is_refresh = move is not None and move.kind == RELEASED and _change(move) == ReleaseChange.REFRESH
+        refreshes = (ReleaseChange.REFRESH, ReleaseChange.DECISION)
+        is_refresh = move is not None and move.kind == RELEASED and _change(move) in refreshes
         if not is_refresh or len(models) < 2:
             return None
     since = _began(known, told[-1][0], QUALITY, "degraded", "harmful")

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
+from releve.domain.decision.money import MoneyInputs, evaluate_money
+from releve.domain.decision.policy import DecisionTable
 from releve.domain.drift.verdict import DriftState, DriftVerdict, compare
 from releve.domain.ensemble.fitting import LearningData, answers_of_members, fit_members
 from releve.domain.ensemble.pool import DEFAULT, Member
 from releve.domain.ensemble.weights import loss_of
 from releve.domain.evaluation import holdout_evaluation, paired
-from releve.domain.evaluation.evaluation import Comparison, Evaluation
+from releve.domain.evaluation.evaluation import COST, Comparison, Evaluation
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import RESAMPLES, BootstrapConfig
@@ -202,11 +204,15 @@ class EvaluateRefresh:
         champion = None if self.served is None else context.scored_windows(self.served, self.folds)
         # Only rows whose label has arrived: baselines use all that they are given.
         rows, params = context.rows.iloc[: self.folds[-1].end], context.params
-        return holdout_evaluation.evaluate(
-            EvaluationInputs(
-                rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap, self.doubted
-            )
+        inputs = EvaluationInputs(
+            rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap, self.doubted
         )
+        evaluation = holdout_evaluation.evaluate(inputs)
+        if params.gate.metric != COST:
+            return evaluation
+        table = DecisionTable.of(params.decision, context.schema, source="the scenario's params.yaml")
+        assert table is not None, "params ask for it"
+        return evaluation.model_copy(update={"money": evaluate_money(MoneyInputs.of(table, inputs))})
 
 
 @dataclass(frozen=True)

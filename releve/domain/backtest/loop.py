@@ -44,9 +44,8 @@ def play_loop(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
 
 def judge(evaluation: Evaluation, params: Params, *, has_champion: bool) -> gate.GateDecision:
     """Ask the gate. A backtest measures neither latency nor sanity: they say nothing of when to refresh."""
-    inputs = gate.GateInputs(
-        evaluation, has_champion, latency_ms=None, sanity=None, not_applicable=gate.OF_THE_SERVED_MODEL
-    )
+    judged, left_out = gate.as_judged(evaluation, params), gate.OF_THE_SERVED_MODEL
+    inputs = gate.GateInputs(judged, has_champion, latency_ms=None, sanity=None, not_applicable=left_out)
     return gate.decide(inputs, params, today=date.min)
 
 

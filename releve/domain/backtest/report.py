@@ -60,8 +60,28 @@ class BaselineResult(DocumentPart):
 class CadenceAtPrice(DocumentPart):
     """From this price of a refresh on, up to the next one, this policy costs the least."""
 
-    price: float  # in units of the metric per thousand answers
+    price: float  # in units of the metric per thousand answers; of money in the unit of decision.unit
     policy: str
+
+
+class PolicyMoney(DocumentPart):
+    """What a policy would have cost per answered row, in the unit of decision.unit."""
+
+    name: str
+    cost: Interval  # of its decisions
+    retraining: float  # of its retrainings
+
+    @property
+    def total(self) -> float:
+        return self.cost.value + self.retraining
+
+
+class BacktestMoney(DocumentPart):
+    """All policies in money."""
+
+    unit: str
+    constant: float  # cost of a row by the best constant decision
+    policies: tuple[PolicyMoney, ...]
 
 
 class Recommendation(DocumentPart):
@@ -87,6 +107,7 @@ class BacktestReport(DocumentPart):
     members: tuple[BaselineResult, ...]
     baselines: tuple[BaselineResult, ...]
     prices: tuple[CadenceAtPrice, ...]  # from 0 up
+    money: BacktestMoney | None = None  # what prices and recommendation go by, where costs are known
     recommended: Recommendation
 
     def policy(self, name: str) -> PolicyResult:

@@ -4,18 +4,22 @@ All policies answered the same rows, so that one draw of blocks of rows serves a
 policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.jobs import Floats
+from releve.domain.backtest.money import PricedPolicies, priced
 from releve.domain.backtest.played import PlayedPolicy
 from releve.domain.backtest.report import (
+    BacktestMoney,
     BacktestReport,
     BaselineResult,
     CadenceAtPrice,
+    PolicyMoney,
     PolicyResult,
     Recommendation,
     ReportedSearch,
@@ -38,17 +42,36 @@ RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every 
 class PairedScores:
     """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
 
-    def __init__(self, metric: str, predictions: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
-        rule, self._bootstrap = METRICS[metric], bootstrap
-        self.sign, self._rows = rule.sign, len(predictions[0])
-        first = rule.losses(predictions[0])
-        gaps = [first - rule.losses(other) for other in predictions]
+    def __init__(
+        self,
+        losses: Sequence[Floats],
+        scores_of: Sequence[Callable[[Floats], Floats]],
+        *,
+        sign: int,
+        bootstrap: BootstrapConfig,
+    ):
+        """`losses`: of each row, lower is better; `scores_of`: scores (draws,) where rows weigh (draws, rows)."""
+        self.sign, self._rows, self._bootstrap = sign, len(losses[0]), bootstrap
+        gaps = [losses[0] - other for other in losses]
         self._block = max((bootstrap.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
-        statistics = [rule.statistics(each) for each in predictions]
         weights = block_weights(self._rows, block=self._block, draws=bootstrap.resamples, seed=bootstrap.seed)
-        drawn = [[rule.scores(each, some) for each in statistics] for some in weights]
+        drawn = [[scores(some) for scores in scores_of] for some in weights]
         self.draws = np.array([np.concatenate(each) for each in zip(*drawn, strict=True)])
-        self.scores = [compute_score(metric, each) for each in predictions]
+        self.scores = [float(scores(np.ones((1, self._rows)))[0]) for scores in scores_of]
+
+    @classmethod
+    def of_metric(
+        cls, metric: str, predictions: Sequence[ScoredPredictions], bootstrap: BootstrapConfig
+    ) -> "PairedScores":
+        """Score by a metric that is defined on these rows."""
+        rule = METRICS[metric]
+        scores_of = [partial(rule.scores, rule.statistics(each)) for each in predictions]
+        return cls([rule.losses(each) for each in predictions], scores_of, sign=rule.sign, bootstrap=bootstrap)
+
+    @classmethod
+    def of_costs(cls, costs: Sequence[Floats], bootstrap: BootstrapConfig) -> "PairedScores":
+        """Score by the mean cost of a row; `costs` (rows,) of each way to decide."""
+        return cls(costs, [partial(_weighted_mean, each) for each in costs], sign=-1, bootstrap=bootstrap)
 
     def score(self, place: int) -> Interval:
         """Score one policy."""
@@ -64,6 +87,10 @@ class PairedScores:
         return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._bootstrap.confidence))
 
 
+def _weighted_mean(costs: Floats, weights: Floats) -> Floats:
+    return np.asarray(weights @ costs / weights.sum(axis=1))
+
+
 def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> BacktestReport:
     """Compute the figures of backtest.json. Positive gains are better.
 
@@ -72,7 +99,7 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
     check_scorable(plan)
     members = next((each.members for each in played if each.policy.name == EVERY_WINDOW), {})
     predictions = [_scored(plan, each) for each in (*(one.answers for one in played), *members.values())]
-    scored = PairedScores(plan.context.metric, predictions, _bootstrap(plan))
+    scored = PairedScores.of_metric(plan.context.metric, predictions, _bootstrap(plan))
     per_window = [_in_window(plan, predictions[: len(played)], window) for window in plan.windows]
     best = max(range(len(played), len(predictions)), key=lambda at: scored.sign * scored.scores[at], default=None)
     own = own_metric(plan.context.schema.target.task)
@@ -110,7 +137,11 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
         )
         for each in plan.windows
     ]
-    price = plan.context.params.trigger.retraining_cost
+    price, rows = plan.context.params.trigger.retraining_cost, plan.rows - plan.start
+    money = priced(plan, played)
+    judged, spent = scored, tuple(price * refresh_cost(each, rows=rows) for each in played)
+    if money:
+        judged, spent = PairedScores.of_costs(money.costs, _bootstrap(plan)), money.spent
     return BacktestReport(
         scenario=scenario,
         metric=plan.context.metric,
@@ -122,9 +153,18 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
         policies=tuple(policies),
         members=tuple(_alone(plan, name, answers) for name, answers in members.items()),
         baselines=tuple(_alone(plan, name, answers) for name, answers in naive(plan).items()),
-        prices=cheapest_by_price(played, scored, rows=plan.rows - plan.start),
-        recommended=recommend(played, scored, price=price, rows=plan.rows - plan.start),
+        prices=cheapest_by_price(played, judged, rows=rows, answers=1 if money else THOUSAND),
+        money=_reported(money, played, judged) if money else None,
+        recommended=recommend(played, judged, spent=spent),
     )
+
+
+def _reported(money: PricedPolicies, played: Sequence[PlayedPolicy], scored: PairedScores) -> BacktestMoney:
+    policies = [
+        PolicyMoney(name=each.policy.name, cost=_rounded(scored.score(place)), retraining=rounded(money.spent[place]))
+        for place, each in enumerate(played)
+    ]
+    return BacktestMoney(unit=money.unit, constant=rounded(float(money.constant.mean())), policies=tuple(policies))
 
 
 def _searches(played: PlayedPolicy) -> Iterator[ReportedSearch]:
@@ -145,18 +185,20 @@ def check_scorable(plan: WalkForward) -> None:
         )
 
 
-def refresh_cost(played: PlayedPolicy, *, rows: int) -> float:
-    """Compute what refreshes add to the mean loss for each unit of price: refreshes per thousand answers."""
-    return len(played.refreshed_at) * THOUSAND / rows
+def refresh_cost(played: PlayedPolicy, *, rows: int, answers: int = THOUSAND) -> float:
+    """Compute what refreshes add to the mean loss for each unit of price: refreshes per so many answers."""
+    return len(played.refreshed_at) * answers / rows
 
 
-def cheapest_by_price(played: Sequence[PlayedPolicy], scored: PairedScores, *, rows: int) -> tuple[CadenceAtPrice, ...]:
+def cheapest_by_price(
+    played: Sequence[PlayedPolicy], scored: PairedScores, *, rows: int, answers: int
+) -> tuple[CadenceAtPrice, ...]:
     """Return which cadence costs least, loss and refreshes together, from a price of 0 up.
 
     Each cadence's cost is a line over the price; the cheapest ones are the lower hull of these lines.
     """
     lines = sorted(
-        (-scored.sign * scored.scores[place], refresh_cost(each, rows=rows), each.policy.name)
+        (-scored.sign * scored.scores[place], refresh_cost(each, rows=rows, answers=answers), each.policy.name)
         for place, each in enumerate(played)
         if _cadence(each) is not None
     )
@@ -174,8 +216,8 @@ def cheapest_by_price(played: Sequence[PlayedPolicy], scored: PairedScores, *, r
         price, slope, loss, name = min(cheaper)
 
 
-def recommend(played: Sequence[PlayedPolicy], scored: PairedScores, *, price: float, rows: int) -> Recommendation:
-    """Choose among what can be set, by loss and price of refreshes together.
+def recommend(played: Sequence[PlayedPolicy], scored: PairedScores, *, spent: Sequence[float]) -> Recommendation:
+    """Choose among what can be set, by loss and price of refreshes together; `spent`: on refreshes, per answer.
 
     Where a refresh costs nothing it is every window, unless something else is shown to be better; a price is sure, so
     that with one the cadence with the least total is taken. A single model has to be shown to be better.
@@ -184,13 +226,13 @@ def recommend(played: Sequence[PlayedPolicy], scored: PairedScores, *, price: fl
     able = able or [place for place, each in enumerate(played) if not isinstance(each.policy, CronJob)]
 
     def gain(place: int, other: int) -> Interval:
-        saved = price * (refresh_cost(played[other], rows=rows) - refresh_cost(played[place], rows=rows))
+        saved = spent[other] - spent[place]
         found = scored.gain(place, other)
         return Interval(found.value + saved, found.low + saved, found.high + saved)
 
     def is_better(place: int, other: int) -> bool:
         found = gain(place, other)
-        return found.low > 0 or (price > 0 and _cadence(played[place]) is not None and found.value > 0)
+        return found.low > 0 or (any(spent) and _cadence(played[place]) is not None and found.value > 0)
 
     chosen = next((place for place in able if _cadence(played[place]) == 1), able[0])
     ranked = sorted(able, key=lambda place: -gain(place, chosen).value)
@@ -256,7 +298,7 @@ def _in_window(
     parts = [each.take(rows) for each in predictions]
     if not METRICS[plan.context.metric].is_defined(parts[0]):
         return [(None, None)] * len(predictions)
-    scored = PairedScores(plan.context.metric, parts, _bootstrap(plan))
+    scored = PairedScores.of_metric(plan.context.metric, parts, _bootstrap(plan))
     intervals = [_rounded(scored.score(place)) for place in range(len(predictions))]
     return [(each.value, (each.low, each.high)) for each in intervals]
 

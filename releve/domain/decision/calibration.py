@@ -100,7 +100,10 @@ class NumberShifts(DocumentPart):
         """Decide what costs least to act upon."""
         found = [self.bins[bisect_left(self.edges, each)] for each in numbers.tolist()]
         shifted = [rounded(number + each.shift) for number, each in zip(numbers.tolist(), found, strict=True)]
-        return Choices.of_numbers(np.array(shifted), np.array([each.cost for each in found]), prices.prices)
+        within = np.array(shifted, dtype=np.float64)
+        if prices.least is not None or prices.most is not None:
+            within = np.clip(within, prices.least, prices.most)
+        return Choices.of_numbers(within, np.array([each.cost for each in found]), prices.prices)
 
 
 def two_classes_cut(scaling: ProbabilityScaling, calibrated: float, *, positive: int) -> float:

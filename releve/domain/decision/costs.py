@@ -57,6 +57,8 @@ class UnitPrices(DocumentPart):
     prices: tuple[float, ...] = ()  # of these
     under: float  # of a unit that the number was below the truth
     over: float
+    least: float | None = None  # that the target can be, and so a number that is decided
+    most: float | None = None
 
     @property
     def quantile(self) -> float:
@@ -98,11 +100,11 @@ def read_costs(costs: Mapping[str, Any], target: Target, *, source: str) -> Cost
     if not costs:
         return None
     if target.task == REGRESSION:
-        return _read_prices(costs, source)
+        return _read_prices(costs, target, source)
     return _read_matrix(costs, target, source)
 
 
-def _read_prices(costs: Mapping[str, Any], source: str) -> UnitPrices:
+def _read_prices(costs: Mapping[str, Any], target: Target, source: str) -> UnitPrices:
     for key, price in costs.items():
         if isinstance(price, Mapping):
             raise BadInput(
@@ -117,7 +119,14 @@ def _read_prices(costs: Mapping[str, Any], source: str) -> UnitPrices:
                 "cheapest number has no end"
             )
     fixed = {name: price for name, price in costs.items() if name not in (UNDER, OVER)}
-    return UnitPrices(decisions=tuple(fixed), prices=tuple(fixed.values()), under=costs[UNDER], over=costs[OVER])
+    return UnitPrices(
+        decisions=tuple(fixed),
+        prices=tuple(fixed.values()),
+        under=costs[UNDER],
+        over=costs[OVER],
+        least=target.min,
+        most=target.max,
+    )
 
 
 def _read_matrix(costs: Mapping[str, Any], target: Target, source: str) -> CostMatrix:
@@ -134,9 +143,10 @@ def _read_matrix(costs: Mapping[str, Any], target: Target, source: str) -> CostM
             continue
         by_class = {target.parse(name): float(cost) for name, cost in given.items()}
         if unknown := [name for name in given if target.parse(name) is None]:
+            quotes = " (YAML reads yes, no, on and off as true and false: put them in quotes)"
             raise BadInput(
                 f"{source}: decision.costs.{decision} has a cost for {unknown[0]!r}; the classes are "
-                f"{listed(map(str, target.classes))}"
+                f"{listed(map(str, target.classes))}{quotes if unknown[0] in ('true', 'false') else ''}"
             )
         if missing := [str(name) for name in target.classes if name not in by_class]:
             raise BadInput(f"{source}: decision.costs.{decision} has no cost for the class {missing[0]!r}")

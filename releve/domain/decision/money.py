@@ -1,6 +1,6 @@
 """What decisions cost on rows that no threshold was chosen on, beside the best constant decision and the champion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,11 @@ from releve.domain.decision.choices import NUMBER, Choices, Floats
 from releve.domain.decision.costs import CostTable
 from releve.domain.decision.policy import DecisionTable
 from releve.domain.decision.rules import Cells, RuleBook
+from releve.domain.evaluation.baselines import labels_as_places
 from releve.domain.evaluation.evaluation import Comparison, Money
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.paired import BootstrapConfig, compare_costs, mean_interval
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -42,6 +45,28 @@ class MoneyInputs:
     known: Sequence[NDArray[Any]]  # of each window, the truth of all rows before it
     rows: "pd.DataFrame"  # of the windows
     bootstrap: BootstrapConfig
+
+    @classmethod
+    def of(cls, table: DecisionTable, evaluated: EvaluationInputs) -> "MoneyInputs":
+        """Decide by the answers that are evaluated, and nothing before them."""
+        schema, folds = evaluated.schema, evaluated.folds
+        labels = labels_as_places(evaluated.rows[schema.target.name].tolist(), schema.target)
+        ends = np.cumsum([fold.end - fold.start for fold in folds])[:-1]
+
+        def parts(answers: ScoredPredictions) -> list[AnsweredPart]:
+            pieces = zip(folds, np.split(answers.outputs, ends), np.split(answers.y_true, ends), strict=True)
+            return [AnsweredPart(each, truth, fold not in evaluated.doubted) for fold, each, truth in pieces]
+
+        return cls(
+            table=table,
+            schema=schema,
+            earlier=(),
+            challenger=parts(evaluated.challenger),
+            champion=parts(evaluated.champion) if evaluated.champion else None,
+            known=[labels[: fold.start] for fold in folds],
+            rows=evaluated.rows.iloc[[row for fold in folds for row in range(fold.start, fold.end)]],
+            bootstrap=evaluated.bootstrap,
+        )
 
     @property
     def truth(self) -> NDArray[Any]:
@@ -123,8 +148,3 @@ def counts_of(decided: Choices, costs: CostTable) -> dict[str, int]:
 def cells_of(rows: "pd.DataFrame") -> Cells:
     """Return what takes the cells of a column; missing ones where rows have no such column."""
     return lambda name: rows[name].tolist() if name in rows else [None] * len(rows)
-
-
-def cells_of_requests(rows: Sequence[Mapping[str, Any]]) -> Cells:
-    """Return the same of rows as requests bring them."""
-    return lambda name: [row.get(name) for row in rows]

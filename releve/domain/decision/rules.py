@@ -90,6 +90,11 @@ class RuleBook:
         return decided, fired
 
 
+def cells_of_requests(rows: Sequence[Mapping[str, Any]]) -> Cells:
+    """Return what takes the cells of a column of rows as requests bring them."""
+    return lambda name: [row.get(name) for row in rows]
+
+
 def cell_of(column: Column, cell: Any) -> Cell:
     """Return a cell as rules compare it."""
     typed = column.typed(cell)

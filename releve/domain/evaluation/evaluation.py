@@ -187,6 +187,13 @@ class Money(DocumentPart):
     rules: Interval | None  # what rules add to the cost of a row; None without rules
 
 
+class DecisionChange(DocumentPart):
+    """Costs or rules are not those of the champion."""
+
+    served: Comparison | None  # with its costs, by the same answers and rules; None where it has none
+    alone: bool  # it answers as the champion does
+
+
 class Evaluation(DocumentPart):
     """What was measured on the newest windows of rows, each answered before any of it was learned from.
 

@@ -16,8 +16,10 @@ from enum import StrEnum
 from releve.core.params import GateOverride, Params
 from releve.domain.evaluation.baselines import constant_name, required
 from releve.domain.evaluation.evaluation import (
+    COST,
     AlterationEffect,
     Comparison,
+    DecisionChange,
     Evaluation,
     GroupDifference,
     Opponent,
@@ -57,9 +59,11 @@ class Check(StrEnum):
     SANITY_UNKNOWN = "slight changes not tried"
     NOT_SANE = "upset by slight changes"
     WEIGHTS_ALIKE = "weights alike"
+    DEARER = "decisions shown to cost more"
 
 
 LEAST_MOVE = 0.05  # total variation between new weights and those that serve, from which on they are worth a release
+OF_DECISIONS = frozenset({Check.DEARER})
 OF_THE_SERVED_MODEL = frozenset({Check.LATENCY_UNKNOWN, Check.SLOW, Check.SANITY_UNKNOWN, Check.NOT_SANE})
 
 
@@ -96,6 +100,7 @@ class GateInputs:
     not_applicable: frozenset[Check] = frozenset()  # checks that are not made
     moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
     must_gain: bool = False  # of a brought model, which no refresh will follow up
+    decision: DecisionChange | None = None  # from what serves; None where costs and rules are the same
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,13 @@ def opponents(inputs: GateInputs) -> list[Opponent]:
     """List whom the challenger has to be compared with: the champion, and the naive baselines."""
     champion = [Opponent.CHAMPION] if inputs.has_champion else []
     hard = [name for name, _ in inputs.evaluation.baselines_to_beat]
-    return list(dict.fromkeys([*champion, *required(inputs.evaluation.task), *hard]))
+    least = (Opponent.SAME_DECISION,) if inputs.evaluation.metric == COST else required(inputs.evaluation.task)
+    return list(dict.fromkeys([*champion, *least, *hard]))
+
+
+def as_judged(evaluation: Evaluation, params: Params) -> Evaluation:
+    """Return what the gate decides by: the evaluation, or that in money where gate.metric is cost and it decides."""
+    return evaluation.in_money if params.gate.metric == COST and evaluation.money else evaluation
 
 
 def tolerated_harm(name: Opponent, inputs: GateInputs, params: Params) -> float:
@@ -224,6 +235,7 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
             yield FailedCheck(Check.SLICE_UNDEFINED, part)
         elif not part.gain.high >= -allowed_slice_loss(part, inputs, params):
             yield FailedCheck(Check.SLICE_WORSE, part)
+    yield from _dearer(inputs, params)
     yield from (FailedCheck(Check.GROUPS_UNKNOWN, column) for column in evaluation.unknown_groups)
     for group in evaluation.fairness:
         if not group.challenger.low <= gate.max_unfairness:
@@ -236,6 +248,16 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
         yield FailedCheck(Check.SANITY_UNKNOWN)
     else:
         yield from (FailedCheck(Check.NOT_SANE, effect) for effect in inputs.sanity.broken)
+
+
+def _dearer(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    """Changed costs are held against those that serve, and against the best constant decision."""
+    money, change = inputs.evaluation.money, inputs.decision
+    if money is None or change is None:
+        return
+    for name, other in ((Opponent.CHAMPION, change.served), (Opponent.SAME_DECISION, money.constant)):
+        if other is not None and not other.gain.high >= -in_units(COST, params.gate.margin, other.score):
+            yield FailedCheck(Check.DEARER, name)
 
 
 def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, GroupDifference | Opponent | None]]:

@@ -50,6 +50,10 @@ class RowId:
         return request_id(self.day, self.worker, self.offset, self.random)
 
 
+DECIDED = ("decisions", "expected_costs", "rules")  # lists of a line, of models with costs alone
+SELDOM = (*DECIDED, "hashed", "erased")  # keys that a line has where there is something to say
+
+
 @dataclass(frozen=True)
 class AnsweredRow:
     """One row of one request, as it was answered."""
@@ -63,6 +67,9 @@ class AnsweredRow:
     predicted: Scalar
     probabilities: Sequence[float] | None
     interval: Sequence[float] | None
+    decision: Scalar | None = None
+    expected_cost: float | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +89,22 @@ class AnswerLine:
     latency_ms: float | None  # that the model took; None where nobody measured it
     hashed: Sequence[str] = ()  # columns whose cells in `rows` are hashes: see `hidden`
     erased: Sequence[int] = ()  # rows of which nothing is left: their place alone, so that the others keep their ids
+    decisions: list[Scalar] | None = None  # as they were sent; None of a model without costs
+    expected_costs: list[float] | None = None
+    rules: list[str | None] | None = None  # reasons of the rules that decided
 
     @classmethod
     def parse(cls, value: Any) -> "AnswerLine | None":
         """Read the JSON value of a line; None when it is no whole answer."""
         try:
-            always = {name: value[name] for name in cls.__slots__ if name not in ("hashed", "erased")}
-            line = cls(**always, hashed=value.get("hashed") or (), erased=value.get("erased") or ())
+            always = {name: value[name] for name in cls.__slots__ if name not in SELDOM}
+            decided = {name: value.get(name) for name in DECIDED}
+            line = cls(**always, hashed=value.get("hashed") or (), erased=value.get("erased") or (), **decided)
         except (TypeError, KeyError):
             return None
         columns: list[Any] = [line.rows, line.labels]
         columns += [each for each in (line.probabilities, line.intervals) if each is not None]
+        columns += [each for name in DECIDED if (each := getattr(line, name)) is not None]
         is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
         return line if is_whole and len({len(column) for column in columns}) == 1 else None
 
@@ -124,6 +136,9 @@ class AnswerLine:
             predicted=self.labels[position],
             probabilities=None if self.probabilities is None else self.probabilities[position],
             interval=None if self.intervals is None else self.intervals[position],
+            decision=None if self.decisions is None else self.decisions[position],
+            expected_cost=None if self.expected_costs is None else self.expected_costs[position],
+            rule=None if self.rules is None else self.rules[position],
         )
 
 
@@ -219,6 +234,9 @@ class AnsweredRows:
     intervals: Sequence[Sequence[float] | None]  # low and high of a regression, as they were sent
     features: "pd.DataFrame"  # rows x features, index 0..n-1; apart, for a feature may be called "id" or "label"
     torn_lines: int = 0  # lines that could not be read, such as the last one before a power loss
+    decisions: Sequence[Scalar | None] = ()  # of each row, or () where nobody asked for them; None: nothing was decided
+    expected_costs: Sequence[float | None] = ()
+    rules: Sequence[str | None] = ()
 
     @classmethod
     def of(cls, rows: Sequence[AnsweredRow]) -> "AnsweredRows":
@@ -233,6 +251,9 @@ class AnsweredRows:
             predicted=[row.predicted for row in rows],
             probabilities=[row.probabilities for row in rows],
             intervals=[row.interval for row in rows],
+            decisions=[row.decision for row in rows],
+            expected_costs=[row.expected_cost for row in rows],
+            rules=[row.rule for row in rows],
             features=pd.DataFrame([row.features for row in rows], index=range(len(rows))),
         )
 
@@ -243,7 +264,7 @@ class AnsweredRows:
         """The rows at `positions`, in that order."""
 
         def chosen(column: Sequence[T]) -> list[T]:
-            return [column[position] for position in positions]
+            return [column[position] for position in positions] if len(column) else []
 
         return AnsweredRows(
             ids=chosen(self.ids),
@@ -255,6 +276,9 @@ class AnsweredRows:
             intervals=chosen(self.intervals),
             features=self.features.iloc[list(positions)].reset_index(drop=True),
             torn_lines=self.torn_lines,
+            decisions=chosen(self.decisions),
+            expected_costs=chosen(self.expected_costs),
+            rules=chosen(self.rules),
         )
 
 
@@ -388,6 +412,9 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
         predicted=[label for line in ordered for label in line.labels],
         probabilities=[each for line in ordered for each in line.probabilities or repeat(None, len(line.rows))],
         intervals=[each for line in ordered for each in line.intervals or repeat(None, len(line.rows))],
+        decisions=[each for line in ordered for each in line.decisions or repeat(None, len(line.rows))],
+        expected_costs=[each for line in ordered for each in line.expected_costs or repeat(None, len(line.rows))],
+        rules=[each for line in ordered for each in line.rules or repeat(None, len(line.rows))],
         features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 from releve.core.documents import DocumentPart
 from releve.core.params import GateOverride
 from releve.domain.brought.description import BroughtDescription
-from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.evaluation.evaluation import DecisionChange, Evaluation, Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
     ARCHIVED,
@@ -96,6 +96,7 @@ class Challenger(EventPayload):
     overrides: tuple[GateOverride, ...] = ()  # without which the gate would have refused
     latency_ms: float  # CPU time of one answer
     sanity: Sanity
+    decision: DecisionChange | None = None  # from what served; None where costs and rules were the same
     cpu_seconds: float  # that it took to make and judge
     origin: Origin | None = None  # of a model that another environment made; None of one that was made here
     brought: BroughtDescription | None = None  # of a model that somebody else fitted; nothing here fits it again
@@ -107,8 +108,13 @@ class Challenger(EventPayload):
 
     @property
     def is_reweighting(self) -> bool:
-        """Whether its members are those of the refresh before, with other weights."""
-        return self.learned < self.rows
+        """Whether its members are those of the refresh before, with other weights or other decisions."""
+        return self.learned < self.rows or self.decides_alone
+
+    @property
+    def decides_alone(self) -> bool:
+        """Whether it answers as what served, and decides otherwise."""
+        return self.decision is not None and self.decision.alone
 
     @property
     def score(self) -> float:
@@ -128,6 +134,7 @@ class ReleaseChange(StrEnum):
     REFRESH = "refresh"  # nothing: the same members, fitted anew
     FIRST = "first"  # nothing served before
     SEARCH = "search"  # a member that a search found has joined
+    DECISION = "decision"  # costs or rules alone: it answers as what served before
     NAIVE = "naive"  # no model beats the naive answer, which serves
 
 

@@ -12,7 +12,8 @@ from releve.domain.schema.schema import RESERVED_PREFIX, Schema
 SOURCE, ANSWER = "_source", "_answer"  # the input's file, where there are several; the id that /feedback takes
 LABEL, PROBABILITY, PROBABILITIES, VALUE, INTERVAL = "label", "probability", "probabilities", "value", "interval"
 LOW, HIGH = f"{INTERVAL}.low", f"{INTERVAL}.high"
-WORDS = (LABEL, PROBABILITY, PROBABILITIES, VALUE, INTERVAL)
+DECISION, EXPECTED_COST, RULE = "decision", "expected_cost", "rule"
+WORDS = (LABEL, PROBABILITY, PROBABILITIES, VALUE, INTERVAL, DECISION, EXPECTED_COST, RULE)
 
 
 def id_column(schema: Schema) -> str | None:

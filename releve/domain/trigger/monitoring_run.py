@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from releve.domain.decision.realised import RealisedCost
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
 from releve.domain.quality.late import LateQuality, telling_late
@@ -41,6 +42,7 @@ class MonitoringRun(EventPayload):
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge
     corrected_rows: int = 0  # labels that batches since then corrected
+    money: RealisedCost | None = None  # what decisions have cost; None of a model without costs
     payoff: Payoff | None  # what the last promotion brought; None where nobody knows
     payoff_problem: str = ""  # why the champion before could not be asked
     rollback: RollbackDecision  # whether the release before comes back by itself

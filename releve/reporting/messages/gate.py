@@ -43,6 +43,7 @@ from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpo
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.origin import Basis, Origin
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
+from releve.reporting.messages.money import describe_decision_change, describe_money
 
 NOT_SERVED = "no service that runs here serves it (make up)"
 HISTORY = "make history SCENARIO={scenario} lists every reason"
@@ -77,13 +78,22 @@ def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple
         else:
             reasons.append(reason + "".join(f"; {override_name(one)} expired on {one.until}" for one in failed.expired))
     remarks = [_remark(*each, inputs, params) for each in decision.remarks]
+    remarks += [describe_money(inputs.evaluation.money)] if inputs.evaluation.money else []
     if not decision.promote:
         return tuple(reasons), (*overridden, *remarks)
-    return (*(_held(name, inputs, params) for name in decision.held_against), *overridden), tuple(remarks)
+    held = [_held(name, inputs, params) for name in decision.held_against]
+    change = [describe_decision_change(inputs.decision, inputs.evaluation.money)] if inputs.decision else []
+    alone = inputs.decision is not None and inputs.decision.alone
+    return (*change, *([] if alone else held), *overridden), tuple(remarks)
 
 
 def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> str:
     evaluation, of = inputs.evaluation, failed.of
+    if failed.check == Check.DEARER and evaluation.money and inputs.decision:
+        other = evaluation.money.constant if of == Opponent.SAME_DECISION else inputs.decision.served
+        than = f"the {of}" if of == Opponent.SAME_DECISION else "those that serve, by the same answers"
+        gain = format_interval(other.gain) if other else ""
+        return f"the changed decisions are shown to cost more than {than}: a gain of {gain} a row at today's prices"
     if isinstance(of, Opponent):
         if failed.check == Check.NOT_COMPARED:
             return f"there is no comparison with the {of}; evaluate again"

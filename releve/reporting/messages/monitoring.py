@@ -13,6 +13,7 @@ from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
+from releve.reporting.messages.money import describe_realised
 
 MINUTE = 1 / (24 * 60)  # days; labels that come faster come with the answers, and their delay says nothing
 NAMED = 5  # columns that a sentence names
@@ -130,6 +131,8 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
         return (*causes, *describe_drift(run.drift))
     evidence = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
     evidence.append(f"quality: {describe_quality(run.quality)}")
+    if run.money:
+        evidence.append(f"money: {describe_realised(run.money)}")
     if run.late:
         evidence.append(f"late labels: {describe_late(run.late)}")
     if run.corrected_rows:

@@ -19,6 +19,7 @@ from releve.reporting.blocks import (
 )
 from releve.reporting.comparison import comparison_chart, comparison_table
 from releve.reporting.messages.gate import describe_judged_rows, describe_too_good
+from releve.reporting.messages.money import evaluated_blocks
 from releve.reporting.messages.monitoring import describe_drift
 from releve.reporting.model_card.record import NOTHING, ModelRecord, fact_list
 
@@ -87,6 +88,17 @@ def calibration(record: ModelRecord) -> list[Block]:
         TableBlock(("certainty", "rows", "mean certainty", "share right"), rows),
         ReliabilityChart(tuple((one.probability, one.accuracy, one.rows) for one in table.bins)),
     ]
+
+
+def decisions(record: ModelRecord) -> list[Block]:
+    """Write by what it decides, and what that costs."""
+    if not record.evaluation:
+        return [NOTHING]
+    money = record.evaluation.money
+    if not money:
+        return [TextBlock(("It decides nothing: no costs are known (params.yaml: decision.costs).",))]
+    policy = record.description.decision if record.description else None
+    return evaluated_blocks(money, record.schema.target if record.schema else None, policy)
 
 
 def _intervals(intervals: ConformalIntervals | None) -> list[Block]:

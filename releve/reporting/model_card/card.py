@@ -170,6 +170,7 @@ SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {
     "Quality on the newest windows": assessment.quality,
     "Strongest features": assessment.importance,
     "Calibration": assessment.calibration,
+    "Decisions in money": assessment.decisions,
     "Slices": assessment.slices,
     "Fairness": assessment.fairness,
     "Drift at the time": assessment.drift,

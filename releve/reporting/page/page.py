@@ -12,6 +12,7 @@ from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, 
 from releve.reporting.comparison import describe_score
 from releve.reporting.messages.gate import describe_judged_rows
 from releve.reporting.messages.index import describe_index
+from releve.reporting.messages.money import money_blocks
 from releve.reporting.messages.monitoring import describe_staleness
 from releve.reporting.model_card.ensemble import ensemble_blocks
 from releve.reporting.page.arms import arms
@@ -39,6 +40,7 @@ def build(evidence: PageEvidence) -> ReportPage:
     sections: dict[str, list[Block]] = {
         "": [verdict_block(evidence)],
         "Quality over time": quality(evidence),
+        "Decisions in money": _money(evidence),
         "Champion and challenger on live traffic": arms(evidence),
         "Drift": drift(evidence),
         "Decisions, newest first": decisions(evidence),
@@ -49,6 +51,12 @@ def build(evidence: PageEvidence) -> ReportPage:
         serving + monitored + made,
         tuple(ReportSection(title, tuple(blocks)) for title, blocks in sections.items() if blocks),
     )
+
+
+def _money(evidence: PageEvidence) -> list[Block]:
+    """Write what the decisions of what serves have cost."""
+    newest = next((run.money for run in reversed(evidence.own_runs) if run.money), None)
+    return money_blocks(newest) if newest else []
 
 
 def _unknown(evidence: PageEvidence) -> list[Block]:

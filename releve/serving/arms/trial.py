@@ -62,7 +62,7 @@ class LiveTrial:
         try:
             if challenger.schema != champion.schema:
                 arrays = requests.check_rows(rows, challenger.schema)
-            return challenger, predict(challenger.model, arrays)
+            return challenger, predict(challenger.model, arrays, rows)
         except Exception:  # whatever is wrong with a challenger, the champion answers
             return None
 

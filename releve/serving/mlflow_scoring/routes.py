@@ -1,6 +1,7 @@
 """MLflow's scoring protocol: /ping, /version and /invocations, below a scenario, and at the root where there is one.
 
-Answers are labels, or numbers of a regression; `x-releve-answer` names the answer, whose row n /feedback calls
+Answers are labels, or numbers of a regression, and decisions stand beside them, where costs are known;
+`x-releve-answer` names the answer, whose row n /feedback calls
 `{answer}.{n}`.
 """
 
@@ -76,6 +77,11 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
         answered = scenario.predict(served, rows, arrays, key=request.header(ARM_KEY))
         sent = {"x-releve-answer": answered.id, "x-releve-model": answered.model, "x-releve-arm": answered.arm}
         headers = tuple((name.encode(), value.encode()) for name, value in sent.items())
-        return json_reply({"predictions": answered.sent}, headers=headers, request_id=request.request_id or answered.id)
+        decided, beside = answered.decided, dict[str, object]()
+        if decided is not None:
+            beside = {"decisions": decided.decisions, "expected_costs": decided.expected_costs, "rules": decided.rules}
+        return json_reply(
+            {"predictions": answered.sent, **beside}, headers=headers, request_id=request.request_id or answered.id
+        )
 
     return invocations

@@ -92,7 +92,7 @@ def _infer(scenarios: Scenarios) -> Handler:
         key = None if "version" in request.parameters else request.header(ARM_KEY)  # a version is asked for by itself
         answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema), key=key)
         outputs = tables.answer_tensors(
-            answered.served.schema, answered.sent, answered.probabilities, answered.intervals
+            answered.served.schema, answered.sent, answered.probabilities, answered.intervals, answered.decided
         )
         values = {"model_name": scenario.name, "model_version": version_of(answered.model)}
         values |= {} if asked.id is None else {"id": asked.id}
@@ -139,8 +139,12 @@ def _asked(scenarios: Scenarios, request: Request) -> tuple[Scenario, Served]:
 
 
 def _outputs(served: Served) -> list[tables.Description]:
-    intervals = served.model.description.intervals
-    return tables.describe_outputs(served.schema, confidence=intervals.confidence if intervals else None)
+    intervals, decision = served.model.description.intervals, served.model.description.decision
+    return tables.describe_outputs(
+        served.schema,
+        confidence=intervals.confidence if intervals else None,
+        table=decision.table if decision else None,
+    )
 
 
 def _entry(scenario: Scenario) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from releve.core.errors import BadInput
+from releve.domain.decision.policy import Decided, DecisionTable
 from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.columns import DATE, NUMBER, Column
 from releve.domain.schema.examples import example_cells
@@ -19,6 +20,7 @@ from releve.serving.open_inference.tensors import BYTES, Tensor
 
 MATRIX = "features"  # all features of a table of numbers as one tensor, in the schema's order
 LABEL, PROBABILITIES, VALUE, INTERVAL = "label", "probabilities", "value", "interval"
+DECISION, EXPECTED_COST, RULE = "decision", "expected_cost", "rule"
 ROUNDED = ("FP16", "FP32")  # numbers in these are the nearest to what was meant
 
 Description = dict[str, Any]  # of a tensor, to be sent as JSON
@@ -36,11 +38,27 @@ def describe_inputs(schema: Schema) -> list[Description]:
     return [{"name": MATRIX, "datatype": "FP64", "shape": [-1, len(schema.names)], "parameters": parameters}]
 
 
-def describe_outputs(schema: Schema, *, confidence: float | None) -> list[Description]:
-    """Describe what the model answers: a value and its interval, or a label and the probability of each class.
+def describe_outputs(
+    schema: Schema, *, confidence: float | None, table: DecisionTable | None = None
+) -> list[Description]:
+    """Describe what the model answers: a value and its interval, or a label and the probability of each class; then
+    what is decided, where costs are known: texts, of a regression the number as JSON or the text of a rule.
 
     `confidence`: of the intervals; None for a model that has none.
     """
+    answers = _describe_answers(schema, confidence=confidence)
+    if table is None:
+        return answers
+    decisions = {"decisions": _json(table.costs.decisions)}
+    return [
+        *answers,
+        {"name": DECISION, "datatype": BYTES, "shape": [-1, 1], "parameters": decisions},
+        {"name": EXPECTED_COST, "datatype": "FP64", "shape": [-1, 1], "parameters": {"unit": table.unit}},
+        {"name": RULE, "datatype": BYTES, "shape": [-1, 1]},
+    ]
+
+
+def _describe_answers(schema: Schema, *, confidence: float | None) -> list[Description]:
     target = schema.target
     if target.task == REGRESSION:
         interval = {"name": INTERVAL, "datatype": "FP64", "shape": [-1, 2], "parameters": {"confidence": confidence}}
@@ -99,8 +117,27 @@ def answer_tensors(
     labels: Sequence[Label],
     probabilities: Sequence[Sequence[float]] | None,
     intervals: Sequence[Sequence[float]] | None,
+    decided: Decided | None = None,
 ) -> list[Tensor]:
-    """Return the tensors that `describe_outputs` describes, one row per answer."""
+    """Return the tensors that `describe_outputs` describes, one row per answer; a rule that did not fire is ""."""
+    answers = _answer_tensors(schema, labels, probabilities, intervals)
+    if decided is None:
+        return answers
+    shape = (len(labels), 1)
+    return [
+        *answers,
+        Tensor(DECISION, BYTES, shape, [str(each) for each in decided.decisions]),
+        Tensor(EXPECTED_COST, "FP64", shape, decided.expected_costs),
+        Tensor(RULE, BYTES, shape, [each or "" for each in decided.rules]),
+    ]
+
+
+def _answer_tensors(
+    schema: Schema,
+    labels: Sequence[Label],
+    probabilities: Sequence[Sequence[float]] | None,
+    intervals: Sequence[Sequence[float]] | None,
+) -> list[Tensor]:
     rows = len(labels)
     if probabilities is None:
         value = Tensor(VALUE, "FP64", (rows, 1), labels)

@@ -48,7 +48,8 @@ COMPRESSED = f"as it is, or with the header content-encoding {' or '.join(WINDOW
 
 def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
     """Describe one scenario at `prefix`, "" for a service of it alone, by the model that serves now."""
-    schema, target = served.schema, served.schema.target
+    schema, target, decision = served.schema, served.schema.target, served.model.description.decision
+    table = decision.table if decision else None
     row = answering_row(served)
     label = {"type": "null"} if target.task == REGRESSION else label_schema(target)
     search = shapes.search_request(
@@ -64,7 +65,8 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
     parts = {
         **protocols.parts(),
         "Row": row_schema(schema) | {"examples": [row]},
-        "Prediction": shapes.prediction(schema),
+        "Prediction": shapes.prediction(schema, table),
+        "Invocations": shapes.invocations(table, max_rows=served.limits.max_rows),
         "Neighbour": shapes.neighbour(schema),
         "Label": shapes.label_item(schema),
         "Scored": shapes.NUMBER if target.task == REGRESSION else {"enum": list(target.classes)},
@@ -104,6 +106,7 @@ def service_document() -> Document:
         **protocols.parts(),
         "Row": shapes.ANY_ROW,
         "Prediction": shapes.any_prediction(),
+        "Invocations": shapes.any_invocations(),
         "Neighbour": shapes.neighbour(None),
         "Label": shapes.exact({"id": {"type": ["string", "integer"]}, "label": label}),
     }

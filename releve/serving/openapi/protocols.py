@@ -40,7 +40,7 @@ def scoring(
             f"{prefix}/invocations",
             "invocations",
             "Predict rows by MLflow's scoring protocol, which has more forms of a table, and CSV",
-            answers=shapes.exact({"predictions": shapes.items(shapes.part("Scored"), most=max_rows)}),
+            answers=shapes.part("Invocations"),
             asks=shapes.scoring_request(max_rows),
             example=None if row is None else {"dataframe_records": [row]},
             parameters=(*parameters, shapes.KEY_OF_ARM),

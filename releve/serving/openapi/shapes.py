@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from releve.domain.decision.costs import UnitPrices
+from releve.domain.decision.policy import DecisionTable
 from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.neighbours.vectors import MAX_TEXT_BYTES
 from releve.domain.prediction_log.records import ROW_ID
@@ -144,8 +146,25 @@ def answered(head: Mapping[str, JsonSchema]) -> JsonSchema:
     return exact(who | dict(head))
 
 
-def prediction(schema: Schema) -> JsonSchema:
-    """Describe the answer for one row."""
+def prediction(schema: Schema, table: DecisionTable | None = None) -> JsonSchema:
+    """Describe the answer for one row; `table`: of a model with costs."""
+    answer = _answer(schema)
+    return answer if table is None else exact(answer["properties"] | decided(table))
+
+
+def decided(table: DecisionTable) -> dict[str, JsonSchema]:
+    """Describe what is decided by the answer for one row."""
+    named: list[JsonSchema] = [{"enum": list(table.costs.decisions)}] if table.costs.decisions else []
+    number: list[JsonSchema] = [NUMBER] if isinstance(table.costs, UnitPrices) else []
+    unit = f", in {table.unit}" if table.unit else ""
+    return {
+        "decision": {"anyOf": [*number, *named]},
+        "expected_cost": {**NUMBER, "description": f"of the decision{unit}"},
+        "rule": or_null(TEXT, "the reason of the business rule that decided; null where none did"),
+    }
+
+
+def _answer(schema: Schema) -> JsonSchema:
     row_id = {**TEXT, "pattern": f"^{ROW_ID.pattern}$", "description": "what /feedback calls this row"}
     target = schema.target
     if target.task == REGRESSION:
@@ -162,11 +181,29 @@ def prediction(schema: Schema) -> JsonSchema:
     )
 
 
+def invocations(table: DecisionTable | None, *, max_rows: int | None = None) -> JsonSchema:
+    """Describe an answer of MLflow's protocol; `table`: of a model with costs, which decides beside it."""
+    scored = {"predictions": items(part("Scored"), most=max_rows)}
+    if table is None:
+        return exact(scored)
+    names = {"decision": "decisions", "expected_cost": "expected_costs", "rule": "rules"}
+    return exact(scored | {names[name]: items(each, most=max_rows) for name, each in decided(table).items()})
+
+
+def any_invocations() -> JsonSchema:
+    """Describe the same of whatever scenario."""
+    scored = {"predictions": items(part("Scored"))}
+    more = {"decisions": items({"type": ["string", "number"]}), "expected_costs": items(NUMBER)}
+    return {"anyOf": [exact(scored), exact({**scored, **more, "rules": items(or_null(TEXT))})]}
+
+
 def any_prediction() -> JsonSchema:
     """Describe the answer for one row of whatever scenario."""
     fields = {"id": TEXT, "label": {"type": ["string", "integer"]}, "probability": SHARE}
     fields |= {"probabilities": {"type": "object", "additionalProperties": SHARE}}
-    return {"anyOf": [exact(fields), exact({"id": TEXT, "value": NUMBER, "interval": or_null({"type": "array"})})]}
+    values = {"id": TEXT, "value": NUMBER, "interval": or_null({"type": "array"})}
+    money = {"decision": {"type": ["string", "number"]}, "expected_cost": NUMBER, "rule": or_null(TEXT)}
+    return {"anyOf": [exact(each | more) for each in (fields, values) for more in ({}, money)]}
 
 
 def neighbour(schema: Schema | None) -> JsonSchema:

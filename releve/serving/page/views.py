@@ -75,6 +75,9 @@ class AnswerView:
     shares: tuple[Share, ...] = ()
     hidden: int = 0  # classes that are not among the shares
     interval: IntervalView | None = None
+    decision: str = ""  # "" of a model without costs
+    expected_cost: str = ""
+    rule: str = ""
 
     @classmethod
     def of(cls, answered: ScenarioAnswers) -> "AnswerView":
@@ -98,7 +101,16 @@ class AnswerView:
             shares=tuple(shares[:CLASSES]),
             hidden=max(0, len(shares) - CLASSES),
             interval=interval,
+            **_decided(answered),
         )
+
+
+def _decided(answered: ScenarioAnswers) -> dict[str, str]:
+    policy, decided = answered.served.model.description.decision, answered.decided
+    if policy is None or decided is None:
+        return {}
+    cost = f"{decided.expected_costs[0]:.{DIGITS}g} {policy.table.unit}".strip()
+    return {"decision": str(decided.decisions[0]), "expected_cost": cost, "rule": decided.rules[0] or ""}
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,11 @@ class Shadow:
         """Return what the challenger answers, and why that is no answer."""
         try:
             model = self._loaded()
-            found = predict(model, check_rows(line.features, model.schema))
+            found = predict(model, check_rows(line.features, model.schema), line.features)
         except Exception as error:  # the next request may be another one
-            return Prediction([], None, None, 0.0), shortened(str(error) or type(error).__name__, most=LONGEST_ERROR)
+            return Prediction([], None, None, None, 0.0), shortened(
+                str(error) or type(error).__name__, most=LONGEST_ERROR
+            )
         deadline = self._params.deadline_ms
         late = f"took {found.latency_ms:.3g} ms, more than {deadline:g} (params.yaml: arms.deadline_ms)"
         return found, late if found.latency_ms > deadline else ""

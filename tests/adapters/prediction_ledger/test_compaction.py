@@ -17,6 +17,7 @@ from releve.adapters.prediction_ledger.lines import SegmentLines
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answers
 from releve.adapters.prediction_ledger.segments import ANSWERS, SEARCHES, LedgerUnavailable, segments_of
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
+from releve.domain.decision.policy import Decided
 from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.schema.columns import CATEGORY, Column
 from tests.tables import ROOT
@@ -172,6 +173,21 @@ def test_a_shadow_and_its_failure_are_the_same_from_both_forms(ledger):
         {"of": f"{of}.1", "label": "yes"},
         {"of": f"{of}.0", "label": None},
     ]
+
+
+def test_what_was_decided_is_the_same_from_both_forms_beside_lines_that_decided_nothing(ledger):
+    ledger.answer({"a": 1})
+    decided = Decided([4.5, "review", 2.0], [1.5, 2.0, 0.25], [None, "large amounts", None])
+    ledger.answer({"a": 1}, {"a": 2}, {"a": 3}, labels=[4.0, 5.0, 6.0], decided=decided)
+    ledger.close()
+    before = told(ledger)
+
+    compact(ledger.folder, now=LATER)
+
+    assert told(ledger) == before
+    kept = LedgerReader(ledger.folder).answers()
+    assert kept.decisions == [None, *decided.decisions]
+    assert kept.rules == [None, *decided.rules]
 
 
 def test_columns_have_the_type_that_a_days_values_have(ledger):

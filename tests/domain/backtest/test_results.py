@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
+from releve.domain.backtest.money import priced
 from releve.domain.backtest.played import PlayedPolicy, WindowDecision, changed_answers
 from releve.domain.backtest.report import BacktestReport, recommended_settings
 from releve.domain.backtest.results import check_scorable, naive
@@ -213,3 +216,57 @@ def test_the_previous_label_is_the_newest_that_has_arrived(windows, rows):
     known = last.start - 1 - 100 * windows  # the newest label that had arrived when the window began
     newest = [max(known, row - rows) if rows and not windows else known for row in range(last.start, last.end)]
     assert answered[-100:].tolist() == labels[newest].tolist()
+
+
+MONEY = {"costs": {"offer": {"yes": 0, "no": 10}, "keep": {"yes": 10, "no": 0}}, "unit": "EUR"}
+
+
+def in_money(*each, **prices):
+    plan = stream_course(stream(angle=still), **ACCURACY, decision={**MONEY, **prices})
+    return make_report("kinds", plan, each)
+
+
+@pytest.mark.parametrize(
+    ("retraining", "policy"),
+    [(0.0, "every window"), (33.0, "every window"), (34.0, "every 2 windows"), (126.0, "never")],
+)
+def test_the_cadence_is_recommended_whose_decisions_and_retrainings_cost_least(retraining, policy):
+    sometimes = played("every 2 windows", wrong=30, refreshes=2)
+
+    report = in_money(NEVER, EVERY, sometimes, retraining=retraining)
+
+    total = {each.name: each.total for each in report.money.policies}
+    assert report.recommended.policy == policy == min(total, key=total.get)
+    assert total["never"] == report.money.policies[0].cost.value
+    assert total["every window"] - report.money.policies[1].cost.value == pytest.approx(
+        5 * retraining / ANSWERED, abs=1e-5
+    )
+
+
+def test_an_hour_of_cpu_has_a_price_too():
+    report = in_money(NEVER, EVERY, cpu_hour=3600.0)
+
+    assert [each.retraining for each in report.money.policies] == pytest.approx([1.0 / ANSWERED] * 2, rel=1e-5)
+
+
+def test_decisions_of_a_window_rest_on_labels_that_had_arrived():
+    late = stream_course(stream(angle=still), **ACCURACY, decision=MONEY, backtest={"label_delay_windows": 2})
+    known = priced(late, [EVERY])
+    turned = replace(late, truth=np.where(np.arange(late.rows) < late.windows[-2].start, late.truth, 1 - late.truth))
+
+    charged = priced(turned, [EVERY])
+
+    first = late.windows[-2].start - late.start
+    assert (known.costs[0][:first] == charged.costs[0][:first]).all()
+    assert known.costs[0][first:] == pytest.approx(10 - charged.costs[0][first:])  # the same decisions, other labels
+
+
+def test_money_is_told_with_its_unit_beside_the_best_constant_decision():
+    report = in_money(NEVER, EVERY, retraining=2.0)
+
+    text = render_markdown(backtest_page(report))
+
+    assert BacktestReport.model_validate_json(report.model_dump_json()) == report
+    assert "best constant decision" in text
+    assert "EUR a row, retraining included" in advice(report)
+    assert price_curve(report).startswith("Least total by the price of a refresh, in EUR: every window; from ")

@@ -16,6 +16,10 @@ from tests.tables import make_params
     [
         ({"keep": {"stays": 0}, "offer": 20}, "decision.costs.keep has no cost for the class 'leaves'"),
         ({"keep": {"stays": 0, "left": 9}, "offer": 20}, "keep has a cost for 'left'; the classes are stays, leaves"),
+        (
+            {"keep": {True: 0, "leaves": 9}, "offer": 20},
+            "has a cost for 'true'; the classes are stays, leaves (YAML reads",
+        ),
         ({"keep": {"stays": 0, "leaves": 9}}, "decision.costs names keep alone"),
         ({**COSTS, "review": -1}, "decision.costs.review is -1 whatever turns out true; a price is not below 0"),
         (

@@ -1,12 +1,18 @@
 import itertools
+import json
 
 import numpy as np
 import pytest
+import yaml
 
 from releve.domain.decision.calibration import LEAST_ROWS
-from releve.domain.decision.money import cells_of_requests
-from releve.domain.decision.policy import DecisionPolicy
-from tests.domain.decision.tables import PRICES, answered, churn, demand, make_table
+from releve.domain.decision.policy import DecisionPolicy, DecisionTable
+from releve.domain.decision.rules import cells_of_requests
+from releve.domain.schema.schema import Schema
+from tests.domain.decision.tables import CHURN, DEMAND, PRICES, answered, churn, demand, make_table
+from tests.tables import ROOT, make_params
+
+PLAN = {"type": "category", "categories": ["basic", "gold", "staff"]}
 
 
 def cost_of(policy, outputs, truth):
@@ -92,9 +98,44 @@ def test_a_number_that_is_known_too_badly_is_left_to_a_person_where_that_costs_l
     assert decided.expected_costs[1] == 20
 
 
+def test_no_number_is_decided_that_the_target_cannot_be():
+    never_below_0 = Schema.from_dict({**DEMAND, "target": {**DEMAND["target"], "min": 0, "max": 100}})
+    table = make_table(costs=PRICES, schema=never_below_0)
+    numbers = np.linspace(0, 100, 60)
+
+    low = table.fit(numbers, numbers - 5).choose(np.array([1.0, 50.0]))
+    high = table.fit(numbers, numbers + 5).choose(np.array([50.0, 99.0]))
+
+    assert (low.numbers.tolist(), high.numbers.tolist()) == ([0, 45], [55, 100])
+
+
 @pytest.mark.parametrize("policy", [
     make_table().fit(*answered(100)),
     make_table(costs=PRICES, schema=demand()).fit(np.arange(50.0), np.arange(50.0) + 1),
 ])  # fmt: skip
 def test_a_policy_is_read_back_as_it_was_written(policy):
     assert DecisionPolicy.model_validate_json(policy.model_dump_json()) == policy
+
+
+def test_the_worked_example_of_the_documentation_is_as_it_says():
+    text = (ROOT / "docs/decide.md").read_text()
+    described = yaml.safe_load(text.split("```yaml")[1].split("```")[0])
+    sent = json.loads(text.split("```json")[1].split("```")[0])
+    schema = Schema.from_dict(
+        {**CHURN, "target": described["target"]} | {"columns": {**CHURN["columns"], "plan": PLAN}}
+    )
+    params = make_params(**{name: described[name] for name in ("decision", "gate")})
+    table = DecisionTable.of(params.decision, schema, source="docs/decide.md")
+
+    policy = table.fit(*(each[:0] for each in answered(1)))
+
+    assert [(each.probability, each.decision) for each in policy.thresholds(schema.target)] == [
+        (0.0, "keep"),
+        (pytest.approx(0.125, abs=1e-6), "offer"),
+        (pytest.approx(0.25, abs=1e-6), "review"),
+    ]
+    rows = [{"amount": 9_000, "plan": "basic"}, {"amount": 9_000, "plan": "staff"}, {"amount": 11_000, "plan": "basic"}]
+    chances = np.array([list(sent["probabilities"].values())] * 3)
+    found = policy.decide(chances, cells_of_requests(rows), policy.rule_book(schema))
+    assert (found.decisions[0], found.expected_costs[0]) == (sent["decision"], sent["expected_cost"])
+    assert found.decisions[1:] == ["keep", "review"]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.decision.money import cells_of_requests
 from releve.domain.decision.policy import DecisionPolicy
+from releve.domain.decision.rules import cells_of_requests
 from releve.domain.schema.schema import Schema
 from tests.domain.decision.tables import CHURN, a_rule, answered, churn, make_table
 

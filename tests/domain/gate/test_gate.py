@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.evaluation import Comparison, Opponent, TooGood
+from releve.domain.evaluation.evaluation import Comparison, DecisionChange, Money, Opponent, TooGood
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.gate.gate import (
     OF_THE_SERVED_MODEL,
@@ -13,6 +13,7 @@ from releve.domain.gate.gate import (
     Floor,
     GateDecision,
     Remark,
+    as_judged,
     decide,
     search_gains,
 )
@@ -378,3 +379,54 @@ def test_a_check_that_does_not_apply_refuses_nobody(latency, sanity):
     unserved = a_challenge(latency_ms=latency, sanity=sanity, not_applicable=OF_THE_SERVED_MODEL)
 
     assert decided(unserved).failed == ()
+
+
+def in_money(champion=None, constant=None, **changes):
+    """An evaluation whose decisions have a price: the gains over the champion, and over one decision for all."""
+    return {
+        "money": Money(
+            unit="EUR",
+            rows=300,
+            cost=Interval(4, 3, 5),
+            expected=4.1,
+            constant=constant or a_gain(0.5, 1.5, other=5),
+            champion=champion or a_gain(-0.5, 0.5, other=4),
+            decided={"keep": 200, "offer": 100},
+            fired={},
+            rules=None,
+        ),
+        **changes,
+    }
+
+
+def test_money_judges_champion_and_baseline_where_the_metric_is_cost():
+    worse = {name: a_gain(-0.3, -0.1) for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)}
+    params = make_params(gate={"metric": "cost"}, decision={"costs": {"a": 1, "b": 2}})
+    challenge = a_challenge(worse, **in_money())
+
+    def judged(known):
+        return decide(replace(known, evaluation=as_judged(known.evaluation, params)), params, today=TODAY)
+
+    assert judged(challenge) == GateDecision(True, (), (CHAMPION, Opponent.SAME_DECISION), ())
+    dearer = a_challenge(worse, **in_money(a_gain(-0.5, -0.1, other=4)))
+    assert [one.of for one in judged(dearer).failed] == [CHAMPION]
+
+
+@pytest.mark.parametrize(("high", "promoted"), [(-0.4 - 1e-6, False), (-0.4, True)])
+def test_changed_costs_may_cost_more_than_those_that_serve_by_a_share_of_these(high, promoted):
+    change = DecisionChange(served=a_gain(-1, high, other=4), alone=True)
+
+    found = decided(replace(a_challenge(**in_money()), decision=change), margin=0.1)
+
+    assert found.promote == promoted
+    assert [one.check for one in found.failed] == ([] if promoted else [Check.DEARER])
+    assert not any(one.floor for one in found.failed)
+
+
+def test_changed_costs_that_one_decision_for_all_beats_are_refused_and_unchanged_ones_are_not():
+    challenge = a_challenge(**in_money(constant=a_gain(-1, -0.1, other=3)))
+
+    changed = replace(challenge, decision=DecisionChange(served=None, alone=False))
+
+    assert [(one.check, one.of) for one in decided(changed).failed] == [(Check.DEARER, Opponent.SAME_DECISION)]
+    assert decided(challenge).promote

@@ -23,12 +23,14 @@ from releve.core.errors import BadInput, Conflict, NotFound, Unavailable
 from releve.domain.arms.arms import Arm
 from releve.domain.registry.events import ModelWithdrawn
 from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.schema import Schema
 from releve.serving.prediction import predict, sent_numbers
 from releve.serving.scenario import NoRelease
 from tasks.scoring.score import check_answered
+from tests.domain.decision.tables import a_rule, make_table
 from tests.s3 import Store
-from tests.tables import DARK, MESSAGES, RENTALS, messages_rows, rentals_rows
-from tests.tasks.scoring.conftest import Scored, order_rows
+from tests.tables import DARK, MESSAGES, RENTALS, SHOP, messages_rows, rentals_rows
+from tests.tasks.scoring.conftest import ORDERS_TABLE, Scored, order_rows
 
 READERS = {
     "": lambda path: pd.read_parquet(path),
@@ -46,7 +48,7 @@ def answers(folder: Path) -> pd.DataFrame:
 def served(project: Scored, rows: list[dict]):
     """What the service would answer to these rows."""
     model = ModelStore(project.settings.home).load(f"{project.name}:one")
-    return predict(model, arrays_of_rows(model.schema, rows))
+    return predict(model, arrays_of_rows(model.schema, rows), rows)
 
 
 def as_request(frame: pd.DataFrame) -> list[dict]:
@@ -508,3 +510,25 @@ def test_a_number_beyond_the_model_is_a_rejected_row(shop: Scored, monkeypatch: 
     assert set(pd.read_parquet(shop.out / "_rejected")["reason"]) == {
         "has a number that is too large for the model (float32)"
     }
+
+
+def test_what_is_decided_stands_beside_the_answer_and_in_the_ledger(shop: Scored) -> None:
+    made = shop.settings.home / "made" / SHOP / "model.json"
+    described, schema = json.loads(made.read_text()), Schema.from_dict(ORDERS_TABLE)
+    costs = {"stock": {"no": 4, "yes": 0}, "skip": {"no": 0, "yes": 4}}
+    rule = a_rule(column="price", value=90, decision="skip", reason="too dear")
+    policy = make_table(costs=costs, rules=[rule], schema=schema).fit(np.empty((0, 2)), np.empty(0))
+    made.write_text(json.dumps({**described, "decision": policy.model_dump(mode="json")}))
+    shop.release("two")
+    rows = order_rows(150, seed=9).drop(columns="bought")
+
+    shop.score(shop.put("in.parquet", rows), ledger=True)
+
+    answers = pd.read_parquet(next(shop.out.glob("part-*")))
+    dear = rows["price"] > 90
+    assert dear.any()
+    assert set(answers["decision"][dear]) == {"skip"}
+    assert answers["rule"].notna().tolist() == dear.tolist()
+    assert (answers["decision"] == "stock")[~dear].tolist() == (answers["label"] == "yes")[~dear].tolist()
+    kept = LedgerReader(shop.state.ledger).answers()
+    assert kept.decisions == answers["decision"].tolist()

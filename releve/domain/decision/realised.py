@@ -1,0 +1,107 @@
+"""What decisions that were sent have cost, by the labels that came, beside what they were expected to cost."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from releve.core.documents import DocumentPart
+from releve.domain.decision.choices import NUMBER, Choices
+from releve.domain.decision.costs import CostTable, UnitPrices
+from releve.domain.decision.money import A_NUMBER
+from releve.domain.decision.policy import DecisionTable
+from releve.domain.evaluation.baselines import labels_as_places
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.paired import BootstrapConfig, mean_interval
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
+from releve.domain.schema.target import Label, Target
+
+
+class RealisedCost(DocumentPart):
+    """Per row, in the unit of decision.unit, of the newest answers whose label came."""
+
+    unit: str
+    rows: int
+    cost: Interval | None  # None of too few rows
+    expected: float | None  # that was sent with these very answers
+    constant: float | None  # of the decision that costs least by the labels that the model learned, on the same rows
+    decided: dict[str, int]  # answers of the model by decision, labelled or not
+    fired: dict[str, int]  # the same, by the reason of the rule that decided
+
+
+def realised_cost(
+    answers: AnsweredRows,
+    labelled: LabelledRows,
+    table: DecisionTable,
+    target: Target,
+    *,
+    learned: Sequence[Label],
+    rows: int,
+    min_rows: int,
+    bootstrap: BootstrapConfig,
+) -> RealisedCost:
+    """Add up what the newest `rows` labelled answers have cost. `learned`: labels that the model learned."""
+    places = {name: place for place, name in enumerate(table.costs.decisions)}
+    parsed = [target.parse(label) for label in labelled.labels]
+    decisions = labelled.answers.decisions
+    known = [
+        place
+        for place, label in enumerate(parsed)
+        if label is not None and decisions and _place_of(decisions[place], table.costs, places) is not None
+    ][-rows:]
+    counts = Counter(map(_named, filter(lambda each: each is not None, answers.decisions)))
+    found = RealisedCost(
+        unit=table.unit,
+        rows=len(known),
+        cost=None,
+        expected=None,
+        constant=None,
+        decided={name: counts[name] for name in (A_NUMBER, *table.costs.decisions) if counts[name]},
+        fired=_fired(answers.rules, [rule.reason for rule in table.rules]),
+    )
+    if len(known) < max(1, min_rows):
+        return found
+    truth = labels_as_places([parsed[place] for place in known], target)
+    made = choices_of([decisions[place] for place in known], table.costs)
+    expected = [labelled.answers.expected_costs[place] for place in known]
+    before = labels_as_places(learned, target)
+    constant = None
+    if len(before):
+        constant = float(table.costs.charge(table.costs.best_constant(before, len(truth)), truth).mean())
+    return found.model_copy(
+        update={
+            "cost": mean_interval(table.costs.charge(made, truth), bootstrap),
+            "expected": float(np.mean([each for each in expected if each is not None])),
+            "constant": constant,
+        }
+    )
+
+
+def choices_of(decisions: Sequence[Any], costs: CostTable) -> Choices:
+    """Return decisions as they were sent in the form that prices are known for."""
+    places = {name: place for place, name in enumerate(costs.decisions)}
+    numbers = [float(each) if isinstance(each, float | int) else np.nan for each in decisions]
+    nothing = np.full((len(decisions), len(places)), np.nan)
+    return Choices(
+        np.array([_place_of(each, costs, places) for each in decisions], dtype=np.intp),
+        np.array(numbers, dtype=np.float64),
+        nothing,
+        np.full(len(decisions), np.nan),
+    )
+
+
+def _place_of(decision: Any, costs: CostTable, places: dict[str, int]) -> int | None:
+    """Return the place of a decision among those with a price; None of one that has none."""
+    if isinstance(decision, float | int) and not isinstance(decision, bool):
+        return NUMBER if isinstance(costs, UnitPrices) else None
+    return places.get(decision)
+
+
+def _named(decision: Any) -> str:
+    return decision if isinstance(decision, str) else A_NUMBER
+
+
+def _fired(rules: Iterable[str | None], reasons: Sequence[str]) -> dict[str, int]:
+    counts = Counter(rules)
+    return {reason: counts[reason] for reason in reasons}
