@@ -18,6 +18,7 @@ from releve.adapters.files import file_digest, read_document, write_document
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.registry.database import RegistryUnavailable
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.documents import DocumentPart
@@ -108,6 +109,8 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         readable = [file for file in incoming if not file.problem]
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         known = read_batches(branch)
+        with suppress(RegistryUnavailable):  # it gets the batches later
+            _check_is_its_registry(settings, branch, known)
         if any(_same(file, known) is None for file in readable):
             done = _version(settings, branch, readable, truth, lock.fd)
         else:
@@ -135,10 +138,8 @@ def _version(
         )
         opened = OpenBatches(tree, data)
         seed: list[Path] = []
-        if not opened.known:  # else the registry is not asked: it may be away, and gets the batches later
-            registry = Registry(settings.registry_url)
-            _check_is_its_registry(registry, branch)
-            current = registry.current(branch.scenario)
+        if not opened.known:
+            current = Registry(settings.registry_url).current(branch.scenario)
             if current is not None and current.release.data_version == SEED_VERSION:
                 seed = opened.seed()  # then these are the first batches
         for file in [*map(inspect_file, seed), *files]:
@@ -153,15 +154,22 @@ def _version(
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
 
 
-def _check_is_its_registry(registry: Registry, branch: ScenarioBranch) -> None:
-    """Raise Conflict where the registry has batches of the scenario, and this repository none: two histories of data
-    would be told as one."""
-    if told := events_of(registry, branch.scenario, INGESTED):
+def _check_is_its_registry(settings: Settings, branch: ScenarioBranch, known: list[BatchIngested]) -> None:
+    """Raise Conflict where the registry has batches that the branch lacks: two histories of data would be told as one.
+
+    The other way round is in order: a killed run, or another home of this clone, has versioned what is not told yet.
+    """
+    told = [
+        event.read(BatchIngested) for event in events_of(Registry(settings.registry_url), branch.scenario, INGESTED)
+    ]
+    here = {batch.sha256 for batch in known}
+    if missing := [batch.batch for batch in told if batch.sha256 not in here]:
+        there = f"has branch {branch.name} without" if known else f"has no branch {branch.name} with"
+        which = missing[-1] if len(missing) == 1 else f"{missing[-1]} and {len(missing) - 1} more"
         raise Conflict(
             f"the registry has {plural(len(told), 'a batch', f'{len(told)} batches')} of {branch.scenario}, and this "
-            f"repository has no branch {branch.name} with any: another clone ingested them. Fetch its branch (git "
-            f"fetch origin {branch.name}:{branch.name}), or give this project a registry of its own "
-            "(RELEVE_REGISTRY_URL)"
+            f"repository {there} {which}: another clone ingested that. Fetch its branch (git fetch origin "
+            f"{branch.name}:{branch.name}), or give this project a registry of its own (RELEVE_REGISTRY_URL)"
         )
 
 

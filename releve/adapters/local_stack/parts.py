@@ -14,6 +14,7 @@ from releve.core.settings import LOOPBACK, PREFECT_DATABASE, Settings, read_scen
 MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW = "milvus", "prefect", "forks", "worker", "service", "shadow"
 NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW)  # in starting order; stopped in the opposite one
 WORK_POOL = "local"
+QUERY_SECONDS = "PREFECT_WORKER_QUERY_SECONDS"  # how often the worker asks for runs to start
 SHADOW_READY = "the shadow follows the registry"  # what it prints once it does
 
 
@@ -64,7 +65,7 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
     worker = StackPart(
         name=WORKER,
         command=python_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
-        environ={**with_prefect, "PREFECT_WORKER_QUERY_SECONDS": "2"},
+        environ={**with_prefect, QUERY_SECONDS: environ.get(QUERY_SECONDS) or "2"},
         ready_line="started!",
         address=f"work pool {WORK_POOL}",
     )

@@ -496,6 +496,23 @@ def test_a_registry_with_batches_of_another_clone_is_refused_until_their_branch_
     assert len(ingested.registry.events(SHOP)) == len(told) + 1
 
 
+@pytest.mark.slow
+def test_a_registry_with_a_batch_of_another_clone_is_refused_also_where_the_older_batches_are_here(
+    made_ingested, tmp_path
+):
+    one, other = made_ingested.copy(tmp_path / "one"), made_ingested.copy(tmp_path / "other")
+    one.receive_text(GOOD, "monday.csv")
+    other.receive_text(GOOD.replace("1", "2"), "tuesday.csv")
+    shared = replace(other.settings, registry_url=one.settings.registry_url)
+    [new] = ingest(one.settings, SHOP).batches
+
+    with pytest.raises(Conflict, match=f"has 3 batches of shop, and this repository .* without {new.batch}: another"):
+        ingest(shared, SHOP)
+
+    assert [path.name for path in other.state.incoming.iterdir()] == ["tuesday.csv"]
+    assert len(one.registry.events(SHOP, kinds=[INGESTED])) == 3
+
+
 def bundle_seed(shop):
     """The scenario brings its first rows along: two files, made by its first stage."""
     for number in (1, 2):
