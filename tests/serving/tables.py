@@ -101,23 +101,23 @@ def table_served(
     design = IndexDesign(filters=tuple(each.name for each in model.schema.columns if each.type == CATEGORY))
     index.build(collection, as_entries(indexed, model, filters=design.filters), scenario=name, design=design)
     index.close()
-    _release(home, name, stored, index=collection, index_rows=len(frame), index_design=design)
+    release_table(home, name, stored, index=collection, index_rows=len(frame), index_design=design)
     with (
-        serving(home, _project(home, name, table), milvus=milvus, **{"RELEVE_SCENARIO": name, **environ}) as address,
+        serving(home, project_of(home, name, table), milvus=milvus, **{"RELEVE_SCENARIO": name, **environ}) as address,
         httpx.Client(base_url=address, timeout=30) as client,
     ):
         wait_until(lambda: client.get("/readyz").status_code == 200)
         yield Running(client, home)
 
 
-def _release(home: Path, name: str, stored: StoredModel, **changes: Any) -> None:
+def release_table(home: Path, name: str, stored: StoredModel, **changes: Any) -> None:
     registry = registry_of(home)
     payload = ModelReleased(release=make_release(stored, **changes))
     registry.move(name, payload, expected=None, reason="a test", actor="tests")
     registry.close()
 
 
-def _project(home: Path, name: str, table: dict[str, Any]) -> Path:
+def project_of(home: Path, name: str, table: dict[str, Any]) -> Path:
     folder = home / "project"
     (folder / "scenarios" / name).mkdir(parents=True)
     shutil.copy(PROJECT / "params.yaml", folder)

@@ -44,8 +44,10 @@ class Explained:
     by: float | None  # that a number has to move to count as changed; None of classes
 
 
-def explain_row(model: Model, question: ExplainQuestion, arrays: Arrays, *, hidden: frozenset[str]) -> Explained:
-    """Explain what `model` answers to one row, given as `check_rows` makes it; in SECONDS at most.
+def explain_row(
+    model: Model, question: ExplainQuestion, arrays: Arrays, *, hidden: frozenset[str], seconds: float = SECONDS
+) -> Explained:
+    """Explain what `model` answers to one row, given as `check_rows` makes it; in so many seconds at most.
 
     Raises NotExplainable, Refused, TooLarge, TimedOut, BadInput.
     """
@@ -55,7 +57,7 @@ def explain_row(model: Model, question: ExplainQuestion, arrays: Arrays, *, hidd
             "pipeline made"
         )
     schema, rows = model.schema, HybridRows(model.schema, arrays, model.reference_arrays)
-    patient = PatientModel(model, rows, SECONDS)
+    patient = PatientModel(model, rows, seconds)
     output = model.answer(arrays)
     check_answered(output)
     answer, references = outputs_of(model, arrays)[0], outputs_of(model, model.reference_arrays)

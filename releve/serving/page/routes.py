@@ -15,6 +15,8 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.events import Challenger
 from releve.serving import native, requests
 from releve.serving.edge.access import Access, without_scheme
+from releve.serving.explain.explaining import explain_row, hidden_columns
+from releve.serving.explain.questions import ExplainQuestion
 from releve.serving.faults import Forbidden, TimedOut, Unauthorised, native_error, new_request_id
 from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.openapi.document import answering_row
@@ -32,6 +34,7 @@ from releve.serving.served import Served
 NEIGHBOURS = 6
 PROOF_SECONDS = 6.0  # within which the model of a rollback has to prove itself; later nothing moves any more
 FOLLOW_SECONDS = 2.0  # that a rollback waits for its model to serve, so that the next answer is that one's
+EXPLAIN_SECONDS = 2.5  # that the page waits for an explanation; it is made in less where it can be estimated in less
 NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
 RUNS_SECONDS = 1.5  # that the page waits for Prefect, to list runs
 EVENTS = 40  # of the history, the newest
@@ -159,7 +162,11 @@ class _Pages:
         assert row is not None, "it was checked"
         view = await self._view(request, scenario, row)
         view = replace(view, answer=views.AnswerView.of(answered))
-        reply = await self._shown(await self._with_neighbours(view, scenario, answered.served, row))
+        near, explained = await asyncio.gather(
+            self._with_neighbours(view, scenario, answered.served, row),
+            self._explained(request, scenario, answered.served, row),
+        )
+        reply = await self._shown(replace(near, **explained))
         headers = (*reply.headers, *native.versions(answered.model, answered.arm))
         return replace(reply, headers=headers, request_id=request.request_id or answered.id)
 
@@ -288,6 +295,21 @@ class _Pages:
             titles = [str(each["label"]) for each in found]
             drawn = views.pictures(view.grid, [own, *zip(titles, pictured, strict=True)])
         return replace(view, neighbours=found, pictures=drawn)
+
+    async def _explained(
+        self, request: Request, scenario: Scenario, served: Served, row: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What a view shows of why; nothing for who may not ask."""
+        if not may(self._access, Role.EXPLAIN, request):
+            return {}
+        hidden, compute, aside = hidden_columns(scenario), self._pools[Runs.COMPUTE], self._pools[Runs.EXPLAIN]
+        ask = partial(explain_row, served.model, ExplainQuestion(row), hidden=hidden, seconds=EXPLAIN_SECONDS)
+        try:
+            arrays = await compute.run(requests.check_rows, [row], served.schema)
+            explained = await aside.run(ask, arrays, seconds=EXPLAIN_SECONDS)
+        except ReleveError as fault:
+            return {"no_explanation": f"There is none now: {fault}"}
+        return {"explanation": views.ExplanationView.of(explained, hidden=hidden)}
 
     async def _neighbours(
         self, scenario: Scenario, served: Served, grid: PixelGrid | None, row: dict[str, Any]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from releve.adapters.prefect.api import FlowRun
+from releve.core.formatting import shortened
+from releve.domain.neighbours.index_design import DistanceMetric
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
+from releve.serving.explain.explaining import Explained, written
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.prediction import DIGITS
 from releve.serving.routes import Headers, Reply
@@ -35,6 +38,9 @@ FOR_EVER: Headers = (
     (b"x-content-type-options", b"nosniff"),
 )
 CLASSES = 20  # whose probabilities are shown, the likeliest
+MOVED = 12  # features whose part in an answer is shown, the strongest
+CELL_LETTERS = 40
+NOT_SHOWN = "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,58 @@ def _decided(answered: ScenarioAnswers) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class MovedBar:
+    """What one feature moved; its bar begins at `start`, both in shares of the width."""
+
+    feature: str
+    cell: str
+    moved: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class ExplanationView:
+    """Why the row was answered so."""
+
+    answer: str
+    reference: str
+    bars: tuple[MovedBar, ...]
+    others: int  # features that are not among the bars
+    others_moved: str
+    exact: bool
+    label: str  # whose probability is explained; "" of a number
+    by: str  # that a number has to move to count as changed; "" of classes
+    changes: tuple[tuple[str, str, str], ...]  # feature, its other cell, the answer then
+
+    @classmethod
+    def of(cls, explained: Explained, *, hidden: frozenset[str]) -> "ExplanationView":
+        """Draw the strongest features around the middle; cells of `hidden` columns are not shown."""
+        told = written(explained, (), index=None, metric=DistanceMetric.L2, hidden=hidden)
+        features, row = told["features"], explained.question.row
+        widest = max((abs(each["moved"]) for each in features), default=0.0) or 1.0
+        bars = []
+        for each in features[:MOVED]:
+            share, error = each["moved"] / widest / 2, each["standard_error"]
+            doubt = f" ± {error:.2g}" if error else ""
+            cell = NOT_SHOWN if each["feature"] in hidden else _cell(row[each["feature"]])
+            figure = f"{each['moved']:+.3g}{doubt}"
+            bars.append(MovedBar(each["feature"], cell, figure, 0.5 + min(share, 0.0), abs(share)))
+        others = features[MOVED:]
+        return cls(
+            answer=f"{told['answer']:.3g}",
+            reference=f"{told['reference']:.3g}",
+            bars=tuple(bars),
+            others=len(others),
+            others_moved=f"{sum(each['moved'] for each in others):+.3g}",
+            exact=told["exact"],
+            label="" if told["label"] is None else str(told["label"]),
+            by="" if told["changed_by"] is None else f"{told['changed_by']:.3g}",
+            changes=tuple((each["feature"], _cell(each["to"]), _answer(each)) for each in told["changes"]),
+        )
+
+
+@dataclass(frozen=True)
 class RunsView:
     """What an operator may start, and what was started here."""
 
@@ -150,6 +208,8 @@ class ScenarioView:
     neighbours: Sequence[dict[str, object]] = ()
     pictures: ImageRow | None = None
     no_neighbours: str = ""  # why there are none
+    explanation: ExplanationView | None = None
+    no_explanation: str = ""  # why there is none
 
     @property
     def row_json(self) -> str:
@@ -167,6 +227,18 @@ class Asset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", hashlib.sha256(self.body).hexdigest()[:12])
+
+
+def _cell(value: Any) -> str:
+    """A cell in a few letters; a picture is none."""
+    text = "" if value is None else str(value)
+    return shortened(text, most=CELL_LETTERS) if text else "(missing)"
+
+
+def _answer(change: dict[str, Any]) -> str:
+    if change["label"] is None:
+        return f"{change['answer']:.3g}"
+    return f"{change['label']} ({change['answer']:.0%})"
 
 
 def page(template: str, *, status: int = 200, headers: Headers = (), **values: Any) -> Reply:

@@ -274,10 +274,12 @@ def test_cells_of_hidden_columns_are_not_told(rentals_model):
     assert len(told["features"]) == len(rentals_model.schema.names)
 
 
-def test_an_explanation_ends_with_its_time(rentals_model, monkeypatch):
-    monkeypatch.setattr(explaining, "SECONDS", 0.0)
+def test_an_explanation_ends_with_its_time(rentals_model):
+    question = explain_question(json.dumps({"row": rentals_row()}).encode(), rentals_model.schema)
+    arrays = check_rows([question.row], rentals_model.schema)
+
     with pytest.raises(TimedOut, match="the explanation gave no answer within 0 seconds"):
-        explain(rentals_model, rentals_row())
+        explain_row(rentals_model, question, arrays, hidden=frozenset(), seconds=0.0)
 
 
 def test_a_slow_model_is_explained_by_estimates(rentals_model, monkeypatch):

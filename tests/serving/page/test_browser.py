@@ -83,6 +83,17 @@ def test_a_form_is_answered_with_probabilities_and_pictures_of_neighbours(open_p
     keep(page, "answer")
 
 
+def test_who_may_have_answers_explained_sees_why_beside_the_answer(open_page: Open):
+    page = open_page(token=OPERATE, viewport={"width": 390, "height": 800})
+    page.get_by_role("button", name="Predict", exact=True).click()
+
+    moved = page.get_by_role("region", name="What each feature moved")
+    assert moved.locator("tr").count() == 1 + 12
+    assert page.get_by_text("52 other features moved it").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    keep(page, "explained")
+
+
 def test_a_digit_that_is_drawn_is_answered(open_page: Open):
     page = open_page(token=READ)
     canvas = page.locator("canvas")

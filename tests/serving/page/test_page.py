@@ -103,6 +103,47 @@ def test_a_row_is_answered_and_shown_again(ask: Ask):
     assert "served without an index" in text
 
 
+def test_beside_an_answer_stands_what_moved_it_and_what_would_change_it(ask: Ask):
+    text = ask(PATH, filled(make_row(length=3.0))).body.decode()
+
+    assert "What moved the answer" in text and "The probability of <b>0</b> is <b>0.6" in text
+    moved = re.findall(r'<th scope="row">(\w+)</th><td>(.*?)</td><td class="figure">([-+][0-9.e-]+)</td>', text)
+    assert {feature: cell for feature, cell, _ in moved} == {
+        "length": "3",
+        "width": "2.5",
+        "weight": "1",
+        "colour": "red",
+    }
+    assert moved[0][0] == "length" and 'class="down"' in text
+    assert re.search(r"<li><b>length</b> as <b>3.461</b>: then 1 \(51%\)</li>", text)
+
+
+@pytest.mark.parametrize(("role", "is_shown"), [(Role.READ, False), (Role.EXPLAIN, True), (Role.OPERATE, True)])
+def test_an_explanation_is_shown_to_who_may_ask_for_one(
+    serve: Callable[..., Ask], tmp_path: Path, role: Role, is_shown: bool
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    tokens = {**TOKENS, Role.EXPLAIN: "a-token-to-explain-with"}
+    ask = serve(tokens)
+
+    shown = ask(PATH, filled(make_row()), cookie=f"releve_token={tokens[role]}")
+
+    assert shown.status == 200 and (b"What moved the answer" in shown.body) == is_shown
+
+
+def test_an_answer_is_shown_though_no_explanation_comes(
+    serve: Callable[..., Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: Event
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    monkeypatch.setattr(page, "EXPLAIN_SECONDS", 0.1)
+    monkeypatch.setattr(page, "explain_row", lambda *asked, **how: hung.wait())
+
+    text = serve()(PATH, filled(make_row(length=9.5))).body.decode()
+
+    assert "kind: <output>2</output>" in text
+    assert "There is none now: the explanation gave no answer within 0.1 seconds" in text
+
+
 def test_a_pasted_row_is_answered_like_a_filled_form(ask: Ask):
     shown = ask(PATH, {"row": '{"rows": [{"length": 9.5, "width": 1, "weight": null, "colour": "red"}]}'})
 
