@@ -231,7 +231,7 @@ class Asset:
 
 def _cell(value: Any) -> str:
     """A cell in a few letters; a picture is none."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(value).removesuffix(".0")
     return shortened(text, most=CELL_LETTERS) if text else "(missing)"
 
 

@@ -90,8 +90,8 @@ def test_who_may_have_answers_explained_sees_why_beside_the_answer(open_page: Op
     moved = page.get_by_role("region", name="What each feature moved")
     assert moved.locator("tr").count() == 1 + 12
     assert page.get_by_text("52 other features moved it").is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     keep(page, "explained")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_digit_that_is_drawn_is_answered(open_page: Open):
@@ -168,6 +168,7 @@ def test_a_narrow_window_never_scrolls_sideways_in_either_scheme(open_page: Open
     for details in page.locator("details").all():
         details.locator("summary").first.click()
 
+    keep(page, "explained")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
@@ -204,6 +205,7 @@ def test_an_operator_starts_a_retraining_by_keyboard_alone_in_a_narrow_window(op
     page.get_by_text("Started: retrain digits").wait_for()
 
     assert page.evaluate("document.activeElement.id") == "started"
+    keep(page, "explained")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     link = page.get_by_role("status").get_by_role("link", name="retrain digits").get_attribute("href")
     assert link is not None
