@@ -32,7 +32,6 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from releve.serving.explain.explaining import MOST_ROWS
-from releve.serving.explain.patient import outputs_of
 from tests.serving.process import serving, wait_until
 from tests.serving.tables import packed, project_of, release_table
 
@@ -105,10 +104,10 @@ def made(rows: int, *, is_value: bool, seed: int = 7) -> pd.DataFrame:
 def moved(model: Model, row: dict[str, Any], most_rows: int) -> Contributions:
     rows = HybridRows(model.schema, arrays_of_rows(model.schema, [row]), model.reference_arrays)
     return contributions(
-        lambda taken, of: outputs_of(model, rows.arrays(taken, of))[:, -1],
+        lambda taken, of: model.outputs(rows.arrays(taken, of))[:, -1],
         rows.differs,
-        answer=float(outputs_of(model, rows.row)[0, -1]),
-        references=outputs_of(model, rows.references)[:, -1],
+        answer=float(model.outputs(rows.row)[0, -1]),
+        references=model.outputs(rows.references)[:, -1],
         most_rows=most_rows,
         seed=1,
     )
@@ -132,7 +131,7 @@ def differing(model: Model, row: dict[str, Any]) -> list[int]:
 
 def scale_of(model: Model) -> float:
     """The scale of an answer: 1 of a probability, the largest answer of a number."""
-    return max(1.0, float(np.abs(outputs_of(model, model.reference_arrays)).max()))
+    return max(1.0, float(np.abs(model.outputs(model.reference_arrays)).max()))
 
 
 def difference_from_definition(model: Model, row: dict[str, Any]) -> float:
@@ -147,7 +146,7 @@ def difference_from_definition(model: Model, row: dict[str, Any]) -> float:
             {name: (row if at else reference)[name] for name, at in zip(names, one, strict=True)}
             for one in member.tolist()
         ]
-        game = outputs_of(model, arrays_of_rows(model.schema, mixed))[:, -1]
+        game = model.outputs(arrays_of_rows(model.schema, mixed))[:, -1]
         for place in range(count):
             without = coalitions[member[:, place] == 0]
             wanted[place] += lengths[member[without].sum(axis=1)] @ (game[without | 1 << place] - game[without])

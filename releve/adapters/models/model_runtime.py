@@ -102,14 +102,22 @@ class Model:
 
     def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
+        outputs = self.outputs(arrays)
+        if self.schema.target.task == REGRESSION:
+            return ModelOutput([float(value) for value in outputs[:, 0]], None)
+        classes = self.schema.target.classes
+        return ModelOutput([classes[best] for best in outputs.argmax(axis=1)], outputs)
+
+    def outputs(self, arrays: Arrays) -> NDArray[Any]:
+        """Predict rows: the probability of every class of the target (n, classes), or the values (n, 1)."""
         outputs = self.run(arrays)
         if self.schema.target.task == REGRESSION:
-            return ModelOutput([float(value) for value in outputs.reshape(-1)], None)
-        classes, probabilities = self.schema.target.classes, outputs
-        if self._places is not None:  # a class that no row of the training had is never answered
-            probabilities = np.zeros((len(outputs), len(classes)), dtype=outputs.dtype)
-            probabilities[:, self._places] = outputs
-        return ModelOutput([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+            return outputs.reshape(-1, 1)
+        if self._places is None:
+            return outputs
+        probabilities = np.zeros((len(outputs), len(self.schema.target.classes)), dtype=outputs.dtype)
+        probabilities[:, self._places] = outputs  # a class that no row of the training had is never answered
+        return probabilities
 
     def intervals(self, output: ModelOutput) -> list[list[float]] | None:
         """Return [low, high] of each answer; None of classes, and of a model that was packaged without."""

@@ -25,10 +25,10 @@ class HybridRows:
 
     def arrays(self, taken: NDArray[np.bool_], of: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """Return rows (n) whose features `taken` (n, features) are the row's, and the others those of `of` (n,)."""
-        return {
-            block: np.where(taken[:, self._feature_of[block]], self.row[block], cells[of])
-            for block, cells in self.references.items()
-        }
+        found = {block: cells.take(of, axis=0) for block, cells in self.references.items()}
+        for block, cells in found.items():  # by calls that let other threads run
+            np.copyto(cells, self.row[block], where=taken.take(self._feature_of[block], axis=1))
+        return found
 
     @cached_property
     def differs(self) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """One answer explained: computed in a thread of its own, written as values for JSON and for the page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.index_design import DistanceMetric
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
-from releve.serving.explain.patient import PatientModel, outputs_of
+from releve.serving.explain.patient import PatientModel, short_turns
 from releve.serving.explain.questions import ExplainQuestion
 from releve.serving.prediction import check_answered
 from releve.serving.scenario import Scenario
@@ -45,9 +45,17 @@ class Explained:
 
 
 def explain_row(
-    model: Model, question: ExplainQuestion, arrays: Arrays, *, hidden: frozenset[str], seconds: float = SECONDS
+    model: Model,
+    question: ExplainQuestion,
+    arrays: Arrays,
+    *,
+    hidden: frozenset[str],
+    answered: Callable[[], int],
+    seconds: float = SECONDS,
 ) -> Explained:
     """Explain what `model` answers to one row, given as `check_rows` makes it; in so many seconds at most.
+
+    `hidden`: see `hidden_columns`; `answered`: counts rows that others were answered meanwhile, to which it gives way.
 
     Raises NotExplainable, Refused, TooLarge, TimedOut, BadInput.
     """
@@ -56,26 +64,22 @@ def explain_row(
             f"{model.tag} has no reference rows, against which answers are explained; a version has some that the "
             "pipeline made"
         )
-    schema, rows = model.schema, HybridRows(model.schema, arrays, model.reference_arrays)
-    patient = PatientModel(model, rows, seconds)
     output = model.answer(arrays)
     check_answered(output)
-    answer, references = outputs_of(model, arrays)[0], outputs_of(model, model.reference_arrays)
+    schema, rows = model.schema, HybridRows(model.schema, arrays, model.reference_arrays)
+    [answer], references = (model.outputs(each).astype(np.float64) for each in (arrays, model.reference_arrays))
     label, by = None, None
     if schema.target.task == REGRESSION:
         by = question.by if question.by is not None else _doubt(model, output, references)
     else:
         label = output.labels[0] if question.label is None else question.label
-    wanted = Wanted(
-        place=0 if label is None else schema.target.classes.index(label),
-        least=by or 0.0,
-        changeable=frozenset(schema.names) - hidden,
-        most_rows=min(MOST_ROWS, patient.affordable() - rows.differs.size),
-        seed=SEED,
-    )
-    return Explained(
-        model, explain(patient, rows, wanted, answer=answer, references=references), question, arrays, label, by
-    )
+    place = 0 if label is None else schema.target.classes.index(label)
+    with short_turns():
+        patient = PatientModel(model, rows, seconds, answered)
+        most_rows = min(MOST_ROWS, patient.affordable() - rows.differs.size)
+        wanted = Wanted(place, by or 0.0, frozenset(schema.names) - hidden, most_rows, SEED)
+        found = explain(patient, rows, wanted, answer=answer, references=references)
+    return Explained(model, found, question, arrays, label, by)
 
 
 def _doubt(model: Model, output: ModelOutput, references: Floats) -> float:

@@ -63,7 +63,8 @@ async def explanation(
     """Explain, and find the nearest labelled rows, by the index where one can be searched now. Raises ReleveError."""
     hidden, pool = hidden_columns(scenario, served.schema), pools[Runs.EXPLAIN]
     arrays = await pool.run(check_rows, [question.row], served.schema)
-    explained = await pool.run(partial(explain_row, served.model, question, arrays, hidden=hidden))
+    explain = partial(explain_row, hidden=hidden, answered=lambda: scenario.rows_answered)
+    explained = await pool.run(explain, served.model, question, arrays)
     asked = SearchQuestion(row=question.row, vector=None, limit=NEAREST, label=None)
     try:
         found = await scenario.search(served, asked, pools, explained.arrays)

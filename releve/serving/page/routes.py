@@ -303,7 +303,8 @@ class _Pages:
         if not may(self._access, Role.EXPLAIN, request):
             return {}
         hidden, compute, aside = hidden_columns(scenario), self._pools[Runs.COMPUTE], self._pools[Runs.EXPLAIN]
-        ask = partial(explain_row, served.model, ExplainQuestion(row), hidden=hidden, seconds=EXPLAIN_SECONDS)
+        asked: dict[str, Any] = {"hidden": hidden, "answered": lambda: scenario.rows_answered}
+        ask = partial(explain_row, served.model, ExplainQuestion(row), seconds=EXPLAIN_SECONDS, **asked)
         try:
             arrays = await compute.run(requests.check_rows, [row], served.schema)
             explained = await aside.run(ask, arrays, seconds=EXPLAIN_SECONDS)

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from math import factorial
 from pathlib import Path
 from typing import Any
@@ -59,19 +62,19 @@ def brute_force(model: model_runtime.Model, row: dict[str, Any], place: int) -> 
     """Mix the cells of whole rows, have the model answer every coalition, and weigh by the definition."""
     names, moved = model.schema.names, dict.fromkeys(model.schema.names, 0.0)
     references = [each.cells for each in model.references.rows]
-    count = len(names)
+    players = len(names)
     for reference in references:
         mixed = [
             {name: (row if coalition >> at & 1 else reference)[name] for at, name in enumerate(names)}
-            for coalition in range(2**count)
+            for coalition in range(2**players)
         ]
         output = model.answer(arrays_of_rows(model.schema, mixed))
         game = output.labels if output.probabilities is None else output.probabilities[:, place].astype(float)
         for at, name in enumerate(names):
-            for coalition in range(2**count):
+            for coalition in range(2**players):
                 if not coalition >> at & 1:
                     size = coalition.bit_count()
-                    weight = factorial(size) * factorial(count - size - 1) / factorial(count) / len(references)
+                    weight = factorial(size) * factorial(players - size - 1) / factorial(players) / len(references)
                     moved[name] += weight * (game[coalition | 1 << at] - game[coalition])
     return moved
 
@@ -224,9 +227,12 @@ def accepted(table, frame):
     return check_frame(Schema.from_dict(table), frame).accepted
 
 
-def explain(model: model_runtime.Model, row: dict[str, Any], **asked: Any) -> explaining.Explained:
+def explain(
+    model: model_runtime.Model, row: dict[str, Any], *, hidden: frozenset[str] = frozenset(), **asked: Any
+) -> explaining.Explained:
+    how = {"hidden": hidden, "answered": asked.pop("answered", int), "seconds": asked.pop("seconds", 8.0)}
     question = explain_question(json.dumps({"row": row, **asked}).encode(), model.schema)
-    return explain_row(model, question, check_rows([row], model.schema), hidden=frozenset(asked.pop("hidden", ())))
+    return explain_row(model, question, check_rows([row], model.schema), **how)
 
 
 @pytest.fixture(scope="module")
@@ -263,10 +269,9 @@ def test_how_far_a_number_has_to_move_is_the_callers_to_say(rentals_model):
 
 
 def test_cells_of_hidden_columns_are_not_told(rentals_model):
-    question = explain_question(json.dumps({"row": rentals_row(), "by": 0.5}).encode(), rentals_model.schema)
     hidden = frozenset({"temperature", "station"})
 
-    found = explain_row(rentals_model, question, check_rows([question.row], rentals_model.schema), hidden=hidden)
+    found = explain(rentals_model, rentals_row(), hidden=hidden, by=0.5)
     told = written(found, nearest_references(found), index=None, metric="L2", hidden=hidden)
 
     assert told["changes"] and "temperature" not in {each["feature"] for each in told["changes"]}
@@ -275,11 +280,8 @@ def test_cells_of_hidden_columns_are_not_told(rentals_model):
 
 
 def test_an_explanation_ends_with_its_time(rentals_model):
-    question = explain_question(json.dumps({"row": rentals_row()}).encode(), rentals_model.schema)
-    arrays = check_rows([question.row], rentals_model.schema)
-
     with pytest.raises(TimedOut, match="the explanation gave no answer within 0 seconds"):
-        explain_row(rentals_model, question, arrays, hidden=frozenset(), seconds=0.0)
+        explain(rentals_model, rentals_row(), seconds=0.0)
 
 
 def test_a_slow_model_is_explained_by_estimates(rentals_model, monkeypatch):
@@ -291,18 +293,37 @@ def test_a_slow_model_is_explained_by_estimates(rentals_model, monkeypatch):
     assert moved.values.sum() == pytest.approx(moved.answer - moved.reference, rel=1e-9)
 
 
-def test_a_model_is_asked_in_pieces_with_rests(rentals_model):
-    asking = patient.PatientModel(
-        rentals_model,
-        explaining.HybridRows(
-            rentals_model.schema, check_rows([rentals_row()], rentals_model.schema), rentals_model.reference_arrays
-        ),
-        seconds=8.0,
-    )
-    count = 3 * patient.FIRST_PIECE + 1
+@pytest.fixture
+def asking(rentals_model) -> patient.PatientModel:
+    """What asks a model patiently; others are answered a row at each look."""
+    arrays = check_rows([rentals_row()], rentals_model.schema)
+    rows, looks = explaining.HybridRows(rentals_model.schema, arrays, rentals_model.reference_arrays), count()
+    return patient.PatientModel(rentals_model, rows, seconds=8.0, answered=lambda: next(looks))
+
+
+def test_a_model_is_asked_in_pieces_with_rests(asking):
+    rows = 3 * patient.FIRST_PIECE + 1
     began, used = time.perf_counter(), time.thread_time()
 
-    outputs = asking(np.ones((count, 5), dtype=bool), np.zeros(count, dtype=np.intp))
+    outputs = asking(np.ones((rows, 5), dtype=bool), np.zeros(rows, dtype=np.intp))
 
-    assert outputs.shape == (count, 1) and len(np.unique(outputs)) == 1
+    assert outputs.shape == (rows, 1) and len(np.unique(outputs)) == 1
     assert time.thread_time() - used < 0.8 * (time.perf_counter() - began)
+
+
+def test_it_rests_longer_while_others_are_answered_and_can_ask_for_less(asking):
+    quiet = replace(asking, answered=int)
+
+    few, many = asking.affordable(), quiet.affordable()
+
+    assert (asking.rest, quiet.rest) == (patient.LONG_REST, patient.REST)
+    assert 0 < few < many
+
+
+def test_turns_of_threads_are_short_for_as_long_as_it_takes():
+    usual = sys.getswitchinterval()
+
+    with patient.short_turns():
+        assert sys.getswitchinterval() == pytest.approx(patient.SHORT_TURN)
+
+    assert sys.getswitchinterval() == usual
