@@ -302,7 +302,11 @@ class _Pages:
         """What a view shows of why; nothing for who may not ask."""
         if not may(self._access, Role.EXPLAIN, request):
             return {}
-        hidden, compute, aside = hidden_columns(scenario), self._pools[Runs.COMPUTE], self._pools[Runs.EXPLAIN]
+        hidden, compute, aside = (
+            hidden_columns(scenario, served.schema),
+            self._pools[Runs.COMPUTE],
+            self._pools[Runs.EXPLAIN],
+        )
         asked: dict[str, Any] = {"hidden": hidden, "answered": lambda: scenario.rows_answered}
         ask = partial(explain_row, served.model, ExplainQuestion(row), seconds=EXPLAIN_SECONDS, **asked)
         try:
