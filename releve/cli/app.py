@@ -9,13 +9,14 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from releve.cli import approve, audit, deliver, labels, onboard, operate, run, show
+from releve.cli import approve, audit, deliver, labels, note, onboard, operate, run, show
 from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, onboard.guide, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.bring, run.release, run.rollback, run.lifecycle, run.backtest, run.score),
     "Approve": (approve.approve, approve.refuse, approve.approver),
+    "Share": (note.note,),
     "Compare on live traffic": (run.arms, run.compare, labels.label_queue, labels.labels),
     "Inspect": (
         *(show.page, show.card, show.current, show.at, show.history, show.models, show.verify),

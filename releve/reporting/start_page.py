@@ -10,7 +10,7 @@ from releve.core.names import ModelTag
 from releve.domain.attention.needs import Need, NeedKind
 from releve.domain.attention.standing import RECENT, Standing, StandingQuality, in_order
 from releve.domain.drift.verdict import DriftState
-from releve.domain.registry.chain import CHALLENGED, RELEASED, ROLLED_BACK
+from releve.domain.registry.chain import CHALLENGED, RELEASED, ROLLED_BACK, Event
 from releve.domain.registry.events import Challenger, release_of
 from releve.reporting.blocks import (
     Block,
@@ -28,6 +28,7 @@ from releve.reporting.blocks import (
     VerdictBlock,
 )
 from releve.reporting.messages.needs import ago, describe_need
+from releve.reporting.messages.notes import note_journal
 
 GRAVE = (NeedKind.UNREADABLE, NeedKind.NOTHING_SERVES, NeedKind.HARMFUL, NeedKind.DEGRADED, NeedKind.BROKEN_DATA)
 WAITING = {NeedKind.UNRELEASED: "for its release"}  # a model, and for what
@@ -43,9 +44,13 @@ Cell = Callable[[Standing, str], BoardCell]
 
 
 def build_start_page(
-    standings: Sequence[Standing], *, made_at: str, addresses: Mapping[str, str] | None = None
+    standings: Sequence[Standing],
+    *,
+    made_at: str,
+    addresses: Mapping[str, str] | None = None,
+    notes: Sequence[Event] = (),
 ) -> ReportPage:
-    """Put the page together; `addresses`: of the scenarios' own pages, by name."""
+    """Put the page together; `addresses`: of the scenarios' own pages, by name; `notes`: of the team, oldest first."""
     ordered, pages = in_order(standings), addresses or {}
     needed = [one for one in ordered if one.needs]
     made = f"Made at {to_the_minute(made_at)}; all times are UTC."
@@ -56,6 +61,7 @@ def build_start_page(
     sections: dict[str, list[Block]] = {
         "": [_verdict(ordered)],
         "What needs a person, newest first": [todo] if needed else [],
+        "Notes of the team, newest first": [note_journal(notes)] if notes else [],
         "All scenarios": [build_board(ordered, made_at=made_at, addresses=pages), TextBlock(LEGEND)],
     }
     return ReportPage(

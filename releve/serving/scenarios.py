@@ -14,6 +14,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.prediction_ledger.segments import check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
+from releve.adapters.registry.notes import write_note
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.adapters.registry.rollback import find_way_back
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
@@ -22,7 +23,7 @@ from releve.core.errors import Conflict, ReleveError, Unavailable
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
-from releve.domain.registry.events import ModelRolledBack
+from releve.domain.registry.events import ModelRolledBack, NoteWay
 from releve.domain.registry.release import Release
 from releve.reporting.messages import gate as gate_messages
 from releve.serving.arms.ending import end_by_guard
@@ -36,6 +37,7 @@ from releve.serving.served import Served
 NAMED = 10  # scenarios that an error lists
 FIRST_POLL_SECONDS = 2.0
 PAGE = "page"  # the actor of what a person does there
+OPERATOR = "operator"  # the actor of a note that is written there
 MEASURE_SECONDS = 5.0  # between two looks at what no request measures
 log = logging.getLogger("releve.serving")
 
@@ -161,6 +163,15 @@ class Scenarios:
         moved = ModelRolledBack(release=back.release)
         self._registry.move(name, moved, expected=current.number, reason=reason, actor=PAGE)
         return back.release
+
+    def note(self, about: str, text: str) -> None:
+        """Write a note on a scenario or a model of it, by whoever holds the operator's token.
+
+        Raises NoRelease without a registry, and what `write_note` raises.
+        """
+        if self._registry is None:
+            raise NoRelease(f"{about} is served without a registry here, and notes are kept there")
+        write_note(self._registry, about, text, by=OPERATOR, way=NoteWay.ROLE)
 
     def follow(self, name: str, release: Release) -> None:
         """Serve what a rollback brought back. Raises ReleveError where it cannot be loaded.

@@ -16,7 +16,7 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.attention.needs import ScenarioFacts
 from releve.domain.attention.standing import RECENT, Standing, in_order, stand
-from releve.domain.registry.chain import CHALLENGED, INGESTED, REBUILT, RELEASED
+from releve.domain.registry.chain import CHALLENGED, INGESTED, NOTED, REBUILT, RELEASED
 from releve.reporting.blocks import ReportPage
 from releve.reporting.html import render_html
 from releve.reporting.start_page import build_start_page
@@ -24,6 +24,7 @@ from tasks.fleet import wrong_at_last_look
 from tasks.monitoring.needs import gather_facts
 from tasks.places import ScenarioState, start_page
 
+SHOWN_NOTES = 20  # of the team, the newest of all scenarios
 NEEDED = ("silence_hours", "follow")  # keys of params.yaml that tell what needs a person
 COUNTED = (INGESTED, CHALLENGED, RELEASED, REBUILT)
 
@@ -51,7 +52,9 @@ def write_fleet_page(settings: Settings, *, path: Path | None = None, now: datet
     addresses = {
         scenario: quote(os.path.relpath(page, place.parent)) for scenario, page in pages.items() if page.is_file()
     }
-    page = build_start_page(standings, made_at=now.isoformat(), addresses=addresses)
+    with closing(Registry(settings.registry_url)) as registry:
+        notes = registry.events(kinds=(NOTED,))[-SHOWN_NOTES:]
+    page = build_start_page(standings, made_at=now.isoformat(), addresses=addresses, notes=notes)
     write_bytes(place, render_html(page).encode())
     return FleetPage(place, page, standings, now.isoformat())
 

@@ -16,8 +16,8 @@ from releve.core.names import ModelTag, check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
-from releve.domain.registry.chain import APPROVALS, CHALLENGED, MODEL_CHANGES, MONITORED, REBUILT
-from releve.domain.registry.events import Challenger, ModelRebuilt, release_of
+from releve.domain.registry.chain import APPROVALS, CHALLENGED, MODEL_CHANGES, MONITORED, NOTED, REBUILT
+from releve.domain.registry.events import Challenger, ModelRebuilt, NoteWritten, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -55,7 +55,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     """Read what registry, model store and git know of a model version."""
     scenario = check_scenario_name(ModelTag.parse(model).scenario)
     with closing(Registry(settings.registry_url)) as registry:
-        events = registry.events(scenario, kinds=(*MODEL_CHANGES, REBUILT))
+        events = registry.events(scenario, kinds=(*MODEL_CHANGES, REBUILT, NOTED))
         judgements = [each for each in events if each.kind == CHALLENGED and each.payload["model"] == model]
         judgement = judgements[-1] if judgements else None
         runs = registry.newest(scenario, kinds=[MONITORED])
@@ -77,6 +77,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         judgement=judgement,
         description=description,
         monitoring=run.read(MonitoringRun) if run else None,
+        notes=[each for each in events if each.kind == NOTED and each.read(NoteWritten).model == model],
         history=sorted((*judgements, *asked, *released, *rebuilt), key=lambda event: event.number),
     )
     if not record.challenger:

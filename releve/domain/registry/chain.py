@@ -20,6 +20,7 @@ ALERTED = "alerted"  # people were sent messages about the events before it
 REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 ERASED = "erased"  # rows were taken out of everything that can be reached
 PACKED = "packed"  # evidence of a model version was written as one file, whose digest this event holds
+NOTED = "noted"  # a person has written a note or a question beside the decisions
 SILENT = "silent"  # no monitoring run ended for too long
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change which model serves
@@ -38,7 +39,7 @@ APPROVALS = (  # the kinds that tell how people were asked, and what they said
 MODEL_CHANGES = (CHALLENGED, *MOVES, *APPROVALS, ARCHIVED)  # the kinds that can change the state of a model version
 KINDS = (
     *(INGESTED, FILES_REFUSED, MONITORED, CHALLENGED, *POINTER_MOVES, *ARM_CHANGES, ARMS_COMPARED, *APPROVALS),
-    *(ARCHIVED, ALERTED, REBUILT, ERASED, PACKED, SILENT),
+    *(ARCHIVED, ALERTED, REBUILT, ERASED, PACKED, NOTED, SILENT),
 )
 
 GENESIS = "0" * 64  # stands for the hash before the first event

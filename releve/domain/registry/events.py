@@ -16,6 +16,7 @@ from releve.domain.registry.chain import (
     FILES_REFUSED,
     INDEX_MOVED,
     INGESTED,
+    NOTED,
     REBUILT,
     RELEASED,
     ROLLED_BACK,
@@ -232,6 +233,25 @@ class ModelRebuilt(EventPayload):
     def same(self) -> bool:
         """Whether every file came out as it was released."""
         return not self.differing and not self.failure
+
+
+LONGEST_NOTE = 1000  # characters
+
+
+class NoteWay(StrEnum):
+    """How it was shown who wrote a note."""
+
+    PERSON = "personal token"  # the event's actor is a person
+    ROLE = "token of a role"  # of the service: whoever holds it is the event's actor
+
+
+class NoteWritten(EventPayload):
+    """A note or a question of the team, which is the event's reason; nothing that serves changes by it."""
+
+    kind = NOTED
+
+    model: str  # "<scenario>:<version>"; "" on the scenario
+    way: NoteWay
 
 
 PUTS_INTO_SERVICE: dict[str, type[ModelReleased] | type[IndexMoved]] = {

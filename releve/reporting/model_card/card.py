@@ -12,12 +12,13 @@ from releve.domain.registry.chain import APPROVAL_REFUSED, APPROVED
 from releve.domain.registry.events import Challenger
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
-from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
+from releve.reporting.blocks import MISSING, Block, FoldedBlock, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import describe_score
 from releve.reporting.messages.approval import history_reason
 from releve.reporting.messages.brought import NEVER, describe_reading, learned_rows
 from releve.reporting.messages.gate import describe_judged_rows, describe_sanity
 from releve.reporting.messages.index import describe_index
+from releve.reporting.messages.notes import note_journal
 from releve.reporting.model_card import assessment
 from releve.reporting.model_card.ensemble import ensemble_blocks
 from releve.reporting.model_card.front_matter import front_matter
@@ -146,7 +147,8 @@ def life_cycle(record: ModelRecord) -> list[Block]:
     """Write its state, and how it came there."""
     rows = tuple((utc_minute(event.at), event.kind, event.actor, history_reason(event)) for event in record.history)
     table = TableBlock(("at", "what", "by", "why"), rows)
-    return [fact_list({"state": record.state} | _approved_by(record)), table if rows else NOTHING]
+    notes = [FoldedBlock("Notes of the team", (note_journal(record.notes),))] if record.notes else []
+    return [fact_list({"state": record.state} | _approved_by(record)), table if rows else NOTHING, *notes]
 
 
 def _approved_by(record: ModelRecord) -> dict[str, str]:

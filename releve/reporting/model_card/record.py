@@ -36,6 +36,7 @@ class ModelRecord:
     monitoring: MonitoringRun | None = None  # the last one before the judgement
     lineage: Mapping[str, str] = field(default_factory=dict)  # what it was made of, each by name
     history: Sequence[Event] = ()  # that concern it, oldest first
+    notes: Sequence[Event] = ()  # of the team on it, oldest first
 
     @property
     def challenger(self) -> Challenger | None:

@@ -18,6 +18,7 @@ from releve.domain.registry.chain import (
     CHALLENGED,
     MONITORED,
     MOVES,
+    NOTED,
     RELEASED,
     ROLLED_BACK,
     WITHDRAWN,
@@ -29,6 +30,7 @@ from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, Tabl
 from releve.reporting.messages.approval import history_reason
 from releve.reporting.messages.arms import describe_arms
 from releve.reporting.messages.monitoring import describe_cause, describe_due, describe_payoff
+from releve.reporting.messages.notes import title_of_note
 from releve.reporting.page.evidence import PageEvidence
 
 LISTED = 120  # entries of the journal
@@ -49,7 +51,7 @@ PEOPLE = {  # of what came of a request for approval
     APPROVAL_VOIDED: ("waits for people no more: voided", Tone.NEUTRAL),
     APPROVAL_EXPIRED: ("waits for people no more: expired", Tone.BAD),
 }
-DECIDED = (MONITORED, CHALLENGED, *PEOPLE, *ARM_CHANGES, *MOVES)  # kinds of events that the journal tells
+DECIDED = (MONITORED, CHALLENGED, NOTED, *PEOPLE, *ARM_CHANGES, *MOVES)  # kinds of events that the journal tells
 
 
 def decisions(evidence: PageEvidence) -> list[Block]:
@@ -89,6 +91,8 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             against = f", against {challenger.champion}" if challenger.champion else ", the first one"
             title = f"the gate {verdict} {challenger.model}{naive}{against}"
             yield JournalEntry(at, title, challenger.sentences, tone)
+        elif newest.kind == NOTED:
+            yield JournalEntry(at, title_of_note(newest), (newest.reason,))
         elif newest.kind in PEOPLE:
             title, tone = PEOPLE[newest.kind]
             yield JournalEntry(at, title.format(who=newest.actor), (history_reason(newest),), tone)

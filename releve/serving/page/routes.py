@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from releve.core.errors import BadInput, NotFound, ReleveError, Unavailable
-from releve.core.names import SCENARIO_NAME
-from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, Event
+from releve.core.names import SCENARIO_NAME, ModelTag
+from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, NOTED, Event
 from releve.domain.registry.events import Challenger
 from releve.serving import native, requests
 from releve.serving.edge.access import Access, without_scheme
@@ -41,7 +41,8 @@ EVENTS = 40  # of the history, the newest
 LONGEST_REASON = 300  # characters
 BY_HAND = "started by hand, on the page of the service"  # what the history says of a retraining
 SHORT_FORM = 4_096  # bytes of a form with a token, or a reason: a stranger's is read on the event loop
-RECORDED = (CHALLENGED, MONITORED, *MOVES)
+NOTE_FORM = 16_384  # the same, with a note, of which a browser sends up to twelve bytes for a letter
+RECORDED = (CHALLENGED, MONITORED, NOTED, *MOVES)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, CallPool], access: Access,
         route("GET", below, pages.scenario, admit=pages.asked_to_sign_in),
         route("POST", below, pages.predict, admit=pages.asked_to_sign_in),
         route("POST", f"{below}/start", pages.start, admit=pages.check_operator, max_body_bytes=SHORT_FORM),
+        route("POST", f"{below}/note", pages.note, admit=pages.check_operator, max_body_bytes=NOTE_FORM),
         route("POST", f"{below}/rollback", pages.roll_back, admit=pages.check_operator, max_body_bytes=SHORT_FORM),
     ]
 
@@ -204,6 +206,17 @@ class _Pages:
         with suppress(ReleveError):  # the registry is moved: what is late or away follows by itself
             await pool.run(scenarios.follow, name, release, seconds=FOLLOW_SECONDS)
         return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(name)}".encode()),))
+
+    async def note(self, request: Request) -> Reply:
+        """Keep a note or a question in the history, and go on to it; nothing that serves changes by it."""
+        if self._access.is_open:
+            raise NotFound("no operator token is set (RELEVE_TOKEN_OPERATE), so that nobody may write notes here")
+        scenario, values = self._scenarios.get(request.parameters["scenario"]), values_of(request.body)
+        about = values.get("model") or scenario.name
+        if ModelTag.parse(about).scenario != scenario.name:
+            raise BadInput(f"a note of this page is on {scenario.name} or on its models")
+        await self._pools[Runs.REGISTRY].run(self._scenarios.note, about, values.get("text", ""))
+        return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(scenario.name)}#history".encode()),))
 
     def asked_to_sign_in(self, request: Request) -> Reply | None:
         """The sign-in, for whoever may not look; None for everybody else. Raises TooManyRequests."""

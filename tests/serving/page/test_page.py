@@ -464,3 +464,41 @@ def test_a_column_may_be_called_like_a_field_of_the_page():
     schema = Schema.from_dict({**TABLE, "columns": {"row": {"type": "number"}, "token": {"type": "text"}}})
 
     assert row_of({"feature.row": "1.5", "feature.token": " x"}, schema) == {"row": 1.5, "token": " x"}
+
+
+def test_an_operator_keeps_a_note_in_the_history_and_nothing_moves(serve: Callable[..., Ask], tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    ask, signed_in = serve(TOKENS), {"cookie": f"releve_token={OPERATE}"}
+
+    kept = ask(f"{PATH}/note", {"text": "why <b>so</b> late?", "model": ""}, **signed_in)
+
+    shown = ask(PATH, **signed_in).body.decode()
+    assert (kept.status, location(kept)) == (303, f"{PATH}#history")
+    assert "note of an operator on flowers" in shown and "why &lt;b&gt;so&lt;/b&gt; late?" in shown
+    assert serves(tmp_path) == "flowers:one"
+
+
+@pytest.mark.parametrize(
+    ("form", "token", "status"),
+    [
+        ({"text": "x"}, READ, 403),
+        ({"text": "x"}, "", 401),
+        ({"text": ""}, OPERATE, 400),
+        ({"text": "😀" * 1_000}, OPERATE, 303),
+        ({"text": "x" * 1_001}, OPERATE, 400),
+        ({"text": "x", "model": "flowers:none"}, OPERATE, 404),
+        ({"text": "x", "model": "others:one"}, OPERATE, 400),
+        ({"text": "x" * 20_000}, OPERATE, 413),
+    ],
+)
+def test_a_note_is_kept_for_an_operator_alone_and_within_its_length(
+    serve: Callable[..., Ask], tmp_path: Path, form: dict[str, str], token: str, status: int
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+
+    assert serve(TOKENS)(f"{PATH}/note", form, cookie=f"releve_token={token}").status == status
+
+
+def test_where_no_operator_is_known_nobody_writes_notes(ask: Ask):
+    assert ask(f"{PATH}/note", {"text": "x"}).status == 404
+    assert b"Write a note" not in ask(PATH).body
