@@ -31,6 +31,7 @@ OWN = (
     "PREFECT_HOME",
     "BENTOML_HOME",
     "OTEL_",
+    "OPENLINEAGE_",
     "TRACEPARENT",
     "GIT_DIR",
     "GIT_WORK_TREE",

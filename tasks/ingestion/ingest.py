@@ -16,8 +16,10 @@ from typing import Literal
 from releve.adapters import telemetry
 from releve.adapters.files import file_digest, read_document, write_document
 from releve.adapters.git_dvc.committed import Committed, read_committed
+from releve.adapters.git_dvc.data_history import DataHistory
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.lineage import FILES, LineageDataset, RunLineage, tells_lineage
 from releve.adapters.registry.database import RegistryUnavailable
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
@@ -83,6 +85,22 @@ class Ingestion:
         return bool(self.batches or self.duplicates or self.refusals)
 
 
+def _lineage(settings: Settings, scenario: str, done: Ingestion) -> RunLineage:
+    """Say which files became which version of the rows."""
+    history = DataHistory(settings.project, scenario)
+    version = history.newest() if done.batches else None
+    if version is None:
+        return RunLineage()
+    incoming, schema = ScenarioState(settings.home, scenario).incoming, history.schema(version)
+    fields = [*((each.name, each.type) for each in schema.columns), (schema.target.name, schema.target.task)]
+    rows = LineageDataset(f"{scenario}.rows", version=version.data_version, rows=version.rows, fields=fields)
+    files = [
+        LineageDataset(str(incoming / each.source), FILES, version=each.sha256, rows=each.rows) for each in done.batches
+    ]
+    return RunLineage(files, [rows])
+
+
+@tells_lineage("ingest", _lineage)
 def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Ingestion:
     """Ingest every file of the scenario's incoming folder, in the order of their names.
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
+from releve.adapters.lineage import LineageDataset, RunLineage, tells_lineage
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry, StaleEvents
 from releve.adapters.scenario_lock import scenario_lock
@@ -34,6 +35,16 @@ class ReleaseResult:
     left: str = ""
 
 
+def _lineage(_: Settings, scenario: str, result: ReleaseResult) -> RunLineage:
+    """Say which model, and which index, serve from now on."""
+    release = result.release
+    index = LineageDataset(f"{scenario}.index", version=release.index_name, rows=release.index_rows)
+    model, rows = LineageDataset(f"{scenario}.model", version=release.model), f"{scenario}.rows"
+    served = LineageDataset(f"{scenario}.release", version=f"{release.model} {release.index_name}")
+    return RunLineage([model, LineageDataset(rows, version=release.data_version)], [index, served])
+
+
+@tells_lineage("release", _lineage)
 def release(
     settings: Settings,
     scenario: str,

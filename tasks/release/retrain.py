@@ -22,6 +22,7 @@ from releve.adapters.files import (
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.lineage import LineageDataset, RunLineage, tells_lineage
 from releve.adapters.models.description import ModelDescription, ModelSummary, read_description
 from releve.adapters.models.model_runtime import folder_digest, schema_of
 from releve.adapters.models.model_store import ModelStore, StoredModel
@@ -51,6 +52,13 @@ STAGES = ("train", "package")  # whose artifacts the remote keeps; the seed make
 NAMED_FILES = 5  # of the uncommitted ones
 
 
+def _lineage(_: Settings, scenario: str, challenger: Challenger) -> RunLineage:
+    """Say which rows the model was made of."""
+    rows = LineageDataset(f"{scenario}.rows", version=challenger.data_version)
+    return RunLineage([rows], [LineageDataset(f"{scenario}.model", version=challenger.model)])
+
+
+@tells_lineage("retrain", _lineage)
 def retrain(
     settings: Settings,
     scenario: str,
