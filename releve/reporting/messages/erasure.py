@@ -40,8 +40,9 @@ def describe_erasure(done: Erasure) -> list[str]:
         lines.append("  run the same again after `make down up`, or tomorrow, when the service has closed the day")
     if done.models:
         lines.append(
-            f"STILL THERE: the files of {listed(done.models)} hold such rows (reference.parquet, holdout.parquet), and "
-            "so does what DVC keeps of them; they leave as models become old (docs/storage.md)"
+            f"STILL THERE: the files of {listed(done.models)} hold such rows (reference.parquet, "
+            "reference_rows.json, holdout.parquet), and so does what DVC keeps of them; they leave as models become "
+            "old (docs/storage.md)"
         )
     if done.shared:
         files = counted(done.shared, "file")

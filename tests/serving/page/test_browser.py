@@ -214,6 +214,21 @@ def test_an_operator_starts_a_retraining_by_keyboard_alone_in_a_narrow_window(op
     keep(page, f"runs-started-{scheme}")
 
 
+def test_an_operator_writes_a_note_by_keyboard_alone_in_a_narrow_window(open_page: Open, site: Site):
+    page = open_page(token=OPERATE, viewport={"width": 390, "height": 800})
+    page.get_by_label("A note or a question for the team.").focus()
+    page.keyboard.type("why <b>so</b> late?")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(f"{site.address}{PATH}#history")
+    assert page.get_by_text(f"note of an operator on {DIGITS}").is_visible()
+    assert page.get_by_text("why <b>so</b> late?").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    keep(page, "note")
+
+
 def test_a_double_click_starts_one_run(open_page: Open, site: Site):
     page = open_page(token=OPERATE)
     before = len(site.prefect.runs(DIGITS))
