@@ -51,7 +51,8 @@ def explain(ask: AskAll, rows: HybridRows, wanted: Wanted, *, answer: Floats, re
 
     def decides(outputs: Floats) -> NDArray[np.bool_]:
         if rows.schema.target.task == REGRESSION:
-            moved: NDArray[np.bool_] = np.abs(outputs[:, 0] - answer[0]) >= wanted.least
+            distance = np.abs(outputs[:, 0] - answer[0])
+            moved: NDArray[np.bool_] = (distance >= wanted.least) & (distance > 0)
             return moved
         other: NDArray[np.bool_] = outputs.argmax(axis=1) != answer.argmax()
         return other

@@ -76,7 +76,7 @@ def explain_row(
     place = 0 if label is None else schema.target.classes.index(label)
     with short_turns():
         patient = PatientModel(model, rows, seconds, answered)
-        most_rows = min(MOST_ROWS, patient.affordable() - rows.differs.size)
+        most_rows = max(0, min(MOST_ROWS, patient.affordable() - rows.differs.size))
         wanted = Wanted(place, by or 0.0, frozenset(schema.names) - hidden, most_rows, SEED)
         found = explain(patient, rows, wanted, answer=answer, references=references)
     return Explained(model, found, question, arrays, label, by)

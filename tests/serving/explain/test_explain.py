@@ -18,6 +18,7 @@ import pytest
 
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_runtime import REFERENCE_ROWS_FILE
+from releve.core.errors import TooLarge
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -266,6 +267,27 @@ def test_how_far_a_number_has_to_move_is_the_callers_to_say(rentals_model):
     for each in near.explanation.changes:
         assert abs(each.outputs[0] - near.explanation.contributions.answer) >= 0.5
     assert not far.explanation.changes
+
+
+def test_the_same_answer_to_every_row_is_moved_by_nothing(tmp_path: Path):
+    folder = packed(tmp_path / RENTALS, RENTALS_TABLE, accepted(RENTALS_TABLE, rentals_rows()), recipe="constant")
+    model = model_runtime.load(folder, tag="rentals:one")
+    model = replace(model, description=model.description.model_copy(update={"intervals": None}))
+
+    found = explain(model, rentals_row())
+
+    moved = found.explanation.contributions
+    assert (moved.values.tolist(), moved.answer, found.by) == ([0.0] * 5, pytest.approx(moved.reference), 0.0)
+    assert not found.explanation.changes
+
+
+def test_a_model_that_is_too_slow_for_any_estimate_says_how_much_it_would_take(rentals_model, monkeypatch):
+    monkeypatch.setattr(patient.PatientModel, "affordable", lambda self: 10)
+
+    with pytest.raises(
+        TooLarge, match=r"an estimate takes \d+ rows of the model; one explanation may ask 0 in its time"
+    ):
+        explain(rentals_model, rentals_row())
 
 
 def test_cells_of_hidden_columns_are_not_told(rentals_model):
