@@ -64,10 +64,10 @@ def table(target: str, frame: pd.DataFrame) -> tuple[Schema, pd.DataFrame]:
     return schema, check_frame(schema, frame.assign(y=labels(frame)[target])).accepted
 
 
-def answers(path: Path, target: str, frame: pd.DataFrame, **mapping: Any) -> tuple[np.ndarray, Any]:
+def answers(path: Path, target: str, frame: pd.DataFrame, **mapping: Any) -> tuple[np.ndarray, Any, bytes]:
     schema, rows = table(target, frame)
     content, report = tried(path.read_bytes(), schema, MappingFile(inputs={"rows": COLUMNS}, **mapping), rows)
-    return onnx_runner(content)(arrays_of_frame(schema, rows)), report
+    return onnx_runner(content)(arrays_of_frame(schema, rows)), report, content
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +96,12 @@ def test_lightgbm_answers_as_it_does_there_missing_cells_included(
 ):
     folder, made = lightgbm
 
-    found, report = answers(folder / f"{name}.onnx", target, numbers(missing=True))
+    found, report, content = answers(folder / f"{name}.onnx", target, numbers(missing=True))
 
     assert np.abs(found - np.array(made["answers"][name])).max() < 1e-4
     assert report.classes == classes
+    assert b"TreeEnsemble" in content
+    assert not [each for each in (b"TreeEnsembleClassifier", b"TreeEnsembleRegressor") if each in content]
 
 
 @pytest.mark.parametrize("exporter", ["script", "dynamo"])
@@ -111,7 +113,7 @@ def test_pytorch_answers_as_it_does_there_by_both_of_its_exporters(
     target = name if name in TARGETS else "texts"
     named = {"classes": TARGETS[target]["classes"]} if target != "value" else {}
 
-    found, report = answers(
+    found, report, _ = answers(
         folder / f"{name}-{exporter}.onnx", target, numbers(missing=True), missing={"width": 0}, **named
     )
 

@@ -19,7 +19,7 @@ AT_MOST, SUM, INT64 = 0, 1, 7  # how ONNX numbers a split by "at most", a sum of
 
 
 @dataclass(frozen=True)
-class _Tree:
+class ForestTree:
     """Nodes of one tree, the root first: arrays (nodes,); `values` count at leaves alone."""
 
     left: NDArray[Any]
@@ -37,8 +37,8 @@ def convert_forest(scope: Any, operator: Any, container: Any) -> None:
     estimators = [each.tree_ for each in getattr(model, "estimators_", [model])]
     graph, source = GraphWriter(scope, container), operator.inputs[0].full_name
 
-    def read(tree: Any, values: NDArray[Any]) -> _Tree:
-        return _Tree(
+    def read(tree: Any, values: NDArray[Any]) -> ForestTree:
+        return ForestTree(
             left=tree.children_left,
             right=tree.children_right,
             feature=tree.feature,
@@ -50,18 +50,18 @@ def convert_forest(scope: Any, operator: Any, container: Any) -> None:
 
     if not hasattr(model, "classes_"):
         trees = [read(each, each.value[:, 0, 0] / len(estimators)) for each in estimators]
-        _add_trees(graph, source, trees, [0] * len(trees), outputs=1, output=operator.outputs[0].full_name)
+        add_trees(graph, source, trees, [0] * len(trees), outputs=1, output=operator.outputs[0].full_name)
         return
     shares = [each.value[:, 0] / each.value[:, 0].sum(axis=1, keepdims=True) / len(estimators) for each in estimators]
     if shares[0].shape[1] == 2:
         trees = [read(each, share[:, 1]) for each, share in zip(estimators, shares, strict=True)]
-        _add_two_classes(graph, operator, _add_trees(graph, source, trees, [0] * len(trees), outputs=1))
+        _add_two_classes(graph, operator, add_trees(graph, source, trees, [0] * len(trees), outputs=1))
         return
     # A leaf holds one number: of several classes it is the row of a table, which float32 holds exactly below 2**24.
     is_leaf = np.concatenate([each.children_left < 0 for each in estimators])
     rows = np.split(np.cumsum(is_leaf) - 1.0, np.cumsum([len(share) for share in shares])[:-1])
     trees = [read(each, places) for each, places in zip(estimators, rows, strict=True)]
-    leaves = _add_trees(graph, source, trees, range(len(trees)), outputs=len(trees))
+    leaves = add_trees(graph, source, trees, range(len(trees)), outputs=len(trees))
     of_trees = graph.node(
         "Gather", graph.table(np.concatenate(shares)[is_leaf]), graph.node("Cast", leaves, to=INT64), axis=0
     )
@@ -74,11 +74,11 @@ def convert_boosting(scope: Any, operator: Any, container: Any) -> None:
     """Convert histogram gradient boosting. Raises ValueError where it has native categories."""
     model, outputs = operator.raw_operator, len(operator.raw_operator._predictors[0])
 
-    def read(predictor: Any) -> _Tree:
+    def read(predictor: Any) -> ForestTree:
         nodes = predictor.nodes
         if nodes["is_categorical"].any():
             raise ValueError("boosting with native categories: encode them before")
-        return _Tree(
+        return ForestTree(
             left=nodes["left"].astype(np.int64),
             right=nodes["right"].astype(np.int64),
             feature=nodes["feature_idx"],
@@ -91,7 +91,7 @@ def convert_boosting(scope: Any, operator: Any, container: Any) -> None:
     trees = [read(each) for iteration in model._predictors for each in iteration]
     targets = [place for iteration in model._predictors for place in range(len(iteration))]
     graph, result = GraphWriter(scope, container), operator.outputs[-1].full_name
-    added = _add_trees(graph, operator.inputs[0].full_name, trees, targets, outputs=outputs)
+    added = add_trees(graph, operator.inputs[0].full_name, trees, targets, outputs=outputs)
     base = graph.numbers(model._baseline_prediction.reshape(-1))
     if not hasattr(model, "classes_"):
         if model.loss in ("poisson", "gamma"):
@@ -105,8 +105,14 @@ def convert_boosting(scope: Any, operator: Any, container: Any) -> None:
         _add_label(graph, operator)
 
 
-def _add_trees(
-    graph: GraphWriter, source: str, trees: Sequence[_Tree], targets: Sequence[int], *, outputs: int, output: str = ""
+def add_trees(
+    graph: GraphWriter,
+    source: str,
+    trees: Sequence[ForestTree],
+    targets: Sequence[int],
+    *,
+    outputs: int,
+    output: str = "",
 ) -> str:
     """Add one node that gives (rows, outputs): a leaf of every tree, added to the target of its tree."""
     from onnx import numpy_helper
@@ -149,9 +155,9 @@ def _add_trees(
     )
 
 
-def _with_a_split(tree: _Tree) -> _Tree:
+def _with_a_split(tree: ForestTree) -> ForestTree:
     """Return the tree of a single leaf as a split with that leaf on both sides: ONNX knows no other form."""
-    return _Tree(
+    return ForestTree(
         left=np.array([1, 0]),
         right=np.array([1, 0]),
         feature=np.array([0, 0]),

@@ -57,6 +57,39 @@ def test_one_graph_holds_both_whatever_opset_the_brought_one_has(task: str, opse
     assert np.abs(found - answered(model, schema, frame)).max() < 1e-3
 
 
+FORESTS = {
+    "forest": ("RandomForest", {"n_estimators": 8, "max_depth": 4}),
+    "boosting": ("GradientBoosting", {"n_estimators": 8, "max_depth": 3}),
+}
+
+
+@pytest.mark.parametrize("name", FORESTS)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_trees_of_an_older_file_join_the_graph_too(task: str, name: str):
+    from skl2onnx import to_onnx
+    from sklearn import ensemble as forests
+
+    schema = mixed_schema(task, ("numbers",))
+    frame = check_frame(schema, mixed_rows(task)[[*schema.names, "y"]].fillna({"width": 0.5})).accepted
+    kind, options = FORESTS[name]
+    make = getattr(forests, f"{kind}{'Regressor' if task == 'regression' else 'Classifier'}")
+    features = frame[list(NUMBERS)].to_numpy(np.float32)
+    fitted = make(random_state=7, **options).fit(features, frame["y"].tolist())
+    file = to_onnx(fitted, features[:1], target_opset={"": 15, "ai.onnx.ml": 3})
+    mapping = MappingFile(inputs={"X": list(NUMBERS)}, missing={"width": 0.5})
+
+    content, report = try_model(file.SerializeToString(), schema, mapping, frame)
+
+    answers = onnx_runner(content)(arrays_of_frame(schema, frame))
+    there = fitted.predict_proba(features) if report.classes else fitted.predict(features)[:, None]
+    assert np.abs(answers - there).max() < 1e-4
+    ours = learn(frame, schema, Candidate("linear", "standard"), seed=7)
+    brought = BroughtPipeline(content, block_widths(schema), report.classes)
+    model = WeightedEnsemble([("linear", ours, 0.25), ("brought_one", brought, 0.75)], schema.target.classes)
+    made = export_checked(model, schema, frame, tolerance=1e-4)
+    assert (made.reason, "TreeEnsembleClassifier" in str(made.onnx)) == (None, False)
+
+
 def test_beside_texts_the_whole_is_asked_natively_and_a_file_gives_the_same_answers(tmp_path):
     schema, frame, model = ensemble("binary", "numbers", "texts")
 

@@ -103,6 +103,7 @@ def test_a_better_model_is_judged_on_the_rows_of_the_refresh_released_and_served
     assert right.mean() > 0.85
 
 
+@pytest.mark.whole
 def test_its_card_and_the_gates_notes_say_where_it_comes_from_and_that_nobody_refreshes_it(brought: Shop) -> None:
     made = newest(brought)
 
@@ -116,6 +117,7 @@ def test_its_card_and_the_gates_notes_say_where_it_comes_from_and_that_nobody_re
     assert any("it is not refreshed, ever" in note for note in made.notes)
 
 
+@pytest.mark.whole
 def test_it_is_built_again_byte_for_byte_and_rolled_back(brought: Shop) -> None:
     made = newest(brought)
 
@@ -145,6 +147,7 @@ def test_the_next_refresh_has_it_as_a_member_and_is_held_against_it_on_all_windo
     assert (again.differing, again.failure) == ((), "")
 
 
+@pytest.mark.whole
 def test_between_two_refreshes_nothing_of_it_is_weighed_anew(brought: Shop) -> None:
     model, store = newest(brought).model, ModelStore(brought.settings.home)
 
@@ -153,6 +156,7 @@ def test_between_two_refreshes_nothing_of_it_is_weighed_anew(brought: Shop) -> N
         retrain(brought.settings, SHOP, reason="by hand", reweigh=True)
 
 
+@pytest.mark.whole
 def test_without_newer_rows_a_refresh_with_it_is_held_against_it_on_the_windows_there_are(brought: Shop) -> None:
     served = newest(brought)
 
@@ -185,6 +189,7 @@ def written(shop: Shop) -> Path:
     return path
 
 
+@pytest.mark.whole
 def test_the_same_file_again_changes_nothing(brought: Shop) -> None:
     before, tip = newest(brought), brought.branch.tip()
 
@@ -194,6 +199,7 @@ def test_the_same_file_again_changes_nothing(brought: Shop) -> None:
     assert len(brought.registry.events(SHOP, kinds=[CHALLENGED])) == 2
 
 
+@pytest.mark.whole
 def test_before_a_first_model_it_is_judged_beside_the_naive_answers(ingested: Shop) -> None:
     made = bring(ingested, good(), learned=0)
 
@@ -206,6 +212,7 @@ def test_before_a_first_model_it_is_judged_beside_the_naive_answers(ingested: Sh
     assert refreshed.evaluation.against["champion"].score > 0.85
 
 
+@pytest.mark.whole
 def test_rows_that_it_has_learned_are_not_judged_on(released: Shop) -> None:
     receive(released, seed=500)
     retrain(released.settings, SHOP, reason="newer rows")
