@@ -109,6 +109,8 @@ def _change(model: Model, challenger: Challenger, *, is_first: bool) -> ReleaseC
         return ReleaseChange.FIRST
     if challenger.decides_alone:
         return ReleaseChange.DECISION
+    if model.description.brought:
+        return ReleaseChange.BROUGHT
     is_found = ensemble is not None and ensemble.search is not None and ensemble.search.outcome.joined
     return ReleaseChange.SEARCH if is_found else ReleaseChange.REFRESH
 

@@ -119,7 +119,7 @@ def retrain(
             answers_alike = _answer_alike(serving, made)
             if champion and answers_alike and _decide_otherwise(serving, made):
                 inputs = replace(inputs, champion=champion.release.model)
-            opponents = ("", inputs.champion, f"{scenario}:{version}")
+            opponents = (inputs.champion, f"{scenario}:{version}")
             if champion and not brought and champion.release.model not in opponents:
                 raise _nothing_to_judge_on(champion.release)
             progress("storing the model, and timing its answers")

@@ -43,6 +43,14 @@ def test_a_scenario_that_does_not_exist_is_refused_with_those_that_do(
     )
 
 
+def test_a_model_of_a_scenario_that_does_not_exist_is_not_looked_at(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_PROJECT", str(make_project(tmp_path)))
+
+    assert main(["bring", "flower", "model.onnx", "--learned", "100"]) == 1
+
+    assert capsys.readouterr().err.startswith("error: there is no scenario 'flower'")
+
+
 @pytest.mark.parametrize("name", ["Bad Name", "../flowers", ""])
 def test_a_name_that_no_scenario_may_have_is_refused_before_prefect_is_imported(tmp_path: Path, name: str):
     done = run(make_project(tmp_path), "retrain", name, python=("-X", "importtime"))

@@ -91,6 +91,7 @@ RELEASE_STATES = {  # a refresh with every batch is no news
     ReleaseChange.FIRST: "promoted",
     ReleaseChange.SEARCH: "promoted",
     ReleaseChange.DECISION: "refreshed",
+    ReleaseChange.BROUGHT: "promoted",
     ReleaseChange.NAIVE: "naive",
 }
 QUALITY_STATES = {

@@ -136,6 +136,7 @@ class ReleaseChange(StrEnum):
     FIRST = "first"  # nothing served before
     SEARCH = "search"  # a member that a search found has joined
     DECISION = "decision"  # costs or rules alone: it answers as what served before
+    BROUGHT = "brought"  # a model that somebody else fitted
     NAIVE = "naive"  # no model beats the naive answer, which serves
 
 

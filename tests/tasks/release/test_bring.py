@@ -11,8 +11,8 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.domain.brought.description import BroughtDescription
-from releve.domain.registry.chain import CHALLENGED
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.chain import CHALLENGED, RELEASED
+from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.validation import check_frame
 from releve.reporting.markdown import render_markdown
@@ -96,6 +96,8 @@ def test_a_better_model_is_judged_on_the_rows_of_the_refresh_released_and_served
     current = brought.registry.current(SHOP)
     assert current is not None
     assert current.release.model == made.model
+    moves = brought.registry.events(SHOP, kinds=[RELEASED])
+    assert [event.read(ModelReleased).change for event in moves] == [ReleaseChange.FIRST, ReleaseChange.BROUGHT]
     model = ModelStore(brought.settings.home).load(made.model, digest=made.model_digest)
     assert model.description.runtime == "onnx"
     frame = check_frame(model.schema, market_rows(200, seed=900)).accepted
