@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
+from releve.domain.backtest.jobs import EvaluateRefresh
+from releve.domain.backtest.loop import judge
 from releve.domain.backtest.money import priced
 from releve.domain.backtest.played import PlayedPolicy, WindowDecision, changed_answers
 from releve.domain.backtest.report import BacktestReport, recommended_settings
@@ -11,7 +13,9 @@ from releve.domain.backtest.results import check_scorable, naive
 from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import CRON, PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.policies import Cause, CauseKind
@@ -270,3 +274,19 @@ def test_money_is_told_with_its_unit_beside_the_best_constant_decision():
     assert "best constant decision" in text
     assert "EUR a row, retraining included" in advice(report)
     assert price_curve(report).startswith("Least total by the price of a refresh, in EUR: every window; from ")
+
+
+def test_the_gate_of_a_backtest_judges_by_money_where_production_does():
+    plan = stream_course(stream(angle=still), gate={"metric": "cost"}, decision=MONEY)
+    folds = tuple(Fold(each.start, each.end) for each in plan.windows[:3])
+    rows = folds[-1].end - folds[0].start
+    mine, other = (answers(wrong, plan=plan)[:rows] for wrong in (0, 55))
+
+    better, worse = (
+        EvaluateRefresh("schedule", 3, folds, each, served, ()).run(plan.context)
+        for each, served in ((mine, other), (other, mine))
+    )
+
+    accepted, refused = (judge(each, plan.context.params, has_champion=True) for each in (better, worse))
+    assert accepted.held_against == (Opponent.CHAMPION, Opponent.SAME_DECISION)
+    assert [one.of for one in refused.failed] == [Opponent.CHAMPION]

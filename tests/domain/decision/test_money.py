@@ -3,9 +3,14 @@ import pandas as pd
 import pytest
 
 from releve.domain.decision.money import AnsweredPart, MoneyInputs, compare_tables, evaluate_money, forward_choices
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from tests.domain.decision.tables import COSTS, PRICES, a_rule, answered, churn, demand, make_table
+from tests.tables import make_params
 
+CLASSES = churn().target.classes
 BOOTSTRAP = BootstrapConfig(confidence=0.95, resamples=500, block=0, seed=7)
 ROWS = 60  # of a window
 
@@ -106,3 +111,22 @@ def test_a_regression_is_charged_for_the_numbers_that_were_acted_upon():
     assert money.decided == {"a number": 600}
     assert money.constant.gain.low > 0
     assert money.cost.value < np.where(truth > answers, 3 * (truth - answers), answers - truth).mean()
+
+
+def test_what_is_evaluated_is_priced_window_by_window():
+    windows, before = parts(), [0, 1] * 100
+    truth = np.concatenate([each.truth for each in windows])
+    labels = [CLASSES[place] for place in (*before, *truth)]
+    rows = pd.DataFrame({"churn": labels, "amount": np.arange(len(labels), dtype=float)})
+    folds = tuple(Fold(200 + number * ROWS, 200 + (number + 1) * ROWS) for number in range(6))
+    scored = ScoredPredictions(np.concatenate([each.outputs for each in windows]), truth)
+    gate = make_params().gate
+    evaluated = EvaluationInputs(rows, folds, scored, scored, churn(), gate, BOOTSTRAP, doubted=folds[:1])
+
+    money = evaluate_money(MoneyInputs.of(make_table(), evaluated))
+
+    doubted = parts(sound={0})
+    known = [np.array([*before, *truth[: number * ROWS]]) for number in range(6)]
+    beside = make_inputs(challenger=doubted, champion=doubted, known=known, rows=rows.iloc[200:])
+    assert money == evaluate_money(beside)
+    assert money.champion.gain.value == 0

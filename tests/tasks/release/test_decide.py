@@ -8,12 +8,16 @@ from releve.adapters.models.model_store import ModelStore
 from releve.domain.decision.policy import DecisionPolicy
 from releve.domain.registry.chain import CHALLENGED, RELEASED
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
+from releve.domain.schema.arrays import arrays_of_rows
+from releve.serving.prediction import predict
+from tasks.monitoring.monitor import monitor
 from tasks.release.acceptance import NotAccepted
 from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
+from tasks.reporting.page import write_page
 from tests.tables import SHOP
-from tests.tasks.shop import Shop
+from tests.tasks.shop import Shop, market_rows, written_ledger
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +67,35 @@ def test_costs_make_a_release_of_the_very_fit_and_a_rollback_takes_them_back(dec
     rollback(deciding.settings, SHOP, reason="nobody understands it")
 
     assert policy_of(deciding) is None
+
+
+def test_a_monitoring_run_and_the_page_say_what_decisions_have_cost_by_labels(deciding: Shop) -> None:
+    frame, current = market_rows(100, seed=77), deciding.registry.current(SHOP)
+    rows = frame.drop(columns="bought").astype(object).where(frame.notna(), None).to_dict("records")
+    model = ModelStore(deciding.settings.home).load(current.release.model)
+    found = predict(model, arrays_of_rows(model.schema, rows), rows)
+    with written_ledger(deciding) as ledger:
+        request = ledger.answer(
+            model=model.tag,
+            index=None,
+            rows=rows,
+            labels=found.labels,
+            probabilities=found.probabilities,
+            decided=found.decided,
+        )
+    deciding.label(request, frame["bought"].tolist())
+
+    money = monitor(deciding.settings, SHOP).money
+
+    prices = {("stock", "no"): 4, ("skip", "yes"): 4}
+    paid = [prices.get(pair, 0) for pair in zip(found.decided.decisions, frame["bought"], strict=True)]
+    assert (money.rows, money.unit, money.cost.value) == (100, "EUR", pytest.approx(sum(paid) / 100))
+    assert money.expected == pytest.approx(sum(found.decided.expected_costs) / 100)
+    assert sum(money.decided.values()) == 100
+    assert money.fired == {"too dear to stock": sum(row["price"] > 99 for row in rows)}
+    page = write_page(deciding.settings, SHOP).read_text()
+    assert "Decisions in money" in page
+    assert "too dear to stock" in page
 
 
 def test_changed_costs_are_held_against_those_that_serve_and_against_one_decision_for_all(deciding: Shop) -> None:
