@@ -84,7 +84,7 @@ def write_evidence(
     digest = hashlib.sha256(content).hexdigest()
     write_bytes(out, content)
     with closing(Registry(settings.registry_url)) as registry:
-        told = [event for event in registry.events(scenario, kinds=[PACKED], after=head.number)]
+        told = registry.events(scenario, kinds=[PACKED], after=head.number)
         event = next((each for each in told if each.payload["sha256"] == digest), None)
         event = event or registry.append(
             scenario,

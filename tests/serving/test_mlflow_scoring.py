@@ -98,7 +98,7 @@ def test_cells_of_csv_are_typed_by_their_columns():
         ('{"dataframe_split": {"data": []}}', "expected an object with 'columns' and 'data'"),
         ('{"dataframe_split": {"columns": ["a", "a"], "data": []}}', "each once"),
         ('{"dataframe_split": {"columns": [1], "data": []}}', "expected names of columns"),
-        ('{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}', "row 0 of 'dataframe_split.data' is [1, 2]"),
+        ('{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}', "row 0 of 'dataframe_split.data' is a list of 2"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_said(body: str, says: str):

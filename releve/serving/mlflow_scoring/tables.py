@@ -113,7 +113,8 @@ def _rows_of_cells(name: str, columns: Sequence[str], rows: Sequence[Any], max_r
     for position, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(columns):
             expected = f"a list of {len(columns)}: {', '.join(columns[:10])}"
-            raise BadInput(f"row {position} of {name} is {format_value(row)}, expected {expected}")
+            found = f"a list of {len(row)}" if isinstance(row, list) else f"a {type(row).__name__}"
+            raise BadInput(f"row {position} of {name} is {found}, expected {expected}")
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 

@@ -91,8 +91,8 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
     _check_count(name, shape, len(values))
     position = ELEMENTS[datatype].first_misfit(values, found)
     if position is not None:
-        misfit = format_value(values[position])
-        raise BadInput(f"the input '{name}' holds {misfit} at position {position}, expected {datatype}")
+        kind = type(values[position]).__name__  # the cell itself may be personal, and no schema is known here
+        raise BadInput(f"the input '{name}' holds a {kind} at position {position}, expected {datatype}")
     return Tensor(name, datatype, shape, values)
 
 
