@@ -126,6 +126,7 @@ class MovedBar:
     feature: str
     cell: str
     moved: str
+    doubt: str  # its standard error; "" where it is exact
     start: float
     width: float
 
@@ -153,10 +154,11 @@ class ExplanationView:
         bars = []
         for each in features[:MOVED]:
             share, error = each["moved"] / widest / 2, each["standard_error"]
-            doubt = f" ± {error:.2g}" if error else ""
+            doubt = f" ± {error:.2g}" if error else ""  # left out in a narrow window
             cell = NOT_SHOWN if each["feature"] in hidden else _cell(row[each["feature"]])
-            figure = f"{each['moved']:+.3g}{doubt}"
-            bars.append(MovedBar(each["feature"], cell, figure, 0.5 + min(share, 0.0), abs(share)))
+            bars.append(
+                MovedBar(each["feature"], cell, f"{each['moved']:+.3g}", doubt, 0.5 + min(share, 0.0), abs(share))
+            )
         others = features[MOVED:]
         return cls(
             answer=f"{told['answer']:.3g}",
