@@ -139,11 +139,12 @@ class _CsvReader:
         return int(reader.line_num)
 
     def _cut(self, lines: _CsvLines, before: int) -> "Iterator[CsvPiece]":
-        """Cut between two rows. Only a line with a quote has to be split to know where its row ends."""
+        """Cut between two rows. Only a line with a quote in an odd place has to be split to know where its row ends."""
         most, lines.characters = chunk_rows(len(self._dialect.names)), 0
         marks = [mark for mark in (self._dialect.quote, self._dialect.escape) if mark]
+        whole_row = self._dialect.whole_row()
         kept: list[str] = []
-        rows = 0
+        rows, is_regular = 0, True
 
         def rest(line: str) -> Iterator[str]:
             yield line
@@ -153,17 +154,18 @@ class _CsvReader:
 
         for line in lines:
             kept.append(line)
-            if any(mark in line for mark in marks):
+            if any(mark in line for mark in marks) and not (whole_row and whole_row.fullmatch(line)):
+                is_regular = False
                 with suppress(csv.Error):  # whoever splits the piece finds it, too
                     next(self._dialect.reader(rest(line)), None)
             lines.end_row()
             rows += line not in LINE_BREAKS
             if rows >= most or lines.characters >= CHARACTERS_PER_CHUNK:
-                yield CsvPiece("".join(kept), before + 1, self._dialect, self._path)
+                yield CsvPiece("".join(kept), before + 1, self._dialect, self._path, is_regular)
                 before += len(kept)
-                kept, rows, lines.characters = [], 0, 0
+                kept, rows, lines.characters, is_regular = [], 0, 0, True
         if kept:
-            yield CsvPiece("".join(kept), before + 1, self._dialect, self._path)
+            yield CsvPiece("".join(kept), before + 1, self._dialect, self._path, is_regular)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +176,7 @@ class CsvPiece:
     first: int  # the number of its first line
     dialect: Dialect
     path: Path
+    is_regular: bool  # whether each quote stands around a cell, or is doubled within one
 
     def read(self) -> Chunk:
         """Split the rows. Raise BadInput where a quote is not closed."""
@@ -181,13 +184,12 @@ class CsvPiece:
             return self._read_plain() or self._read_each()
 
     def _read_plain(self) -> Chunk | None:
-        """Split rows without quotes as Arrow does, ten times faster; None where these are not all such rows."""
+        """Split rows without odd quotes as Arrow does, ten times faster; None where these are not all such rows."""
         import pyarrow
         import pyarrow.csv
 
         names, text = self.dialect.names, self.text
-        special = [self.dialect.quote, self.dialect.escape, "\0"]
-        if self.dialect.trailing or len({*names}) < len(names) or any(mark in text for mark in special if mark):
+        if self.dialect.trailing or len({*names}) < len(names) or not self.is_regular or "\0" in text:
             return None
         lines = text.count("\n") + (not text.endswith("\n"))
         if text.count("\r") != text.count("\r\n"):
@@ -199,7 +201,7 @@ class CsvPiece:
                 pyarrow.csv.ReadOptions(
                     use_threads=False, column_names=list(names), block_size=min(len(content) + 1, LARGEST_BLOCK)
                 ),
-                pyarrow.csv.ParseOptions(delimiter=self.dialect.delimiter, quote_char=False),
+                pyarrow.csv.ParseOptions(delimiter=self.dialect.delimiter, quote_char=self.dialect.quote or False),
                 pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), null_values=[]),
             )
         except ValueError:  # a row with too many or too few cells, or half a character

@@ -43,6 +43,15 @@ class Dialect:
         """Return a csv reader of these lines; strict, so that a quote in a wrong place is an error and no guess."""
         return csv_reader(lines, self.delimiter, self.quote, self.escape)
 
+    def whole_row(self) -> re.Pattern[str] | None:
+        """Return what matches a line that is a row: its quotes stand around cells, or are doubled within; None where
+        nothing quotes, or another character may escape a quote."""
+        if self.escape or not self.quote:
+            return None
+        quote, delimiter = re.escape(self.quote), re.escape(self.delimiter)
+        cell = f"(?:{quote}[^{quote}]*+(?:{quote * 2}[^{quote}]*+)*+{quote}|[^{quote}{delimiter}\\r\\n]*+)"
+        return re.compile(f"{cell}(?:{delimiter}{cell})*+[\\r\\n]*+")
+
     def __str__(self) -> str:
         parts = [f"'{NAMED.get(self.delimiter, self.delimiter)}'" if len(self.names) > 1 else "one column"]
         parts += [f"quotes {self.quote}"] if self.quote != '"' else []

@@ -1,6 +1,7 @@
 """Pieces of CSV travel unsplit: cut between two rows, and split by Arrow only where that gives the same cells."""
 
 import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,31 @@ ODD = [
     ' 1 ,"2, and more",3\n4,5,6\n',
     '1,"over\ntwo lines",3\n4,5,6\n',
     '1,"a ""quoted"" word",3\n4,5"6,7\n',
+    '"1","a ""quoted"" word",""\r\n"""",\'," "\n',
+    '1,x"y,"two\nlines"\n',
     "NA,null,\nnan,,#N/A\n",
     "é,\N{LINE SEPARATOR},\x0c\n",
     "1,\0,3\n4,5,6\n",
     "1,2,3\r4,5,6\r",
 ]
-PLAIN = [True, True, True, *[False] * 5, True, True, False, False]
+PLAIN = [True, True, True, False, False, True, False, False, True, False, True, True, False, False]
 
 
-def piece(text: str) -> CsvPiece:
-    return CsvPiece(text, 2, Dialect(",", '"', None, ("a", "b", "c"), 1, 1, False), Path("table.csv"))
+def pieces(text: str, folder: Path) -> list[CsvPiece]:
+    path = folder / "table.csv"
+    path.write_text(HEADER + text, newline="")
+    return list(csv_file._CsvReader(path, "utf-8", Dialect(",", '"', None, ("a", "b", "c"), 1, 1, False)).pieces())
+
+
+def piece(text: str, folder: Path) -> CsvPiece:
+    [only] = pieces(text, folder)
+    return only
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_what_arrow_splits_is_what_pythons_reader_splits(text: str) -> None:
-    plain, each = piece(text)._read_plain(), piece(text)._read_each()
+def test_what_arrow_splits_is_what_pythons_reader_splits(tmp_path: Path, text: str) -> None:
+    read = piece(text, tmp_path)
+    plain, each = read._read_plain(), read._read_each()
 
     if plain is not None:
         assert plain.frame.to_numpy(object).tolist() == each.frame.to_numpy(object).tolist()
@@ -41,9 +52,23 @@ def test_what_arrow_splits_is_what_pythons_reader_splits(text: str) -> None:
         assert plain.lines == each.lines
 
 
+def test_what_arrow_splits_of_quotes_and_delimiters_in_any_order_is_what_pythons_reader_splits(tmp_path: Path) -> None:
+    rng, split = random.Random(7), 0
+    for _ in range(300):
+        cells = ["".join(rng.choices('a,"\n', (6, 0.3, 0.6, 0.05), k=rng.randint(0, 4))) for _ in range(9)]
+        cells = [cell if rng.random() < 0.5 else '"' + cell.replace('"', '""') + '"' for cell in cells]
+        text = "".join(",".join(cells[at : at + 3]) + "\n" for at in (0, 3, 6))
+        for read in pieces(text, tmp_path):
+            plain = read._read_plain()
+            if plain is not None:
+                split += 1
+                assert plain.frame.to_numpy(object).tolist() == read._read_each().frame.to_numpy(object).tolist(), text
+    assert split > 20
+
+
 @pytest.mark.parametrize(("text", "is_plain"), list(zip(ODD, PLAIN, strict=True)))
-def test_arrow_splits_all_that_is_simple(text: str, is_plain: bool) -> None:
-    assert (piece(text)._read_plain() is not None) is is_plain
+def test_arrow_splits_all_that_is_simple(tmp_path: Path, text: str, is_plain: bool) -> None:
+    assert (piece(text, tmp_path)._read_plain() is not None) is is_plain
 
 
 @pytest.mark.parametrize("text", ODD)
