@@ -1,7 +1,7 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
-Where names are expected, the delimiter that splits a line into them is taken. clevercsv detects the rest: quotes and
-escapes where there are any, and the delimiter elsewhere. The header is that line, or, where none are expected, the
+Where names are expected, the delimiter that splits a line into them is taken. clevercsv detects the rest: single quotes
+and escapes where there may be any, and the delimiter elsewhere. The header is that line, or, where none are expected, the
 first one with two cells filled.
 """
 
@@ -23,7 +23,6 @@ NAMED = {"\t": "tab"}
 SAMPLE = 1 << 16  # characters from which the dialect is found
 MOST_LINES_ABOVE = 100  # of notes above a header
 Record = tuple[int, list[str]]  # the line on which it begins, and its cells
-QUOTING = re.compile(r"[\"'\\]")
 LONG_RUN = re.compile(r"(\w{100})\w+")  # clevercsv takes quadratic time for one: 70 s for 64 KB, tried with 0.8
 
 
@@ -90,7 +89,8 @@ def find_dialect(
         return any(set(names) <= line for line in lines)
 
     known = delimiter or (next(filter(splits, DELIMITERS), "") if len(names) > 1 else "")
-    if known and not QUOTING.search(text[:SAMPLE]):  # nothing is left to detect: a quarter of a second
+    may_quote_otherwise = "\\" in text or ("'" in text and '"' not in text)
+    if known and not may_quote_otherwise:  # nothing is left to detect: a quarter of a second
         delimiter, quote, escape = known, '"', None
     else:
         sniffed, quote, escape = _sniff(text, [delimiter] if delimiter else DELIMITERS)

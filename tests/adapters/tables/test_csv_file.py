@@ -99,8 +99,13 @@ def test_a_packed_file_reads_as_the_plain_one(case, tmp_path):
     assert found == rows
 
 
-@pytest.mark.parametrize(("cell", "detects"), [("bread", False), ('"bread, white"', True), ("5\\' tall", True)])
-def test_nothing_is_detected_where_names_tell_the_delimiter_and_nothing_is_quoted(cell, detects, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("cell", "detects"),
+    [("bread", False), ('"bread, white"', False), ('"baker\'s"', False), ("'bread'", True), ("5\\' tall", True)],
+)
+def test_nothing_is_detected_where_names_tell_the_delimiter_and_only_double_quotes_may_quote(
+    cell, detects, tmp_path, monkeypatch
+):
     detected = []
     sniff = clevercsv.Sniffer.sniff
     monkeypatch.setattr(
