@@ -28,7 +28,7 @@ from tasks.scoring.ledger import ScoringLedger
 from tasks.scoring.output import ScoringOutput, rejected_name
 
 ROWS_PER_PART = 50_000  # at least, but for the last of a file: what a kill costs
-ALONE_SECONDS = 3.0  # before other processes are started, which takes about as long
+WORTH_SECONDS = 6.0  # of work that is left: other processes halve them, and take two or three to start
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def write_parts(
     of = sum(each.described.bytes for each in files)
     rows, part = manifest.rows, None
     try:
-        for item, outcome in _answered(_pieces(files, manifest, schema, params), scorer, schema, params):
+        for item, outcome in _answered(_pieces(files, manifest, schema, params), of, scorer, schema, params):
             if outcome.problem:
                 raise Unavailable(
                     f"{outcome.problem}; what is finished is kept, and the same command goes on from there"
@@ -115,18 +115,23 @@ def _pieces(
 
 
 def _answered(
-    pieces: Iterator[PieceToScore], scorer: Scorer, schema: Schema, params: Params
+    pieces: Iterator[PieceToScore], of: int, scorer: Scorer, schema: Schema, params: Params
 ) -> Iterator[tuple[PieceToScore, Outcome]]:
-    """Answer pieces in their order where `compute` says; the first ones here, which is all of a small table."""
-    compute, began = params.compute, time.monotonic()
+    """Answer pieces in their order where `compute` says; the first ones here, which is all of a table that takes little
+    time. `of`: bytes of all inputs."""
+    compute = params.compute
     several = compute.address or (compute.workers or cores()) > 1
 
     def first() -> Iterator[PieceToScore]:
-        while not several or time.monotonic() - began < ALONE_SECONDS:
-            try:
-                yield next(pieces)
-            except StopIteration:
+        """Whoever asks for the next piece has answered the one before; the very first one loads the model, too."""
+        at, began = 0, 0.0
+        for item in pieces:
+            yield item
+            now = time.monotonic()
+            is_known = several and began and item.place > at
+            if is_known and (now - began) / (item.place - at) * (of - item.place) >= WORTH_SECONDS:
                 return
+            at, began = (at, began) if began else (item.place, now)
 
     sees = [scorer.images] if schema.images and scorer.images.is_dir() else []
     where = partial(open_workers, score_piece, scorer, address=compute.address, workers=compute.workers, sees=sees)

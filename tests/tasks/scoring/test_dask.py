@@ -14,7 +14,7 @@ from tests.tasks.scoring.conftest import Scored, order_rows
 def test_processes_and_a_cluster_write_the_bytes_that_this_process_writes(
     shop: Scored, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.scoring.parts.ALONE_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.scoring.parts.WORTH_SECONDS", 0.0)
     frame = order_rows(1000, seed=3).astype({"price": object})
     frame.loc[::50, "price"] = "much"
     path = shop.put("orders.csv", frame)

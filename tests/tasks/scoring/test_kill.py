@@ -27,7 +27,7 @@ from tests.tasks.scoring.conftest import Scored
 if __name__ == "__main__":
     chunks.MOST_ROWS_PER_CHUNK = 100
     parts.ROWS_PER_PART = scoring.ROWS_PER_PART = {part}
-    parts.ALONE_SECONDS = 0.0
+    parts.WORTH_SECONDS = 0.0
     root, name, source = sys.argv[1:]
     done = Scored(Path(root), name).score(source, ledger=True)
     print(done.manifest.rows, done.manifest.answered, done.manifest.rejected, done.resumed_rows)
