@@ -1,8 +1,8 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
 Where names are expected, the delimiter that splits a line into them is taken. clevercsv detects the rest: single quotes
-and escapes where there may be any, and the delimiter elsewhere. The header is that line, or, where none are expected, the
-first one with two cells filled.
+and escapes where there may be any, and the delimiter elsewhere. The header is that line, or, where none are expected,
+the first one with two cells filled.
 """
 
 import csv
