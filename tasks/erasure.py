@@ -32,6 +32,7 @@ from tasks.history import events_of
 from tasks.ingestion.batches import OpenBatches, read_batches
 from tasks.ingestion.harvest import erase_harvested
 from tasks.ingestion.ingest import ingest
+from tasks.ingestion.known_values import refresh_known_values
 from tasks.ingestion.quarantine import erase_rejected
 from tasks.ledger import FOLDER
 from tasks.places import REFERENCE, ScenarioState
@@ -191,6 +192,7 @@ class _Run:
         self._push_days(found.data, found.pushed)
         self.branch.move(tree.commit(f"{scenario}: {count} rows erased"), expected=published)
         done.shared = self._drop_earlier()
+        refresh_known_values(self.settings, scenario, self.truth)
         if found.positions:
             self.progress("the index")
             done.counts[Place.INDEX] = erase_from_indexes(self.settings, scenario, found.positions)

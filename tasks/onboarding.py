@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from releve.adapters.files import (
     PipelineInputs,
@@ -25,6 +26,7 @@ from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
+from releve.domain.features.proposal import propose
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.issues import Issue, ranked
 from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride, params_text, with_overrides
@@ -36,6 +38,9 @@ from releve.domain.schema.validation import check_columns, check_frame
 from tasks.ingestion.batches import as_text
 from tasks.ingestion.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROUNDS = 5  # of inferring from what is accepted; two are the rule, one where nothing is rejected
 SAMPLE_ROWS = 50_000  # rows to infer from, from the first on
@@ -52,6 +57,13 @@ class Scaffolded:
     rejections: Rejections  # what ingestion will reject of the sample
 
 
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    draft: ScenarioDraft
+    rejections: Rejections
+    accepted: "pd.DataFrame"  # rows of the sample
+
+
 def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> Scaffolded:
     """Write scenarios/<scenario>/ from what `data` shows, and copy `data` into the scenario's incoming folder.
 
@@ -61,7 +73,8 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     files = ScenarioFiles(settings.project, check_scenario_name(scenario))
     incoming = ScenarioState(settings.home, scenario).incoming / data.name.lstrip(".")  # no hidden file is ingested
     _check_new(files, data=data, incoming=incoming)
-    draft, rejections = understand(settings, data=data, roles=roles)
+    found = _understand(settings, data=data, roles=roles)
+    draft, rejections = _with_features(found.draft, found.accepted, read_params(settings.project)), found.rejections
     text = params_text(draft, scenario=scenario)
     _check_written(text, draft, read_params(settings.project))
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
@@ -87,6 +100,11 @@ def understand(settings: Settings, *, data: Path, roles: Roles) -> tuple[Scenari
 
     Raises BadInput when `data` cannot be read or cannot be learned from.
     """
+    found = _understand(settings, data=data, roles=roles)
+    return found.draft, found.rejections
+
+
+def _understand(settings: Settings, *, data: Path, roles: Roles) -> _Settled:
     base = read_params(settings.project)
     params = with_overrides(base, roles.settings, source="params.yaml with what you set")
     sample = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
@@ -141,9 +159,7 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
         raise Conflict(f"another file waits already as {incoming}; move it away, or give {data.name} another name")
 
 
-def _settled(
-    sample: TableSample, data: Path, roles: Roles, *, base: Params, home: Path, allowed: float
-) -> tuple[ScenarioDraft, Rejections]:
+def _settled(sample: TableSample, data: Path, roles: Roles, *, base: Params, home: Path, allowed: float) -> _Settled:
     """Infer from the rows that ingestion will accept by what was inferred from them, and add what it will reject.
 
     A row that is rejected adds no class, category or bound. Without it another row may fit no more, or fit again, so
@@ -166,8 +182,9 @@ def _settled(
         schema = Schema.from_dict(draft.table, source="the new params.yaml")
         check_columns(schema, list(frame.columns), source="the file")
         read = read_cells(frame, schema, CellFormats.of(written), is_text=is_text)
+        checked = check_frame(schema, read_images(read.frame, schema, home / written.images))
         rejections = rejections_of(
-            check_frame(schema, read_images(read.frame, schema, home / written.images)),
+            checked,
             rows=len(frame) + len(unread),
             is_whole=sample.complete,
             unread=len(unread),
@@ -180,7 +197,15 @@ def _settled(
         if rejected == without or len(rejected) == len(frame):
             break
         without = rejected
-    return replace(draft, issues=ranked([*issues, *draft.issues])), rejections
+    return _Settled(replace(draft, issues=ranked([*issues, *draft.issues])), rejections, checked.accepted)
+
+
+def _with_features(draft: ScenarioDraft, rows: "pd.DataFrame", base: Params) -> ScenarioDraft:
+    """Add the features that may be given to a table in time order, with what each is worth."""
+    params = with_overrides(base, draft.overrides, source="the new params.yaml")
+    proposals = propose(draft.table, rows, params)
+    chosen = [each.spec for each in proposals if each.chosen]
+    return replace(draft, table={**draft.table, "features": chosen[0]} if chosen else draft.table, proposals=proposals)
 
 
 def _with_image_folder(draft: ScenarioDraft, data: Path) -> ScenarioDraft:
@@ -233,9 +258,13 @@ def report(made: Scaffolded, *, project: Path) -> str:
 
     name = made.folder.name
     issues = [f"{number:>2}. {issue.text}" for number, issue in enumerate(made.draft.issues, start=1)]
+    proposed = [
+        f" - {'added' if each.chosen else 'left to you'}: {each.spec}: {each.worth}" for each in made.draft.proposals
+    ]
     parts = [
         "\n".join(made.draft.summary),
         "\n".join(["To check, the most serious first:", *issues]) if issues else "No issues found.",
+        *(["\n".join(["Features that nobody has to send (docs/features.md):", *proposed])] if proposed else []),
         f"Written: {short(made.folder)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
         f"A copy of the file waits in {short(made.incoming.parent)}/.",
         f"Next:\n  git add scenarios/{name} && git commit -m 'Add the scenario {name}'\n"

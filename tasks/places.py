@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from releve.adapters.known_values import known_values_folder
+
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
 START_PAGE = "index.html"
 VERSIONED = ("batches.dvc", "memory.dvc", "brought.dvc")  # of a scenario's folder: what the pipeline starts from
@@ -126,6 +128,10 @@ class ScenarioState:
         return self.home / "harvest" / self.scenario
 
     @property
+    def history(self) -> Path:  # what was ingested of the columns whose lags are features
+        return known_values_folder(self.home, self.scenario)
+
+    @property
     def label_queue(self) -> Path:  # answers whose label is asked for, a file to fill in per call
         return self.home / "label-queue" / self.scenario
 
@@ -161,6 +167,7 @@ class ScenarioState:
             self.ledger,
             self.fetched_ledger,
             self.harvest,
+            self.history,
             self.label_queue,
             self.reports,
             self.backtest,

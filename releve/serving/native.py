@@ -78,8 +78,8 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         """Predict rows. Every answered row has an `id`, by which /feedback names it."""
         body, scenario = json_body(request), scenario_of(request)
         served = scenario.served_now()
-        rows = requests.rows_of(body, max_rows=served.limits.max_rows)
-        arrays = requests.check_rows(rows, served.schema)
+        sent = requests.rows_of(body, max_rows=served.limits.max_rows)
+        rows, arrays = scenario.checked(served, sent)
         answered = scenario.predict(served, rows, arrays, key=request.header(ARM_KEY))
         request_id = request.request_id or answered.id
         return json_reply(
@@ -108,6 +108,7 @@ def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, CallPool]) -> Callable
         question = search_of(
             body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS, kept=served.filters
         )
+        question = scenario.completed_question(served, question)
         arrays = arrays_near(question, served.schema)
         found = scenario.search(served, question, pools, arrays, key=request.header(ARM_KEY))
         return answer(request, scenario, found)

@@ -81,7 +81,7 @@ def _refuse_wrong_rows(rows: Sequence[Any], schema: Schema) -> None:
         piece = rows[start : start + CHECKED_TOGETHER]
         # naming every field of a row with far more fields than features would take long: one problem each
         oversized = [
-            Problem(start + at, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
+            Problem(start + at, None, f"has {len(row)} fields, expected the {len(schema.asked)} features")
             for at, row in enumerate(piece)
             if isinstance(row, dict) and len(row) > 2 * len(schema.columns)
         ]

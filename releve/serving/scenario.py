@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from releve.adapters.prediction_ledger.writer import LedgerWriter
@@ -16,6 +17,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import BadInput, ReleveError, Unavailable
 from releve.domain.arms.arms import Arm
 from releve.domain.decision.policy import Decided
+from releve.domain.features.completion import sent_rows
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.filters import Condition
 from releve.domain.neighbours.index_design import DistanceMetric
@@ -28,9 +30,11 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
+from releve.serving.features import FeatureSource
 from releve.serving.feedback import write_labels
 from releve.serving.pools import CallPool
 from releve.serving.prediction import predict, sent_numbers
+from releve.serving.requests import check_rows
 from releve.serving.routes import Runs
 from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
 from releve.serving.served import Served
@@ -113,7 +117,9 @@ class Scenario:
         ledger: LedgerWriter,
         index: VectorIndex | None,
         metrics: Metrics,
+        ingested: Path,
     ) -> None:
+        """`ingested`: the file with what was ingested of the columns whose lags are features."""
         self.name = name
         self._metrics = metrics
         self.current: Current | None = None  # what the registry says
@@ -127,6 +133,8 @@ class Scenario:
         self.waiting = 0  # requests that wait for a load, or are answered after one
         self.swapping = threading.Lock()
         self._load = load
+        self._ingested = ingested
+        self._sources: dict[str, FeatureSource] = {}  # by the model that is asked
 
     @property
     def released(self) -> bool:
@@ -162,6 +170,34 @@ class Scenario:
             with self.swapping:
                 self.waiting -= 1
 
+    def checked(self, served: Served, rows: Sequence[Any]) -> tuple[Sequence[Row], Arrays]:
+        """Return rows with the features that nobody sends, and as arrays. Raises Refused, TooLarge, Unavailable."""
+        rows = self.completed(served, rows)
+        return rows, check_rows(rows, served.schema)
+
+    def completed(self, served: Served, rows: Sequence[Any]) -> Sequence[Any]:
+        """Add the features that nobody sends; the same rows where the model knows none. Raises Unavailable."""
+        if served.schema.derived is None:
+            return rows
+        source = self._sources.get(served.model.tag)
+        if source is None:
+            source = FeatureSource(served.model, ingested=self._ingested, ledger=self.ledger.folder)
+            asked = {tag: each for tag, each in self._sources.items() if tag in self._tags()}
+            self._sources = asked | {served.model.tag: source}
+        return source.complete(rows)
+
+    def completed_question(self, served: Served, question: SearchQuestion) -> SearchQuestion:
+        """Add the features that nobody sends to the row that is asked with. Raises Unavailable."""
+        if question.row is None or served.schema.derived is None:
+            return question
+        [row] = self.completed(served, [question.row])
+        return replace(question, row=row)
+
+    def _tags(self) -> set[str]:
+        """The models that may be asked."""
+        challenger = self.trial.challenger if self.trial else None
+        return {each.model.tag for each in (self.served, challenger) if each is not None}
+
     def withdraw(self) -> None:
         """Answer no more: the registry has no release."""
         with self.swapping:
@@ -172,9 +208,9 @@ class Scenario:
     def predict(
         self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None, *, key: str | None = None
     ) -> ScenarioAnswers:
-        """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError.
+        """Answer rows that `checked` let pass, as it returns them; in the ledger before it returns. Raises ReleveError.
 
-        `arrays`: what `check_rows` made of them; made again where left out. `key`: by which a challenger may answer in
+        `arrays`: what `checked` made of them; made again where left out. `key`: by which a challenger may answer in
         the place of `served`, "" where the request has none; None for `served` alone.
         """
         started = time.perf_counter()
@@ -182,7 +218,7 @@ class Scenario:
         trial, challenged = self._trial_of(served), None
         is_challengers = trial is not None and key is not None and trial.takes(served, key, rows)
         if trial is not None and is_challengers:
-            challenged = trial.predict(served, rows, arrays)
+            challenged = trial.predict(served, rows, arrays, checked=self.checked)
         by, found = challenged or (served, predict(served.model, arrays, rows))
         line = self.ledger.answer(
             model=by.model.tag,
@@ -226,11 +262,18 @@ class Scenario:
         if question.row is None and challenger.model.embedder.version != served.model.embedder.version:
             return await self._search(served, question, pools)  # the vector means nothing to the challenger
         try:
-            found = await self._search(challenger, question, pools)
+            found = await self._search(challenger, self._question_to(challenger, served, question), pools)
         except ReleveError:
             found = await self._search(served, question, pools, arrays)
         trial.seen.note_challenger(failed=found.arm is not challenger.arm)
         return found
+
+    def _question_to(self, challenger: Served, champion: Served, question: SearchQuestion) -> SearchQuestion:
+        """Ask a challenger, which may know other features, with what was sent."""
+        if question.row is None or challenger.schema.derived == champion.schema.derived:
+            return question
+        [row] = sent_rows(champion.schema, [question.row])
+        return self.completed_question(challenger, replace(question, row=row))
 
     async def _search(
         self, served: Served, question: SearchQuestion, pools: Mapping[Runs, CallPool], arrays: Arrays | None = None

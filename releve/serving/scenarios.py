@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from releve.adapters import files
+from releve.adapters.known_values import known_values_path
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.prediction_ledger.segments import check_writable
@@ -313,7 +314,12 @@ class Scenarios:
                 folder = self._settings.home / "ledger" / name
                 ledger = LedgerWriter(folder, name, clock=lambda: datetime.now(UTC), sync=self._sync)
                 self._by_name[name] = Scenario(
-                    name, load=self._loader.load, ledger=ledger, index=self.index, metrics=self._metrics
+                    name,
+                    load=self._loader.load,
+                    ledger=ledger,
+                    index=self.index,
+                    metrics=self._metrics,
+                    ingested=known_values_path(self._settings.home, name),
                 )
             return self._by_name[name]
 

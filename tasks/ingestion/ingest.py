@@ -35,6 +35,7 @@ from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import OpenBatches, as_text, read_batches
 from tasks.ingestion.intake import take_in
+from tasks.ingestion.known_values import refresh_known_values
 from tasks.places import ScenarioState
 
 NOTE = ".reason.json"  # ends the name of the RefusalNote beside a refused file
@@ -138,6 +139,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         _record(settings, scenario, branch, actor)
         _record_refusals(settings, scenario, incoming, done, actor)  # a run killed here tells twice, never not
         _clear(state, incoming, done)
+        refresh_known_values(settings, scenario, truth)
     telemetry.annotate(batches=[each.batch for each in done.batches])
     return done
 

@@ -113,7 +113,8 @@ def package(stage: Stage) -> None:
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
     spread = np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS, len(rows))).astype(int)  # evenly over time
-    asked = rows_of_frame(schema, rows.iloc[spread])
+    names = dict.fromkeys([*schema.names, *(column.name for column in schema.asked)])
+    asked = rows_of_frame(schema, rows.iloc[spread], names=[*names])
     golden = GoldenRows(rows=tuple(asked), labels=tuple(model.answer(arrays_of_rows(schema, asked)).labels))
     described = description.model_copy(update={"sanity": sanity, "golden": golden})
     write_json(stage.files.model / DESCRIPTION, described.to_json())

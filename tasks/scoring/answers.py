@@ -16,10 +16,13 @@ from releve.adapters.tables.image_files import read_images
 from releve.core.params import Ingest
 from releve.domain.decision.money import cells_of
 from releve.domain.decision.policy import Decided
+from releve.domain.features.completion import complete_later_frame
+from releve.domain.features.history import LagHistory
+from releve.domain.features.known import KnownValues
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.domain.schema.schema import ROW, Schema
-from releve.domain.schema.validation import Problem, check_frame
+from releve.domain.schema.validation import Problem, check_frame, with_columns
 from releve.domain.scoring.columns import (
     DECISION,
     EXPECTED_COST,
@@ -52,6 +55,7 @@ class Scorer:
     ingest: Ingest
     images: Path
     ledger: bool
+    known: KnownValues | None = None  # of columns whose lags are features
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> Sco
     schema = model.schema
     cells = read_cells(chunk.frame, schema, CellFormats.of(scorer.ingest), is_text=is_text).frame
     checked = check_frame(schema, read_images(cells, schema, scorer.images), labelled=False)
-    problems, accepted = list(checked.problems), checked.accepted
+    problems, accepted = list(checked.problems), _completed(scorer, schema, checked.accepted, chunk)
     places = np.delete(np.arange(len(chunk.frame)), checked.rejected_rows)
     answers, lost = _answers(model, accepted)
     if lost:
@@ -124,7 +128,7 @@ def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> Sco
         places, accepted = np.delete(places, lost), accepted.drop(index=lost).reset_index(drop=True)
         answers, _ = _answers(model, accepted)
     frame = _named(schema, chunk, places, answers)
-    held = [name for name in schema.by_name if name in chunk.frame]
+    held = [name for name in schema.by_name if name in chunk.frame or name in schema.derived_names]
     requests = tuple(_requests(schema, accepted, answers, held)) if scorer.ledger else ()
     rejected = np.setdiff1d(np.arange(len(chunk.frame)), places)
     among = {int(place): at for at, place in enumerate(rejected)}
@@ -134,6 +138,18 @@ def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> Sco
         Chunk(chunk.frame.iloc[rejected].reset_index(drop=True), chunk.rows[rejected], chunk.lines),
         tuple(Problem(among[p.row], p.column, p.reason, p.value) for p in problems if p.row is not None),
     )
+
+
+def _completed(scorer: Scorer, schema: Schema, accepted: "pd.DataFrame", chunk: Chunk) -> "pd.DataFrame":
+    """Add the features that nobody sends, from what was known at the beginning and from the other rows of the piece."""
+    if schema.derived is None:
+        return accepted
+    history = LagHistory(schema)
+    if scorer.known is not None:
+        scorer.known.add_to(history)
+    completed = complete_later_frame(schema, accepted, history)
+    sent = [name for name in schema.derived_names if name in chunk.frame]
+    return with_columns(completed, {name: accepted[name] for name in sent})
 
 
 @dataclass(frozen=True)

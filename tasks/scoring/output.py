@@ -3,6 +3,7 @@
     part-000000.parquet ...          answered rows, in the order of the input
     _rejected/part-000000.parquet    rejected rows of the same part, as in quarantine
     _manifest.jsonl                  see releve.domain.scoring.manifest
+    _known.json                      of a model with lags: what they are looked up in, as it was at the beginning
     _work/                           what is being written; it goes at the end
 
 pandas, pyarrow, DuckDB and Spark skip names that begin with "_" when they read a folder.
@@ -21,6 +22,7 @@ from releve.core.errors import BadInput, Conflict, explained_storage
 from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, read_manifest
 
 MANIFEST, REJECTED, WORK = "_manifest.jsonl", "_rejected", "_work"
+KNOWN = "_known.json"  # of a model with lags: the values that they are looked up in
 FORMS = {".parquet": Form.PARQUET, ".csv": Form.CSV, ".jsonl": Form.JSONL, ".ndjson": Form.JSONL}
 
 
@@ -85,6 +87,7 @@ class ScoringOutput:
         with explained_storage(self.folder):
             for part in self.folder.glob("part-*"):
                 part.unlink()
+            (self.folder / KNOWN).unlink(missing_ok=True)
             shutil.rmtree(self.folder / REJECTED, ignore_errors=True)
 
     def check_parts(self) -> None:

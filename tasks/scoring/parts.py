@@ -100,7 +100,8 @@ def _pieces(
     before = 0
     for number, file in enumerate(files):
         done, found = manifest.pieces_of(file.name), 0
-        table = open_table(file.path, names=schema.names, options=csv_options(params.ingest))
+        names = [column.name for column in schema.asked]
+        table = open_table(file.path, names=names, options=csv_options(params.ingest))
         pieces: Iterator[Piece] = table.chunks if table.pieces is None else table.pieces
         with closing(pieces):  # type: ignore[type-var]  # all of them are generators
             for found, piece in enumerate(pieces, start=1):

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from releve.adapters.git_dvc.committed import Committed, read_committed
+from releve.adapters.known_values import known_values_path, read_known_values, write_known_values
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
@@ -17,6 +18,7 @@ from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.tables import chunks
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
+from releve.domain.features.known import KnownValues
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
 from releve.reporting.messages.gate import nothing_serves
@@ -26,7 +28,7 @@ from tasks.places import ScenarioState
 from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer
 from tasks.scoring.inputs import InputFile, find_inputs
 from tasks.scoring.ledger import ScoringLedger
-from tasks.scoring.output import MANIFEST, ScoringOutput, check_apart, folder_of, form_of, open_output
+from tasks.scoring.output import KNOWN, MANIFEST, ScoringOutput, check_apart, folder_of, form_of, open_output
 from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
 
 
@@ -97,6 +99,7 @@ def score(
                     truth.params.ingest,
                     settings.home / (truth.params.ingest.images or state.images),
                     ledger,
+                    _known(out, model, state, is_begun=before is not None),
                 ),
                 ledger=written,
                 progress=progress,
@@ -182,6 +185,16 @@ def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[M
     except NotFound as error:
         hint = f". This output was begun by that model; {START_OVER}" if is_begun else ""
         raise NotFound(f"{error}{hint}") from None
+
+
+def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> KnownValues | None:
+    """Return what is known of columns whose lags are features, as it was when the output was begun."""
+    if model.known is None:
+        return None
+    path, ingested = out.folder / KNOWN, known_values_path(state.home, state.scenario)
+    if not is_begun or not path.is_file():
+        write_known_values(path, read_known_values(ingested) if ingested.is_file() else model.known)
+    return read_known_values(path)
 
 
 def _contents(folder: Path) -> Mapping[str, bytes]:

@@ -30,7 +30,14 @@ def serving(shop: Shop, *, at: datetime | None = None) -> Iterator[Scenario]:
     index = VectorIndex(shop.settings.milvus_uri)
     ledger = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: at or datetime.now(UTC))
     with closing(index), closing(ledger):
-        yield Scenario(SHOP, load=lambda _: Future(), ledger=ledger, index=index, metrics=Metrics())
+        yield Scenario(
+            SHOP,
+            load=lambda _: Future(),
+            ledger=ledger,
+            index=index,
+            metrics=Metrics(),
+            ingested=shop.state.history / "known.json",
+        )
 
 
 def served_by(shop: Shop) -> list[Served]:

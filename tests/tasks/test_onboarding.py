@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -426,3 +428,26 @@ def test_a_table_of_paths_to_images_is_brought_with_the_folder_where_they_begin(
     assert written["ingest"] == {"images": str(tmp_path / "digits")}
     assert made.rejections.rows == {7}
     assert "image holds images, which the model sees at 16 x 16 pixels" in report(made, project=settings.project)
+
+
+def test_features_are_proposed_with_what_they_are_worth_and_one_line_adds_them(
+    settings: Settings, tmp_path: Path
+) -> None:
+    hours = np.arange(1000)
+    random = np.random.default_rng(7)
+    sold = 50 + 20 * np.sin(2 * np.pi * hours / 24) + random.normal(size=1000)
+    at = pd.date_range("2024-01-01", periods=1000, freq="h").strftime("%Y-%m-%dT%H:%M")
+    pd.DataFrame({"at": at, "noise": random.normal(size=1000), "sold": sold}).to_csv(tmp_path / "s.csv", index=False)
+
+    made = scaffold(settings, "sales", data=tmp_path / "s.csv", roles=Roles("sold", time="at"))
+
+    text = (made.folder / "params.yaml").read_text()
+    offered = [line.removeprefix("# ") for line in text.splitlines() if "features: {" in line]
+    assert len(offered) == 3
+    assert all("before the holdout; naive, " in line for line in offered)
+    assert "left to you: {'lags': {'sold': [1, 24, 168]}" in report(made, project=settings.project)
+    lags = next(line for line in text.splitlines() if line.startswith("# features: {lags: {sold: [1, 24, 168]}"))
+    chosen = [line for line in text.splitlines() if not line.startswith("features:")]
+    path = made.folder / "params.yaml"
+    path.write_text("\n".join(chosen).replace(lags, lags.removeprefix("# ")))
+    assert "sold.lag_168" in read_schema(settings.project, "sales").names

@@ -94,7 +94,7 @@ class LedgerWriter:
 
         `sync`: what flushes it; one of its own where left out.
         """
-        self._folder = folder
+        self.folder = folder
         self._scenario = check_scenario_name(scenario)
         self._clock = clock
         self._worker = check_worker(worker or secrets.token_hex(4))
@@ -203,15 +203,15 @@ class LedgerWriter:
 
     def find(self, row_id: str) -> AnsweredRow | None:
         """The answered row of that id, whichever writer answered it; one seek. Raises BadInput for no id at all."""
-        return find_answer(self._folder, row_id)
+        return find_answer(self.folder, row_id)
 
     def find_many(self, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
         """Those of `row_ids` that were answered, by id; every request's line is read once."""
-        return find_answers(self._folder, row_ids)
+        return find_answers(self.folder, row_ids)
 
     def find_by_cell(self, column: Column, wanted: Collection[Any]) -> FoundCells:
         """The newest answers that carried each of `wanted` in `column`, whichever writer answered: see there."""
-        return find_by_cell(self._folder, column, wanted, hidden=self.hidden)
+        return find_by_cell(self.folder, column, wanted, hidden=self.hidden)
 
     def sync(self) -> None:
         """Flush what was written to disk; what forbids it is logged, and tried again at the next call.
@@ -267,7 +267,7 @@ class LedgerWriter:
         current = self._segments.get(kind)
         if current and current.day == day and current.in_place():
             return current
-        opened = Segment(self._folder / f"{kind}-{day}-{self._worker}.jsonl", day)
+        opened = Segment(self.folder / f"{kind}-{day}-{self._worker}.jsonl", day)
         self._segments[kind] = opened
         if current:
             current.close()

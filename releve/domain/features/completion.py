@@ -74,16 +74,10 @@ def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> l
 
     A row whose time cannot be read stays as it is: the check of the rows says what is wrong with it.
     """
-    assert schema.time is not None and schema.derived is not None, "features have a time"
-    column = schema.by_name[schema.time]
-    places = [
-        place
-        for place, row in enumerate(rows)
-        if isinstance(row, dict) and schema.time in row and column.problem(row[schema.time]) is None
-    ]
+    assert schema.derived is not None, "there are features to add"
+    places, times = _times_of_rows(schema, rows)
     if not places:
         return list(rows)
-    times = np.array([column.typed(rows[place][schema.time]) for place in places], dtype=_dtype(schema))
     ticks, cells = ticks_of(schema, times), dict[str, NDArray[Any]](phases(schema, times))
     if schema.derived.lags:
         seen = history
@@ -96,6 +90,33 @@ def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> l
         derived = {name: _sent(values[at]) for name, values in cells.items()}
         found[place] = derived | rows[place]
     return found
+
+
+def ticks_of_rows(schema: Schema, rows: Sequence[Any]) -> Ticks:
+    """Return the tick of each row as a request brought it; UNKNOWN where its time cannot be read."""
+    ticks = np.full(len(rows), UNKNOWN, dtype=np.int64)
+    places, times = _times_of_rows(schema, rows)
+    ticks[places] = ticks_of(schema, times)
+    return ticks
+
+
+def _times_of_rows(schema: Schema, rows: Sequence[Any]) -> tuple[list[int], NDArray[Any]]:
+    """Return the places of the rows whose time can be read, and their times."""
+    name = str(schema.time)
+    column = schema.by_name[name]
+    places = [
+        place
+        for place, row in enumerate(rows)
+        if isinstance(row, dict) and name in row and column.problem(row[name]) is None
+    ]
+    return places, np.array([column.typed(rows[place][name]) for place in places], dtype=_dtype(schema))
+
+
+def sent_rows(schema: Schema, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return completed rows as they were sent, without the features that `schema` adds."""
+    if schema.derived is None:
+        return rows
+    return [{name: cell for name, cell in row.items() if name not in schema.derived_names} for row in rows]
 
 
 def sent_values(schema: Schema, rows: Sequence[Row]) -> dict[str, Values]:

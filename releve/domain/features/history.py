@@ -49,11 +49,10 @@ class Series:
         found = (places >= 0) & (self.ticks[places] > after)
         return np.where(found, self.values[places], missing).astype(self.values.dtype)
 
-    def since(self, tick: int) -> "Series":
-        """Return those from `tick` on, of each tick the last."""
-        kept = self.ticks >= tick
-        kept[:-1] &= self.ticks[:-1] != self.ticks[1:]
-        return Series(self.ticks[kept], self.values[kept])
+    def keep_newest(self, most: int) -> None:
+        """Let go of the oldest ones, where there are more than twice as many as `most`."""
+        if len(self.ticks) > 2 * most:
+            self.ticks, self.values = self.ticks[-most:], self.values[-most:]
 
 
 @dataclass
@@ -85,10 +84,10 @@ class LagHistory:
             found[lag.name] = values
         return found
 
-    @property
-    def newest_tick(self) -> int:
-        """The newest tick of any column; UNKNOWN where nothing is known."""
-        return max((int(each.ticks[-1]) for each in self.series.values() if len(each.ticks)), default=UNKNOWN)
+    def keep_newest(self, most: int) -> None:
+        """Let go of the oldest values of a column that has more than twice as many as `most`."""
+        for each in self.series.values():
+            each.keep_newest(most)
 
     def copy(self) -> "LagHistory":
         """Return one that can be added to by itself: arrays are never changed in place."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEPTH = 2.0  # times the farthest lag: rows may be asked for that are older than the newest known one
 MOST_VALUES = 200_000  # of a column
+NEWEST_ROWS = 1000  # whose median is where the newest rows are
 
 
 class ColumnValues(DocumentPart):
@@ -29,29 +30,32 @@ class KnownValues(DocumentPart):
     """What is known of a scenario's lagged columns: nothing of rows that no lag reaches any more."""
 
     format: Literal[1] = 1
+    data_version: str = ""  # whose rows these are; "" where it travels with a model, which says it
     dates: bool  # whether the time is a date
     columns: dict[str, ColumnValues]
 
     @classmethod
-    def of(cls, schema: Schema, frame: "pd.DataFrame") -> "KnownValues":
+    def of(cls, schema: Schema, frame: "pd.DataFrame", *, data_version: str = "") -> "KnownValues":
         """Take them from all labelled rows, in the order of their batches."""
         assert schema.derived is not None, "there are lags"
         times = times_of(schema, frame)
         ticks, dates = ticks_of(schema, times), schema.by_name[str(schema.time)].type == DATE
-        oldest = int(ticks.max(initial=UNKNOWN + 1)) - round(DEPTH * schema.derived.farthest * step_ticks(schema))
+        newest = ticks[ticks != UNKNOWN][-NEWEST_ROWS:]
+        around = int(np.median(newest)) if len(newest) else 0  # a row of the year 9999 is not what comes next
+        oldest = around - round(DEPTH * schema.derived.farthest * step_ticks(schema))
         places = np.flatnonzero(ticks >= max(oldest, UNKNOWN + 1))
         columns = {}
         for name, cells in lagged_values(schema, frame.iloc[places]).items():
             known = ~np.isnan(cells) if cells.dtype.kind == "f" else cells != ""
             order = places[known][np.argsort(ticks[places][known], kind="stable")]
             is_last = np.append(ticks[order[1:]] != ticks[order[:-1]], True)[: len(order)]  # of its time
-            newest = order[is_last][-MOST_VALUES:]
-            found = times[newest].astype(np.int64) if dates else times[newest]
+            kept = order[is_last][-MOST_VALUES:]
+            found = times[kept].astype(np.int64) if dates else times[kept]
             columns[name] = ColumnValues(
                 times=tuple(found.tolist()),
-                values=tuple(values_of(schema, name, frame[name].to_numpy(object)[newest]).tolist()),
+                values=tuple(values_of(schema, name, frame[name].to_numpy(object)[kept]).tolist()),
             )
-        return cls(dates=dates, columns=columns)
+        return cls(data_version=data_version, dates=dates, columns=columns)
 
     def add_to(self, history: LagHistory) -> None:
         """Add what `history` has lags of; a column that was of another type then says nothing."""

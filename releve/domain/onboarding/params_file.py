@@ -12,6 +12,7 @@ import yaml
 
 from releve.core.errors import BadInput
 from releve.core.params import Params, merge, parse
+from releve.domain.features.proposal import FeatureProposal
 from releve.domain.onboarding.issues import Issue
 
 COMMENT_AT = 44  # characters before a comment, where the line is not longer
@@ -58,6 +59,7 @@ class ScenarioDraft:
     overrides: Sequence[SettingOverride]
     summary: Sequence[str]
     issues: Sequence[Issue]
+    proposals: Sequence[FeatureProposal] = ()  # those that are chosen are in `table`, too
 
 
 def overrides_for(rows: int, *, base: Params, given: Sequence[SettingOverride] = ()) -> list[SettingOverride]:
@@ -120,6 +122,10 @@ def params_text(draft: ScenarioDraft, *, scenario: str) -> str:
     ]
     target = _line("target", table["target"], draft.seen.get(table["target"]["name"], TARGET))
     roles = [_line(key, table[key], ROLES[key]) for key in ROLES if key in table]
+    for proposal in draft.proposals:
+        column = COMMENT_AT if proposal.chosen else COMMENT_AT - 2
+        line = _line("features", proposal.spec, proposal.worth, column=column)
+        roles.append(line if proposal.chosen else f"# {line}")
     columns = [_line(name, spec, draft.seen[name], indent="  ") for name, spec in table["columns"].items()]
     sections: dict[str, list[str]] = {}
     for each in draft.overrides:
@@ -133,7 +139,7 @@ def params_text(draft: ScenarioDraft, *, scenario: str) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _line(key: str, value: Any, comment: str, *, indent: str = "") -> str:
+def _line(key: str, value: Any, comment: str, *, indent: str = "", column: int = COMMENT_AT) -> str:
     """Write `key: value   # comment` in one line; PyYAML adds quotes where YAML would read another word."""
 
     def flow(content: Any) -> str:
@@ -142,7 +148,7 @@ def _line(key: str, value: Any, comment: str, *, indent: str = "") -> str:
 
     # The flow form of a mapping knows when a key needs quotes.
     line = f"{indent}{flow({key: 0})[1:-1].rpartition(': ')[0].removeprefix('? ')}: {flow(value)}"
-    return f"{line:<{COMMENT_AT - 1}} # {_one_line(comment)}"
+    return f"{line:<{column - 1}} # {_one_line(comment)}"
 
 
 def _one_line(text: str) -> str:

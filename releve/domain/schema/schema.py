@@ -81,6 +81,12 @@ class Schema:
         return replace(self, columns=columns, derived=None)
 
     @cached_property
+    def asked(self) -> tuple[Column, ...]:
+        """The columns that a row to predict has to bring: the features that are sent, and the time that others need."""
+        needed = {self.time} if self.derived else set()
+        return tuple(column for column in self.sent.columns if column.feature or column.name in needed)
+
+    @cached_property
     def features(self) -> tuple[Column, ...]:
         """The columns that the model sees."""
         return tuple(column for column in self.columns if column.feature)

@@ -89,9 +89,9 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
 
 
 def check_columns(schema: Schema, names: Sequence[str], *, source: str, labelled: bool = True) -> None:
-    """Raise BadInput when the columns of `source` are not the described ones; only features are required, and where
-    rows are `labelled` the target."""
-    needed = [*schema.names, *([schema.target.name] if labelled else [])]
+    """Raise BadInput when the columns of `source` are not the described ones; only features are required, the time that
+    others follow from, and where rows are `labelled` the target."""
+    needed = [*(column.name for column in schema.asked), *([schema.target.name] if labelled else [])]
     missing = [name for name in needed if name not in set(names)]
     extra = {
         place: name for place, name in enumerate(names, start=1) if name not in {*schema.by_name, schema.target.name}

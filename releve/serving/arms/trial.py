@@ -2,19 +2,20 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from releve.core.params import ArmLimits
 from releve.domain.arms.arms import Arm, ArmMode, FiredGuard, RunningArms
 from releve.domain.arms.guards import GuardedRequests
+from releve.domain.features.completion import sent_rows
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.prediction_log.records import Row
-from releve.serving import requests
 from releve.serving.prediction import Prediction, predict
 from releve.serving.served import Served
 
 Challenged = tuple[Served, Prediction]  # who answered, and what
+CheckedRows = Callable[[Served, Sequence[Row]], tuple[Sequence[Row], Arrays]]
 KEY_BYTES = 8  # of a request that has no key: it is drawn
 
 
@@ -54,14 +55,19 @@ class LiveTrial:
         drawn = text.encode() if text else random.randbytes(KEY_BYTES)
         return self.running.started.arm_of(drawn) is Arm.CHALLENGER
 
-    def predict(self, champion: Served, rows: Sequence[Row], arrays: Arrays) -> Challenged | None:
-        """Answer rows that the champion's schema lets pass, in `arrays`; None where the challenger cannot."""
+    def predict(
+        self, champion: Served, rows: Sequence[Row], arrays: Arrays, *, checked: CheckedRows
+    ) -> Challenged | None:
+        """Answer rows that the champion's schema lets pass, in `arrays`; None where the challenger cannot.
+
+        `checked`: makes arrays of rows as they were sent.
+        """
         challenger = self.challenger
         if challenger is None:
             return None
         try:
             if challenger.schema != champion.schema:
-                arrays = requests.check_rows(rows, challenger.schema)
+                rows, arrays = checked(challenger, sent_rows(champion.schema, rows))
             return challenger, predict(challenger.model, arrays, rows)
         except Exception:  # whatever is wrong with a challenger, the champion answers
             return None

@@ -1,6 +1,7 @@
 """/explain: why the model that serves answers a row as it does."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,6 @@ from releve.serving.explain.questions import ExplainQuestion, explain_question
 from releve.serving.faults import native_error, new_request_id
 from releve.serving.native import json_body, scenario_prefixes, versions
 from releve.serving.pools import CallPool
-from releve.serving.requests import check_rows
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
@@ -62,7 +62,8 @@ async def explanation(
 ) -> dict[str, Any]:
     """Explain, and find the nearest labelled rows, by the index where one can be searched now. Raises ReleveError."""
     hidden, pool = hidden_columns(scenario, served.schema), pools[Runs.EXPLAIN]
-    arrays = await pool.run(check_rows, [question.row], served.schema)
+    [row], arrays = await pool.run(scenario.checked, served, [question.row])
+    question = replace(question, row=row)
     explain = partial(explain_row, hidden=hidden, answered=lambda: scenario.rows_answered)
     explained = await pool.run(explain, served.model, question, arrays)
     asked = SearchQuestion(row=question.row, vector=None, limit=NEAREST, label=None)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import orjson
 
 from releve.core.errors import BadInput, ReleveError
-from releve.serving import requests
 from releve.serving.mlflow_scoring import tables
 from releve.serving.routes import ARM_KEY, JSON, Reply, Request, Role, Route, json_reply
 from releve.serving.scenario import Scenario
@@ -73,8 +72,8 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
         rows = tables.rows_of(request.body, content_type, schema, max_rows=served.limits.max_rows)
         if not rows:
             raise BadInput("there are no rows; send at least one")
-        arrays = requests.check_rows(rows, schema)
-        answered = scenario.predict(served, rows, arrays, key=request.header(ARM_KEY))
+        completed, arrays = scenario.checked(served, rows)
+        answered = scenario.predict(served, completed, arrays, key=request.header(ARM_KEY))
         sent = {"x-releve-answer": answered.id, "x-releve-model": answered.model, "x-releve-arm": answered.arm}
         headers = tuple((name.encode(), value.encode()) for name, value in sent.items())
         decided, beside = answered.decided, dict[str, object]()

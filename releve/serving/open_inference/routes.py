@@ -90,7 +90,8 @@ def _infer(scenarios: Scenarios) -> Handler:
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
         key = None if "version" in request.parameters else request.header(ARM_KEY)  # a version is asked for by itself
-        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema), key=key)
+        completed, arrays = scenario.checked(served, rows)
+        answered = scenario.predict(served, completed, arrays, key=key)
         outputs = tables.answer_tensors(
             answered.served.schema, answered.sent, answered.probabilities, answered.intervals, answered.decided
         )

@@ -32,7 +32,7 @@ def describe_inputs(schema: Schema) -> list[Description]:
     Values of `parameters` are plain, as the protocol wants; what is a list stands there as JSON text.
     """
     if not is_matrix(schema):
-        return [_described(column) for column in schema.features]
+        return [_described(column) for column in schema.asked]
     rows = list(zip(*(example_cells(column) for column in schema.features), strict=True))
     parameters = {"columns": _json(schema.names), "examples": _json(rows)}
     return [{"name": MATRIX, "datatype": "FP64", "shape": [-1, len(schema.names)], "parameters": parameters}]
@@ -72,8 +72,8 @@ def _describe_answers(schema: Schema, *, confidence: float | None) -> list[Descr
 
 
 def is_matrix(schema: Schema) -> bool:
-    """Whether every feature is a number."""
-    return len(schema.numbers) == len(schema.names)
+    """Whether every feature is a number, and sent."""
+    return schema.derived is None and len(schema.numbers) == len(schema.names)
 
 
 def rows_of(schema: Schema, inputs: Sequence[Tensor]) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def rows_of(schema: Schema, inputs: Sequence[Tensor]) -> list[dict[str, Any]]:
                 f"{inputs[0].shape[0]}; every input needs a value for each row"
             )
         columns[tensor.name] = _cells(schema.by_name[tensor.name], tensor)
-    if missing := [name for name in schema.names if name not in columns]:
+    if missing := [column.name for column in schema.asked if column.name not in columns]:
         raise BadInput(f"the input '{missing[0]}' is missing; expected {', '.join(_expected(schema))}")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -151,7 +151,7 @@ def _matrix(name: str, rows: Sequence[Sequence[float]], *, columns: int) -> Tens
 
 
 def _expected(schema: Schema) -> list[str]:
-    return [f"'{MATRIX}'"] if is_matrix(schema) else [f"'{name}'" for name in schema.names]
+    return [f"'{MATRIX}'"] if is_matrix(schema) else [f"'{column.name}'" for column in schema.asked]
 
 
 def _label_type(schema: Schema) -> str:

@@ -20,6 +20,11 @@ from releve.domain.schema.target import REGRESSION, Label, Target
 JsonSchema = dict[str, Any]
 NOT_BLANK = f"[^{EDGES}]"
 BASE64_IMAGE = f"({'|'.join(BEGINNINGS)})[A-Za-z0-9+/]*={{0,2}}"
+ROW = "every feature; the other columns of the table may be left out, and no model sees them"
+ROW_WITH_DERIVED = (
+    f"{ROW}. The calendar and the lags follow from the time of the row and from what is known before it: the service "
+    "adds them, unless they are sent"
+)
 WHOLE: JsonSchema = {"type": "integer"}
 
 
@@ -27,8 +32,8 @@ def row_schema(schema: Schema) -> JsonSchema:
     """Describe a row to predict: every feature, and, where they are known, the columns that are no features."""
     return {
         "type": "object",
-        "description": "every feature; the other columns of the table may be left out, and no model sees them",
-        "required": schema.names,
+        "description": ROW_WITH_DERIVED if schema.derived else ROW,
+        "required": [column.name for column in schema.asked],
         "properties": {column.name: cell_schema(column) for column in schema.columns},
         "additionalProperties": False,
     }
@@ -51,8 +56,8 @@ def label_schema(target: Target) -> JsonSchema:
 
 
 def example_row(schema: Schema) -> dict[str, Any]:
-    """Return a row of features that the schema allows."""
-    return {column.name: example_cells(column)[0] for column in schema.features}
+    """Return a row to predict that the schema allows."""
+    return {column.name: example_cells(column)[0] for column in schema.asked}
 
 
 def _allowed(column: Column) -> JsonSchema:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from releve import __version__
+from releve.domain.features.completion import sent_rows
 from releve.domain.prediction_log.records import EXAMPLE_ID
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -72,7 +73,7 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
         "Scored": shapes.NUMBER if target.task == REGRESSION else {"enum": list(target.classes)},
     }
     kind = "a number" if target.task == REGRESSION else f"one of {len(target.classes)} classes"
-    about = f"Predicts '{target.name}', {kind}, from {len(schema.names)} features. Now served: {served.model.tag}."
+    about = f"Predicts '{target.name}', {kind}, from {len(schema.asked)} features. Now served: {served.model.tag}."
     return _document(name, about, operations, parts)
 
 
@@ -305,12 +306,13 @@ def answering_row(served: Served) -> dict[str, Any]:
     """Return a row that the model was asked before its release, where it knows one, else one that the schema allows."""
     golden = served.model.description.golden.rows
     example = example_row(served.schema)
-    known = (
-        {name: example.get(name) if name in served.schema.personal else cell for name, cell in golden[0].items()}
-        if golden
-        else {}
-    )
-    return known if known and not row_problems(served.schema, [known]) else example
+    sent = sent_rows(served.schema, golden[:1])
+    known = {
+        name: example.get(name) if name in served.schema.personal else cell
+        for row in sent
+        for name, cell in row.items()
+    }
+    return known if known and not row_problems(served.schema.sent, [known]) else example
 
 
 def _example_label(schema: Schema) -> Any:

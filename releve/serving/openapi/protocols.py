@@ -100,7 +100,7 @@ def _in_path(name: str, schema: JsonSchema) -> JsonSchema:
 
 def _inference_example(served: Served, row: Mapping[str, Any]) -> dict[str, Any]:
     schema, described = served.schema, tables.describe_inputs(served.schema)
-    values, shape = [[row[column.name]] for column in schema.features], [1]
+    values, shape = [[row[column.name]] for column in schema.asked], [1]
     if tables.is_matrix(schema):
         values, shape = [[row[name] for name in schema.names]], [1, len(schema.names)]
     return {

@@ -54,7 +54,7 @@ class PixelGrid:
 
 def fields_of(schema: Schema, row: Mapping[str, Any]) -> list[Field]:
     """Return an input per feature, filled in with `row`, which need not be valid."""
-    return [_field(column, row.get(column.name)) for column in schema.features]
+    return [_field(column, row.get(column.name)) for column in schema.asked]
 
 
 def grid_of(schema: Schema) -> PixelGrid | None:
@@ -89,7 +89,7 @@ def row_of(values: Mapping[str, str], schema: Schema) -> Any:
         return _pasted(values[ROW])
     sent = {name.removeprefix(FEATURE): text for name, text in values.items() if name.startswith(FEATURE)}
     row: dict[str, Any] = dict(sent)  # what the schema does not know stays, and is refused
-    for column in schema.features:
+    for column in schema.asked:
         if column.name in sent:
             row[column.name] = _cell(column, sent[column.name])
     return row

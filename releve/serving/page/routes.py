@@ -13,7 +13,7 @@ from releve.core.errors import BadInput, NotFound, ReleveError, Unavailable
 from releve.core.names import SCENARIO_NAME, ModelTag
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, NOTED, Event
 from releve.domain.registry.events import Challenger
-from releve.serving import native, requests
+from releve.serving import native
 from releve.serving.edge.access import Access, without_scheme
 from releve.serving.explain.explaining import explain_row, hidden_columns
 from releve.serving.explain.questions import ExplainQuestion
@@ -152,9 +152,9 @@ class _Pages:
         values = await compute.run(values_of, request.body)
         try:
             row = await compute.run(row_of, values, served.schema)
-            await compute.run(requests.check_rows, [row], served.schema)
+            checked = await compute.run(partial(scenario.checked, served), [row])
             ask = partial(scenario.predict, key=request.header(ARM_KEY))
-            answered = await compute.run(ask, served, [row])
+            answered = await compute.run(ask, served, *checked)
         except BadInput as fault:
             shown = row if isinstance(row, dict) else None
             view = await self._view(request, scenario, shown)
@@ -255,7 +255,7 @@ class _Pages:
             target=served.schema.target.name,
             fields=fields_of(served.schema, shown),
             grid=grid_of(served.schema),
-            row={name: shown[name] for name in served.schema.names if name in shown},
+            row={each.name: shown[each.name] for each in served.schema.asked if each.name in shown},
             history=views.history_of(record.events),
             why=record.why,
             previous=record.previous,
@@ -333,7 +333,8 @@ class _Pages:
         self, scenario: Scenario, served: Served, grid: PixelGrid | None, row: dict[str, Any]
     ) -> tuple[Sequence[dict[str, object]], list[list[float]]]:
         """Find the nearest rows, and the numbers of the grid's cells of each. Asks Milvus. Raises ReleveError."""
-        question = SearchQuestion(row=row, vector=None, limit=NEIGHBOURS, label=None)
+        asked = SearchQuestion(row=row, vector=None, limit=NEIGHBOURS, label=None)
+        question = scenario.completed_question(served, asked)
         found = await scenario.search(served, question, self._pools)
         if grid is None or not found.ids:
             return found.neighbours, []

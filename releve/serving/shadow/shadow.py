@@ -3,11 +3,13 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from releve.adapters.models.model_runtime import Model
+from releve.adapters.known_values import known_values_path
+from releve.adapters.models.model_runtime import Model, schema_of
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.follower import SegmentFollower
 from releve.adapters.prediction_ledger.segments import ANSWERS, SHADOWS, from_line
@@ -17,7 +19,10 @@ from releve.core.formatting import counted, shortened
 from releve.core.params import ArmLimits
 from releve.domain.arms.arms import Arm, FiredGuard, RunningArms
 from releve.domain.arms.guards import GuardedRequests
+from releve.domain.features.completion import sent_rows
 from releve.domain.prediction_log.records import AnswerLine, day_of, parse_since, timestamp
+from releve.domain.schema.schema import Schema
+from releve.serving.features import FeatureSource
 from releve.serving.prediction import Prediction, predict
 from releve.serving.requests import check_rows
 
@@ -43,6 +48,9 @@ class Shadow:
         self._since = parse_since(running.since)
         self._models = ModelStore(home)
         self._model: Model | None = None
+        self._champion: Schema | None = None  # as the model that was asked first knows the table
+        self._source: FeatureSource | None = None
+        self._ingested = known_values_path(home, scenario)
         self._unusable, self._retry_at = "", 0.0
         self._seen = GuardedRequests()
         self._waiting: deque[AnswerLine] = deque()
@@ -108,7 +116,8 @@ class Shadow:
         """Return what the challenger answers, and why that is no answer."""
         try:
             model = self._loaded()
-            found = predict(model, check_rows(line.features, model.schema), line.features)
+            rows = self._rows_for(model, line)
+            found = predict(model, check_rows(rows, model.schema), rows)
         except Exception as error:  # the next request may be another one
             return Prediction([], None, None, None, 0.0), shortened(
                 str(error) or type(error).__name__, most=LONGEST_ERROR
@@ -116,6 +125,20 @@ class Shadow:
         deadline = self._params.deadline_ms
         late = f"took {found.latency_ms:.3g} ms, more than {deadline:g} (params.yaml: arms.deadline_ms)"
         return found, late if found.latency_ms > deadline else ""
+
+    def _rows_for(self, model: Model, line: AnswerLine) -> Sequence[Any]:
+        """Return the rows with the features that the challenger knows; the champion may have added others."""
+        if self._champion is None:
+            tag = self.running.started.champion
+            self._champion = schema_of(self._models.folder(tag), tag=tag)
+        if self._champion.derived == model.schema.derived:
+            return line.features
+        rows = sent_rows(self._champion, line.features)
+        if model.schema.derived is None:
+            return rows
+        if self._source is None:
+            self._source = FeatureSource(model, ingested=self._ingested, ledger=self._ledger.folder, clock=self._clock)
+        return self._source.complete(rows)
 
     def _loaded(self) -> Model:
         """Raises ReleveError; the same again for some seconds, as each try reads and hashes the whole model."""

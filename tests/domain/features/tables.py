@@ -5,6 +5,7 @@ import pandas as pd
 
 from releve.domain.schema.schema import BATCH, Schema
 
+RIDES = "rides"
 RIDES_TABLE = {
     "target": {"name": "rented", "task": "regression", "min": 0},
     "time": "at",

@@ -14,7 +14,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.serving import application
+from releve.serving import application, scenario
 from releve.serving.page import routes as page
 from releve.serving.page.forms import fields_of, grid_of, row_of
 from releve.serving.page.routes import prefers_html
@@ -352,7 +352,7 @@ def test_a_row_is_read_and_its_page_written_outside_of_the_event_loop(ask: Ask, 
 
         return noted
 
-    for place, name in ((page, "values_of"), (page, "row_of"), (page.requests, "check_rows"), (page.views, "page")):
+    for place, name in ((page, "values_of"), (page, "row_of"), (scenario, "check_rows"), (page.views, "page")):
         monkeypatch.setattr(place, name, noting(name, getattr(place, name)))
 
     assert ask(PATH, filled(make_row())).status == 200

@@ -10,15 +10,20 @@ import pandas as pd
 import pytest
 import yaml
 
+from releve.adapters.files import write_document
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_runtime import HISTORY
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings, sqlite_url
+from releve.domain.features.completion import complete_frame
+from releve.domain.features.known import KnownValues
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.places import ScenarioState
 from tasks.scoring.score import ScoringResult, score
+from tests.domain.features.tables import RIDES, RIDES_TABLE, rides
 from tests.factories import make_release
 from tests.once import made_once
 from tests.repositories import commit
@@ -58,6 +63,7 @@ TABLES = {
     SHOP: (ORDERS_TABLE, order_rows(200)),
     RENTALS: (RENTALS_TABLE, rentals_rows(200)),
     MESSAGES: (MESSAGES_TABLE, messages_rows(200)),
+    RIDES: (RIDES_TABLE, rides(200)),
 }
 
 
@@ -125,7 +131,11 @@ def scored(work_dir: Path) -> Callable[[str, Path], Scored]:
             (project.root / "scenarios" / name / "params.yaml").write_text(yaml.safe_dump(own))
             git(project.root, "init", "--quiet", "--initial-branch=main")
             commit(project.root, "the project")
-            packed(project.settings.home / "made" / name, table, check_frame(Schema.from_dict(table), rows).accepted)
+            made, schema = project.settings.home / "made" / name, Schema.from_dict(table)
+            accepted = check_frame(schema.sent, rows).accepted
+            packed(made, table, complete_frame(schema, accepted.assign(_batch="one")))
+            if schema.derived:
+                write_document(made / HISTORY, KnownValues.of(schema, accepted))
             project.release("one")
 
         return made

@@ -1,0 +1,193 @@
+"""Features that nobody sends, as the service computes them while answers, labels and files come in."""
+
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from releve.adapters.files import write_document
+from releve.adapters.known_values import write_known_values
+from releve.adapters.models import model_runtime
+from releve.adapters.models.model_runtime import HISTORY
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.core.params import ServiceLimits
+from releve.domain.arms.arms import RunningArms
+from releve.domain.features.completion import complete_frame
+from releve.domain.features.known import KnownValues
+from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
+from releve.serving import features
+from releve.serving.arms.trial import LiveTrial
+from releve.serving.edge.metrics import Metrics
+from releve.serving.faults import Refused
+from releve.serving.openapi.cells import example_row, row_schema
+from releve.serving.scenario import Scenario
+from releve.serving.served import Served
+from releve.serving.shadow.shadow import Shadow
+from tests.domain.features.tables import RIDES_TABLE, rides, rides_schema
+from tests.events import make_arms_started
+from tests.factories import make_release
+from tests.serving.tables import packed
+from tests.tables import make_params
+
+PAST, ALL = 150, 260
+OTHER = {"lags": {"warmth": [1]}, "step": "hour"}
+STEP = np.timedelta64(1, "h")
+FRAME = rides(ALL, gaps=0)
+SENT = rows_of_frame(rides_schema().sent, FRAME)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model of the oldest rows, and what is known of these."""
+    schema, made = rides_schema(), tmp_path_factory.mktemp("models") / "rides"
+    made.mkdir()
+    past = FRAME.iloc[:PAST]
+    packed(made, RIDES_TABLE, complete_frame(schema, past))
+    write_document(made / HISTORY, KnownValues.of(schema, past))
+    return made
+
+
+@pytest.fixture
+def served(folder):
+    model = model_runtime.load(folder, tag="rides:one")
+    return Served(model, ServiceLimits(max_rows=500), since="2026-01-01T00:00:00+00:00")
+
+
+@pytest.fixture(autouse=True)
+def _look_each_time(monkeypatch):
+    monkeypatch.setattr(features, "FOLLOW_SECONDS", 0.0)
+
+
+@contextmanager
+def worker(home, *, ledger=None):
+    """One worker of the service; all have one ledger, and follow one file."""
+    ledger = LedgerWriter(ledger or home / "ledger", "rides", clock=lambda: datetime.now(UTC))
+    given = {"ledger": ledger, "index": None, "metrics": Metrics(), "ingested": home / "known.json"}
+    try:
+        yield Scenario("rides", load=lambda _: Future(), **given)
+    finally:
+        ledger.close()
+
+
+def asked(scenario, served, *places):
+    [*rows] = [SENT[place] for place in places]
+    return scenario.checked(served, rows)
+
+
+def test_every_worker_asks_the_model_exactly_what_it_learned_though_labels_come_a_day_late(served, tmp_path):
+    trained = complete_frame(rides_schema(), FRAME)
+    at, ids = FRAME["at"].to_numpy(), {}
+    with worker(tmp_path) as one, worker(tmp_path) as two:
+        labelled = PAST
+        for place in range(PAST, ALL):
+            while at[labelled] <= at[place] - 24 * STEP:
+                two.feedback(served, [(ids[labelled], float(FRAME["rented"].iloc[labelled]))])
+                labelled += 1
+            scenario = (one, two)[place % 2]
+            rows, arrays = asked(scenario, served, place)
+            expected = arrays_of_frame(served.schema, trained.iloc[[place]])
+            without = served.schema.model_numbers.index("sold.lag_24")  # of no request: files bring it
+            for block, found in arrays.items():
+                if block == "numbers":
+                    found, expected[block] = (np.delete(each, without, axis=1) for each in (found, expected[block]))
+                np.testing.assert_array_equal(found, expected[block])
+            [ids[place]] = scenario.predict(served, rows, arrays).row_ids
+    assert labelled == ALL - 24
+
+
+def test_an_ingested_file_is_known_without_a_restart(served, tmp_path):
+    with worker(tmp_path) as scenario:
+        [before], _ = asked(scenario, served, PAST + 30)
+        write_known_values(tmp_path / "known.json", KnownValues.of(served.schema, FRAME.iloc[: PAST + 20]))
+        [after], _ = asked(scenario, served, PAST + 30)
+
+    assert before["sold.lag_24"] is None
+    assert after["sold.lag_24"] == FRAME["sold"].iloc[PAST + 6]
+
+
+def test_a_damaged_file_leaves_what_came_with_the_model(served, tmp_path, caplog):
+    (tmp_path / "known.json").write_text("{")
+    with worker(tmp_path) as scenario:
+        [row], _ = asked(scenario, served, PAST)
+
+    assert row["rented.lag_24"] == FRAME["rented"].iloc[PAST - 24]
+    assert "lags rest on what came with rides:one" in caplog.text
+
+
+def test_the_ledger_has_what_the_model_was_asked(served, tmp_path):
+    with worker(tmp_path) as scenario:
+        rows, arrays = asked(scenario, served, PAST, PAST + 1)
+        scenario.predict(served, rows, arrays)
+
+    kept = LedgerReader(tmp_path / "ledger").answers().features
+    assert kept["rented.lag_24"].tolist() == FRAME["rented"].iloc[PAST - 24 : PAST - 22].tolist()
+
+
+def test_a_row_without_its_time_is_refused(served, tmp_path):
+    with worker(tmp_path) as scenario, pytest.raises(Refused, match="row 0: at is missing; what is known of the time"):
+        scenario.checked(served, [{"warmth": 1.0, "sky": None}])
+
+
+def test_what_is_expected_of_a_caller_names_no_feature_that_is_added(served):
+    described, example = row_schema(served.schema), example_row(served.schema)
+
+    assert described["required"] == [*example] == ["warmth", "at", "sky"]
+    assert "the service adds them" in described["description"]
+
+
+def test_rows_stay_as_they_are_where_a_model_has_no_such_features(folder, served, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    packed(plain, RIDES_TABLE | {"features": None}, FRAME)
+    other = Served(model_runtime.load(plain, tag="rides:plain"), served.limits, since=served.since)
+    with worker(tmp_path) as scenario:
+        rows = [SENT[0]]
+
+        assert scenario.checked(other, rows)[0] is rows
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A model that knows other features."""
+    made, table = tmp_path_factory.mktemp("models") / "rides", RIDES_TABLE | {"features": OTHER}
+    made.mkdir()
+    packed(made, table, complete_frame(rides_schema(features=OTHER), FRAME.iloc[:PAST]))
+    write_document(made / HISTORY, KnownValues.of(rides_schema(features=OTHER), FRAME.iloc[:PAST]))
+    return made
+
+
+def test_a_challenger_that_knows_other_features_is_asked_with_those(served, other, tmp_path):
+    challenger = Served(model_runtime.load(other, tag="rides:two"), served.limits, since=served.since)
+    trial = LiveTrial(RunningArms(7, served.since, make_arms_started(), only_shadow=True), make_params().arms)
+    trial.loaded(challenger, 1)
+    with worker(tmp_path) as scenario:
+        rows, arrays = asked(scenario, served, PAST)
+        by, answered = trial.predict(served, rows, arrays, checked=scenario.checked)
+        _, expected = asked(scenario, challenger, PAST)
+
+    assert by is challenger
+    assert answered.labels == challenger.model.answer(expected).labels
+
+
+def test_a_shadow_that_knows_other_features_is_asked_with_those(served, folder, other, tmp_path):
+    store = ModelStore(tmp_path)
+    tags = [
+        store.save(path, scenario="rides", version=version, labels={})
+        for path, version in ((folder, "one"), (other, "two"))
+    ]
+    champion, challenger = (Served(store.load(each.tag), served.limits, since=served.since) for each in tags)
+    started = make_arms_started(tags[0].tag).model_copy(update={"challenger": make_release(tags[1])})
+    running = RunningArms(7, served.since, started, only_shadow=True)
+    shadow = Shadow(tmp_path, "rides", running, make_params().arms, clock=lambda: datetime.now(UTC))
+    with closing(shadow), worker(tmp_path, ledger=tmp_path / "ledger" / "rides") as scenario:
+        scenario.predict(champion, *asked(scenario, champion, PAST))
+        shadow.look()
+        shadow.answer(1)
+        _, expected = asked(scenario, challenger, PAST)
+
+    [line] = LedgerReader(tmp_path / "ledger" / "rides").shadows()
+    assert (line.labels, line.error) == (challenger.model.answer(expected).labels, "")

@@ -1,0 +1,71 @@
+"""A table that is scored by a model whose features nobody sends."""
+
+import pandas as pd
+import pytest
+
+from releve.adapters.known_values import known_values_path, write_known_values
+from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import BadInput
+from releve.domain.features.completion import complete_rows, history_of
+from releve.domain.features.known import KnownValues
+from releve.domain.schema.arrays import arrays_of_rows, rows_of_frame
+from releve.serving.prediction import predict, sent_numbers
+from tests.domain.features.tables import RIDES, rides, rides_schema
+
+
+@pytest.fixture
+def project(scored, tmp_path):
+    return scored(RIDES, tmp_path)
+
+
+@pytest.fixture
+def newer():
+    """The rows that came after those that the model learned from."""
+    return rides(260).iloc[len(rides(200)) :].reset_index(drop=True)
+
+
+def answered(project):
+    return pd.read_parquet(project.out)["value"].tolist()
+
+
+def expected(project, rows, past):
+    """What the service would answer, were it told of `past`."""
+    schema = rides_schema()
+    model = ModelStore(project.settings.home).load("rides:one")
+    asked = complete_rows(schema, rows_of_frame(schema.sent, rows), history_of(schema, past))
+    return sent_numbers(predict(model, arrays_of_rows(schema, asked)).labels)
+
+
+def test_the_rows_of_a_file_are_answered_as_the_service_would(project, newer):
+    project.score(project.put("newer.csv", newer[["at", "warmth", "sky"]]))
+
+    assert answered(project) == expected(project, newer, rides(200))
+
+
+def test_what_is_ingested_meanwhile_changes_no_scoring_that_has_begun(project, newer):
+    path = project.put("newer.csv", newer[["at", "warmth", "sky"]])
+    whole = pd.concat([rides(200), newer.iloc[:30]])
+    project.score(path)
+    before = answered(project)
+    ingested = known_values_path(project.settings.home, RIDES)
+
+    write_known_values(ingested, KnownValues.of(rides_schema(), whole))
+    project.score(path)
+    assert answered(project) == before
+
+    project.score(path, again=True)
+    assert answered(project) == expected(project, newer, whole) != before
+
+
+def test_lags_that_the_file_brings_itself_count(project, newer):
+    frame = newer[["at", "warmth", "sky"]].assign(**{"rented.lag_24": 50.0})
+
+    project.score(project.put("newer.csv", frame))
+
+    assert len(set(answered(project))) > 1
+    assert answered(project) != expected(project, newer, rides(200))
+
+
+def test_a_file_without_the_time_is_refused(project, newer):
+    with pytest.raises(BadInput, match="is missing 'at'"):
+        project.score(project.put("newer.csv", newer[["warmth", "sky"]]))
