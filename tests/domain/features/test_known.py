@@ -33,12 +33,20 @@ def test_newer_rows_find_what_they_need(target):
 
 
 def test_what_no_lag_reaches_stays_behind():
-    schema, frame = rides_schema(), rides(600, gaps=0, missing=0)
+    schema, frame = rides_schema(), rides(3000, gaps=0, missing=0)
     known = KnownValues.of(schema, frame)
 
-    assert {name: len(each.values) for name, each in known.columns.items()} == {
-        name: 2 * 49 + 1 for name in ("rented", "warmth", "sky", "sold")
-    }
+    half_of_the_newest, reached = 500, 2 * 49
+    assert {len(each.values) for each in known.columns.values()} == {half_of_the_newest + reached}
+
+
+def test_a_row_of_a_far_future_takes_no_other_s_place():
+    schema, frame = rides_schema(), rides(600, gaps=0, missing=0)
+    frame.loc[599, "at"] = np.datetime64("9999-12-31", "us")
+
+    known = KnownValues.of(schema, frame).columns["rented"]
+
+    assert known.values[-2] == frame["rented"].iloc[598]
 
 
 def test_another_kind_of_time_or_of_column_says_nothing():
