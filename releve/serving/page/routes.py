@@ -321,9 +321,9 @@ class _Pages:
             self._pools[Runs.EXPLAIN],
         )
         asked: dict[str, Any] = {"hidden": hidden, "answered": lambda: scenario.rows_answered}
-        ask = partial(explain_row, served.model, ExplainQuestion(row), seconds=EXPLAIN_SECONDS, **asked)
         try:
-            arrays = await compute.run(requests.check_rows, [row], served.schema)
+            [completed], arrays = await compute.run(partial(scenario.checked, served), [row])
+            ask = partial(explain_row, served.model, ExplainQuestion(completed), seconds=EXPLAIN_SECONDS, **asked)
             explained = await aside.run(ask, arrays, seconds=EXPLAIN_SECONDS)
         except ReleveError as fault:
             return {"no_explanation": f"There is none now: {fault}"}
