@@ -33,7 +33,7 @@ def expected(project, rows, past):
     schema = rides_schema()
     model = ModelStore(project.settings.home).load("rides:one")
     asked = complete_rows(schema, rows_of_frame(schema.sent, rows), history_of(schema, past))
-    return sent_numbers(predict(model, arrays_of_rows(schema, asked)).labels)
+    return sent_numbers(predict(model, arrays_of_rows(schema, asked), asked).labels)
 
 
 def test_the_rows_of_a_file_are_answered_as_the_service_would(project, newer):
