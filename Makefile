@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := N NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH IN OUT LEDGER AGAIN RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO
+GIVEN := N NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH ROW REASON DRY_RUN MODEL HTML WRITE SEARCH IN OUT LEDGER AGAIN RELEVE_HOME RELEVE_SCENARIO RELEVE_ENV FROM TO EXPERIMENT
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario bring resubmit score card page board evidence history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo fleet test test-fast test-whole test-system test-compat test-milvus drill lint up down status repro lock clean rebuild tidy erase ingest monitor retrain release promote rollback lifecycle archive scenario bring resubmit score card page board evidence history backtest gate-aa drift-bench evidently experiment experiments challenge
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,6 +144,16 @@ backtest: setup  ## When should it retrain? Policies over its own history; WRITE
 
 score: setup  ## Answer a whole table by the model that serves: SCENARIO=churn IN=customers.csv OUT=var/scored; LEDGER=1, AGAIN=1
 	@$(call given,IN,customers.csv,$(value IN)) $(call given,OUT,var/scored,$(value OUT)) $(RELEVE) $@ --in="$$IN" --out="$$OUT" $${LEDGER:+--ledger} $${AGAIN:+--again} -- "$$SCENARIO"
+
+##@ Experiment
+experiment: setup  ## Try other settings beside what serves: SCENARIO=churn SET="train.recipe=svm train.ensemble=false"; SEARCH=1 tries other recipes, too
+	@$(RELEVE) $@ --set="$$SET" $${SEARCH:+--search} -- "$$SCENARIO"
+
+experiments: setup  ## List the experiments of SCENARIO beside its champion
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+challenge: setup  ## Send EXPERIMENT=churn-1a2b3c4d to the gate, with no second training
+	@$(call given,EXPERIMENT,churn-1a2b3c4d,$(value EXPERIMENT)) $(RELEVE) $@ $${REASON:+--reason="$$REASON"} -- "$$EXPERIMENT"
 
 ##@ Inspect
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs

@@ -15,8 +15,9 @@ from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_cache import DataCache, md5
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.dvc_configuration import configuration
-from releve.adapters.git_dvc.remakable import drop, earlier_files, in_use
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.git_dvc.experiments import forget_experiments
+from releve.adapters.git_dvc.remakable import drop, earlier_files, in_use, refresh_files
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree, git_texts
 from releve.adapters.git_dvc.stored_files import StoredFiles
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.erasure import PLACES, AnswersToErase, erase_lines, find_answers_to_erase
@@ -191,6 +192,7 @@ class _Run:
         done.open_segments = tuple(sorted(open_segments))
         self._push_days(found.data, found.pushed)
         self.branch.move(tree.commit(f"{scenario}: {count} rows erased"), expected=published)
+        done.experiments = self._forget_experiments()
         done.shared = self._drop_earlier()
         refresh_known_values(self.settings, scenario, self.truth)
         if found.positions:
@@ -260,6 +262,17 @@ class _Run:
             data.revise(target, added=added, removed=removed)
             if data.files(target):
                 data.push(f"{target}.dvc")
+
+    def _forget_experiments(self) -> int:
+        """Forget what was tried on the rows as they were, with the files that nothing else needs; returns how many."""
+        project, params, scenario = self.settings.project, self.truth.params, self.state.scenario
+        cache = DataCache(Path(configuration(project, params.data)["cache"]["dir"]))
+        gone = forget_experiments(project, scenario)
+        locks = git_texts(project, [f"{each.revision}:scenarios/{scenario}/dvc.lock" for each in gone])
+        made = [refresh_files(lock, cache) for lock in locks if lock]
+        files = {digest for each in made for digest in (*each.model, *each.others)}
+        drop(project, files - in_use(project, scenario, cache), remote=params.data, from_remote=False)
+        return len(gone)
 
     def _drop_earlier(self) -> int:
         """Delete what only earlier versions of batches and ledger name; returns how many files of them others need."""

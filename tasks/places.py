@@ -72,6 +72,10 @@ class ScenarioFiles:
         return self.results / "metrics.json"
 
     @property
+    def plots(self) -> Path:  # tables that `dvc plots` draws
+        return self.results / "plots"
+
+    @property
     def evaluation(self) -> Path:  # everything the gate weighs
         return self.results / "evaluation.json"
 
@@ -176,3 +180,7 @@ class ScenarioState:
     @property
     def worktrees(self) -> Path:
         return self.home / "worktrees"
+
+    @property
+    def experiments(self) -> Path:  # of all scenarios: throw-away clones, and the locks of those who work in them
+        return self.home / "experiments"

@@ -108,6 +108,7 @@ class PipelineInputs:
     taken_back_at: int = 0  # labelled rows that there were then: it served them until the champion came back
     brought: tuple[str, ...] = ()  # models that others fitted and that are members, in the folder `brought`
     alone: str = ""  # one of them, to be judged by itself; "" where a refresh is
+    tried: bool = False  # an experiment: held against what serves on rows that this has learned, too
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -128,6 +129,7 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a list of models that were brought",
     ),
     "alone": (lambda value: isinstance(value, str), 'a model that was brought, or "" for a refresh'),
+    "tried": (lambda value: isinstance(value, bool), "true for an experiment, else false"),
 }  # of inputs.yaml: the check of each key, and what is expected
 # DVC refuses a key that is a section of params.yaml, as search is
 OPTIONAL: Yaml = {
@@ -139,6 +141,7 @@ OPTIONAL: Yaml = {
     "taken_back_at": 0,
     "brought": [],
     "alone": "",
+    "tried": False,
 }
 
 
@@ -162,6 +165,7 @@ def read_inputs(path: Path) -> PipelineInputs:
         values["taken_back_at"],
         tuple(values["brought"]),
         values["alone"],
+        values["tried"],
     )
 
 

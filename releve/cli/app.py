@@ -9,12 +9,13 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from releve.cli import approve, audit, deliver, labels, note, onboard, operate, run, show
+from releve.cli import approve, audit, deliver, experiment, labels, note, onboard, operate, run, show
 from releve.core.errors import run_command
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, onboard.guide, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.bring, run.release, run.rollback, run.lifecycle, run.backtest, run.score),
+    "Experiment": (experiment.experiment, experiment.experiments, experiment.challenge),
     "Approve": (approve.approve, approve.refuse, approve.approver),
     "Share": (note.note,),
     "Compare on live traffic": (run.arms, run.compare, labels.label_queue, labels.labels),

@@ -24,6 +24,7 @@ from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, newest_connected, numbered
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.evaluation.slices import check_slices
+from tasks.pipeline.plots import write_plots
 from tasks.pipeline.stage import Stage
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(stage: Stage, rows: "pd.DataFrame", money: MoneyInputs | None = None) -> Evaluation:
-    """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
+    """Write results/<scenario>/: evaluation.json for the gate, metrics.json and plots/ for people."""
     folder = MemoryFolder(stage.files.memory)
     memory = folder.memory
     inputs = gather(stage, rows, folder, memory)
@@ -55,6 +56,7 @@ def evaluate(stage: Stage, rows: "pd.DataFrame", money: MoneyInputs | None = Non
     values = all_rounded(evaluation.model_dump(mode="json"))
     write_json(stage.files.evaluation, values)
     write_json(stage.files.metrics, all_rounded(scores | counts))
+    write_plots(stage.files.plots, inputs, evaluation)
     others = ", ".join(f"{describe_baseline(name)} {format_score(one.score)}" for name, one in against.items())
     print(f"{evaluation.metric} {format_score(evaluation.score.value)} on {evaluation.holdout_rows} rows; {others}")
     return Evaluation.model_validate(values)

@@ -19,7 +19,7 @@ from releve.adapters.files import (
     write_bytes,
     write_inputs,
 )
-from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
 from releve.adapters.lineage import LineageDataset, RunLineage, tells_lineage
@@ -99,7 +99,7 @@ def retrain(
         if edited := branch.uncommitted():
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
-            started_at, cpu = tree.tip, _cpu_seconds()
+            cpu = cpu_seconds()
             data = DataVersions(
                 tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
             )
@@ -112,38 +112,76 @@ def retrain(
             write_inputs(files.inputs, inputs)
             data.checkout(*files.versioned)
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
-            # The same rows, answers, params and code make the same files, and so the same version.
-            version = folder_digest(files.model)[:12]
             serving = store.describe(champion.release.model) if champion else None
-            made = read_description(files.model, tag=f"{scenario}:{version}")
-            answers_alike = _answer_alike(serving, made)
-            if champion and answers_alike and _decide_otherwise(serving, made):
+            made = read_description(files.model, tag=f"{scenario}:{version_of(files)}")
+            if champion and _answer_alike(serving, made) and _decide_otherwise(serving, made):
                 inputs = replace(inputs, champion=champion.release.model)
-            opponents = (inputs.champion, f"{scenario}:{version}")
+            opponents = (inputs.champion, f"{scenario}:{version_of(files)}")
             if champion and not brought and champion.release.model not in opponents:
                 raise _nothing_to_judge_on(champion.release)
-            progress("storing the model, and timing its answers")
-            stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
-            # Measured once per model, so that judging it again gives the same.
-            latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
-            latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            change, moved = None, _moved(store, stored.tag, inputs.champion) if inputs.reweighs else None
-            if _decide_otherwise(serving, made):
-                stage, moved = Stage(settings, params, truth.schema, files), None
-                served = serving.decision.table if serving and serving.decision else None
-                change = decision_change(stage, served, alone=answers_alike)
-            challenger = _decide(tree, stored, inputs, params, latency, moved=moved, change=change)
-            seconds = _cpu_seconds() - cpu + data.cpu_seconds
-            challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
-            if brought:
-                data.push(f"scenarios/{scenario}/brought.dvc")
-            data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
-            branch.move(challenger.revision, expected=started_at)
-        if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
-            registry.append(scenario, challenger, reason=reason, actor=actor)
+            built = Built(branch, tree, data, inputs, seconds_before=cpu)
+            challenger = send_to_gate(settings, built, truth, reason=reason, actor=actor, progress=progress)
     telemetry.annotate(
         model=challenger.model, data_version=challenger.data_version, rows=challenger.rows, promote=challenger.promote
     )
+    return challenger
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the pipeline made in a worktree, and what it started from; the gate has not seen it."""
+
+    branch: ScenarioBranch
+    tree: Worktree
+    data: DataVersions
+    inputs: PipelineInputs
+    seconds_before: float  # of CPU, of this process: see `cpu_seconds`
+    is_experiment: bool = False  # that was made beside the refreshes: where it is refused, the branch stays theirs
+
+
+def version_of(files: ScenarioFiles) -> str:
+    """Name a model by its files: the same rows, answers, params and code make the same files."""
+    return folder_digest(files.model)[:12]
+
+
+def send_to_gate(
+    settings: Settings,
+    built: Built,
+    truth: Committed,
+    *,
+    reason: str,
+    actor: str,
+    progress: Callable[[str], None],
+) -> Challenger:
+    """Store what was built, let the gate judge it, and record that. Raises BranchMoved, RemoteUnavailable."""
+    registry, store, tree = Registry(settings.registry_url), ModelStore(settings.home), built.tree
+    scenario, started_at, files = tree.scenario, tree.tip, ScenarioFiles(tree.path, tree.scenario)
+    judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
+    progress("storing the model, and timing its answers")
+    stored = store.save(files.model, scenario=scenario, version=version_of(files), labels={"project": "releve"})
+    # Measured once per model, so that judging it again gives the same.
+    latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
+    latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
+    change, moved = None, _moved(store, stored.tag, built.inputs.champion) if built.inputs.reweighs else None
+    current = registry.current(scenario)
+    serving = store.describe(current.release.model) if current else None
+    made = read_description(files.model, tag=stored.tag)
+    if _decide_otherwise(serving, made):
+        stage, moved = Stage(settings, truth.params, truth.schema, files), None
+        served = serving.decision.table if serving and serving.decision else None
+        change = decision_change(stage, served, alone=_answer_alike(serving, made))
+    challenger = _decide(tree, stored, built.inputs, truth.params, latency, moved=moved, change=change)
+    seconds = cpu_seconds() - built.seconds_before + built.data.cpu_seconds
+    challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
+    if built.inputs.alone:
+        built.data.push(f"scenarios/{scenario}/brought.dvc")
+    built.data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
+    if built.is_experiment and not challenger.promote:
+        built.branch.keep_refused(challenger.revision, version=version_of(files))
+    else:
+        built.branch.move(challenger.revision, expected=started_at)
+    if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
+        registry.append(scenario, challenger, reason=reason, actor=actor)
     return challenger
 
 
@@ -229,26 +267,22 @@ def _inputs(
     against whom they were. Rows that a re-weighting has judged may be learned. Raises BadInput for a search that
     nothing could judge.
     """
-    before, current, version = read_inputs(files.inputs), (champion.release if champion else None), _data_version(files)
+    before, current = read_inputs(files.inputs), champion.release if champion else None
+    version = data_version_of(files)
     search, without, reweighs = asked.search, asked.without, asked.reweighs
-    lock = files.folder / "dvc.lock"
-    made = stage_record(lock.read_text(), "train") if lock.is_file() else None
+    made = _train_record(files)
     learned = {Path(each["path"]).name: each["md5"] for each in made["deps"]} if made else {}
     tag = current.model if current else ""
     is_known = made is not None and version in (learned.get(before.rows), SEED_VERSION)
     if not is_known or before.alone or asked.brought or (before.reweighs and not reweighs):
-        # No refresh goes on from a brought model, but from the newest one before it.
-        memory = _remember(files, made) if made and not before.alone else before.memory
         if asked.brought:
             if is_known and before.alone == asked.brought and current and current.rows >= _judged_rows(files):
                 return before  # it serves already, and was judged on these rows
-            inputs = PipelineInputs(before.rows, tag, memory, **vars(rollback))
-            return replace(inputs, brought=before.brought, alone=asked.brought)
+            return replace(inputs_on_top(files, champion=tag, rollback=rollback), alone=asked.brought)
         if reweighs:  # what the fits did without is a part of them
             same = replace(before, search_cause="", alone="", **vars(rollback))
-            return replace(same, champion=tag, memory=memory, reweighs=reweighs)
-        cause = f"{search} on {version}" if search else ""
-        return PipelineInputs(before.rows, tag, memory, cause, without, brought=before.brought, **vars(rollback))
+            return replace(same, champion=tag, memory=_newest_memory(files), reweighs=reweighs)
+        return inputs_on_top(files, champion=tag, search=search, without=without, rollback=rollback)
     if current and current.rows >= _judged_rows(files):
         if search:
             raise _nothing_to_judge_on(current)
@@ -259,6 +293,26 @@ def _inputs(
         search_cause=f"{search} on {version}" if search else before.search_cause,
         without=without or before.without,
     )
+
+
+def inputs_on_top(
+    files: ScenarioFiles, *, champion: str, search: str = "", without: tuple[str, ...] = (), rollback: NewestRollback
+) -> PipelineInputs:
+    """Return what a refresh starts from whose memory is the newest refresh before it."""
+    before, cause = read_inputs(files.inputs), f"{search} on {data_version_of(files)}" if search else ""
+    memory = _newest_memory(files)
+    return PipelineInputs(before.rows, champion, memory, cause, without, brought=before.brought, **vars(rollback))
+
+
+def _newest_memory(files: ScenarioFiles) -> str:
+    """Make the refresh on record the memory. None goes on from a brought model, but from the newest one before it."""
+    before, made = read_inputs(files.inputs), _train_record(files)
+    return _remember(files, made) if made and not before.alone else before.memory
+
+
+def _train_record(files: ScenarioFiles) -> dict[str, Any] | None:
+    lock = files.folder / "dvc.lock"
+    return stage_record(lock.read_text(), "train") if lock.is_file() else None
 
 
 def _judged_rows(files: ScenarioFiles) -> int:
@@ -282,12 +336,12 @@ def _nothing_to_judge_on(champion: Release) -> BadInput:
     )
 
 
-def _data_version(files: ScenarioFiles) -> str:
+def data_version_of(files: ScenarioFiles) -> str:
     batches = files.folder / "batches.dvc"
     return data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """CPU time of this process so far, and of the children that ended; `DataVersions` counts DVC and its stages."""
     return sum(os.times()[:4])
 
@@ -343,7 +397,7 @@ def _decide(
     )
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
-    version = _data_version(files)
+    version = data_version_of(files)
     more = list(describe_brought(brought)) if brought else []
     more += [f"search: {describe_outcome(summary.search)}"] if summary.search else []
     challenger = Challenger(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from releve import data
+from releve import api
 from releve.adapters.models.model_runtime import check_golden
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
@@ -138,7 +138,7 @@ def state_of(project: Project, registry: Registry | None = None) -> State:
         # An erasure that was killed had told what it began, and tells it again.
         events=[kind for kind, group in groupby(event.kind for event in events) for _ in once_if_erased(kind, group)],
         batches=[(batch.source, batch.rows, batch.rejected) for batch in batches],
-        rows=len(data.read_version(SCENARIO, project=project.root)) if batches else 0,
+        rows=len(api.read_version(SCENARIO, project=project.root)) if batches else 0,
         quarantined=sum(len(pd.read_parquet(path)) for path in project.state.quarantine.glob("*.parquet")),
         waiting=sorted(path.name for path in project.state.incoming.glob("*")),
         serves=f"{current.release.model} {current.release.index_name}" if current else "",

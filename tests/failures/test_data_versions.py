@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve import data
+from releve import api
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.scenario_branch import GitFailed, git
@@ -44,7 +44,7 @@ def alter(path: Path) -> None:
 
 
 def rows_in(root: Path) -> int:
-    return len(data.read_version(SCENARIO, project=root))
+    return len(api.read_version(SCENARIO, project=root))
 
 
 def test_a_push_that_was_killed_with_dvc_is_completed_by_the_same_command(fresh: Project) -> None:

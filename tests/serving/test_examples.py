@@ -7,7 +7,7 @@ import yaml
 
 from examples.digit_images import write_digits
 from examples.support_messages import write_messages
-from releve import data
+from releve import api
 from releve.adapters.vectors.encoders import open_image_model
 from releve.domain.onboarding.params_file import read_override
 from releve.domain.onboarding.table import Roles
@@ -32,7 +32,7 @@ def brought(folder: Path, name: str, path: Path, roles: Roles, **columns):
     commit(shop.root, f"Add the scenario {name}")
     ingest(shop.settings, name)
     table = {key: written[key] for key in ("target", "columns")}
-    return table, data.read_version(name, project=shop.root)
+    return table, api.read_version(name, project=shop.root)
 
 
 def test_images_are_read_from_files_asked_for_as_base64_and_found_by_an_encoder(milvus: int, tmp_path: Path) -> None:

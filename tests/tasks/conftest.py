@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tasks.experiment.experiment import experiment
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
 from tasks.release.retrain import retrain
 from tests.once import made_once
 from tests.s3 import CREDENTIALS, Store, running_store
 from tests.tables import SHOP
-from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop, market_rows
+from tests.tasks.shop import BETTER, BETTER_RECIPE, NAIVE, NEWER, TRAINING, Shop, make_shop, market_rows
 
 TOLD = "told"  # what the stages of the first challenger said, beside its project
 
@@ -77,6 +78,17 @@ def made_third(made_replaced: Shop, work_dir: Path) -> Shop:
     return after(made_replaced, work_dir / "shop-third", make)
 
 
+@pytest.fixture(scope="session")
+def made_tried(made_released: Shop, work_dir: Path) -> Shop:
+    """Three experiments beside the first champion: a better recipe, the champion's own settings, the naive answer."""
+
+    def make(shop: Shop) -> None:
+        for changes in (BETTER, {}, NAIVE):
+            experiment(shop.settings, SHOP, changes=changes, by="Ana")
+
+    return after(made_released, work_dir / "shop-tried", make)
+
+
 def after(before: Shop, folder: Path, make: Callable[[Shop], None]) -> Shop:
     """The shop of another state, taken further."""
     made_once(folder, lambda place: make(before.copy(place)))
@@ -117,6 +129,12 @@ def released(made_released: Shop, tmp_path: Path) -> Shop:
 def replaced(made_replaced: Shop, tmp_path: Path) -> Shop:
     """The second champion serves, and the first is the previous one."""
     return made_replaced.copy(tmp_path)
+
+
+@pytest.fixture
+def tried(made_tried: Shop, tmp_path: Path) -> Shop:
+    """The first champion serves, and three experiments were made beside it."""
+    return made_tried.copy(tmp_path)
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ FILES = (
 )
 LOCKS = ("requirements-service.lock", "requirements-service-native.lock")
 BETTER_RECIPE = {"recipe": "extra_trees", "options": {"n_estimators": 20}}
+BETTER = {f"train.{key}": value for key, value in BETTER_RECIPE.items()}  # as an experiment sets it
+NAIVE = {"train.recipe": "constant"}
 TRAINING_ROWS, NEWER_ROWS = 200, 120
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from releve import data
+from releve import api
 from releve.adapters.git_dvc.data_versions import PipelineFailed, RemoteUnavailable
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.core.errors import BadInput, NotFound
@@ -20,8 +20,8 @@ from tests.tasks.shop import NEWER, TRAINING, Shop
 PAGE = (ROOT / "docs/ingest.md").read_text()
 
 
-def first_batch(shop: Shop) -> data.DataVersion:
-    return data.list_versions(SHOP, project=shop.root)[0]
+def first_batch(shop: Shop) -> api.DataVersion:
+    return api.list_versions(SHOP, project=shop.root)[0]
 
 
 def cached(shop: Shop, *, ending: str = "") -> list[Path]:
@@ -36,7 +36,7 @@ def alter(path: Path) -> None:
 
 
 def test_every_batch_is_a_version_with_its_rows_its_hash_and_its_commit(ingested):
-    first, second = data.list_versions(SHOP, project=ingested.root)
+    first, second = api.list_versions(SHOP, project=ingested.root)
 
     assert (first.batch_rows, first.rows, second.batch_rows, second.rows) == (100, 100, 100, 200)
     assert [version.batch for version in (first, second)] == [batch.batch for batch in ingested.batches]
@@ -46,7 +46,7 @@ def test_every_batch_is_a_version_with_its_rows_its_hash_and_its_commit(ingested
 
 
 def test_the_newest_version_holds_all_rows_and_where_they_came_from(ingested):
-    rows = data.read_version(SHOP, project=ingested.root)
+    rows = api.read_version(SHOP, project=ingested.root)
 
     assert list(rows) == ["price", "weight", "kind", "bought", "_batch", "_row"]
     assert rows["price"].tolist() == TRAINING["price"].tolist()
@@ -67,7 +67,7 @@ def test_the_newest_version_holds_all_rows_and_where_they_came_from(ingested):
     ids=["batch", "beginning of a batch", "data version", "beginning of one", "commit", "git's words"],
 )
 def test_an_earlier_version_is_found_by_any_of_its_names(name, ingested):
-    rows = data.read_version(SHOP, name(first_batch(ingested)), project=ingested.root)
+    rows = api.read_version(SHOP, name(first_batch(ingested)), project=ingested.root)
 
     assert rows["price"].tolist() == TRAINING["price"][:100].tolist()
 
@@ -76,22 +76,22 @@ def test_a_name_that_fits_several_versions_or_none_is_answered_with_those_there_
     names = ", ".join(batch.batch for batch in ingested.batches)
 
     with pytest.raises(BadInput, match=f"'0000' fits {names}; give more of the name"):
-        data.read_version(SHOP, "0000", project=ingested.root)
+        api.read_version(SHOP, "0000", project=ingested.root)
     with pytest.raises(NotFound, match=f"'yesterday' is no batch, .* of shop; there are {names}"):
-        data.read_version(SHOP, "yesterday", project=ingested.root)
+        api.read_version(SHOP, "yesterday", project=ingested.root)
     with pytest.raises(NotFound, match=f"'main' holds no batches of shop; there are {names}"):
-        data.read_version(SHOP, "main", project=ingested.root)
+        api.read_version(SHOP, "main", project=ingested.root)
 
 
 def test_before_the_first_batch_there_is_nothing_to_read(fresh):
     with pytest.raises(NotFound, match=r"no branch releve/shop: nothing was ingested .* git fetch origin releve/shop:"):
-        data.list_versions(SHOP, project=fresh.root)
+        api.list_versions(SHOP, project=fresh.root)
 
 
 def test_reading_changes_neither_the_users_tree_nor_the_cache(ingested):
     before, stored = snapshot(ingested.root), cached(ingested)
 
-    data.read_version(SHOP, first_batch(ingested).batch, project=ingested.root)
+    api.read_version(SHOP, first_batch(ingested).batch, project=ingested.root)
 
     assert snapshot(ingested.root) == before
     assert cached(ingested) == stored
@@ -100,7 +100,7 @@ def test_reading_changes_neither_the_users_tree_nor_the_cache(ingested):
 def test_a_version_that_the_cache_lost_comes_from_the_remote(ingested):
     shutil.rmtree(ingested.root / ".dvc/cache")
 
-    rows = data.read_version(SHOP, project=ingested.root)
+    rows = api.read_version(SHOP, project=ingested.root)
 
     assert len(rows) == 200
 
@@ -110,14 +110,14 @@ def test_a_version_that_is_nowhere_is_told(ingested):
     shutil.rmtree(ingested.settings.home / "dvc-remote")
 
     with pytest.raises(RemoteUnavailable, match=r"is not in the cache, and the remote does not give it: .* pushed"):
-        data.read_version(SHOP, project=ingested.root)
+        api.read_version(SHOP, project=ingested.root)
 
 
 def test_an_altered_file_of_the_cache_is_not_believed_and_the_remotes_is_read(ingested):
     for path in cached(ingested):
         alter(path)
 
-    rows = data.read_version(SHOP, project=ingested.root)
+    rows = api.read_version(SHOP, project=ingested.root)
 
     assert rows["price"].tolist() == TRAINING["price"].tolist()
 
@@ -127,7 +127,7 @@ def test_a_file_altered_in_the_cache_and_in_the_remote_is_told(ingested):
         alter(path)
 
     with pytest.raises(PipelineFailed, match=r"batches/00000001-\w+\.parquet of data version \w+\.dir was altered in"):
-        data.read_version(SHOP, project=ingested.root)
+        api.read_version(SHOP, project=ingested.root)
 
 
 def test_old_versions_stay_readable_after_the_schema_has_changed(ingested):
@@ -138,13 +138,13 @@ def test_old_versions_stay_readable_after_the_schema_has_changed(ingested):
     ingested.receive(NEWER.assign(colour="red", kind="dates"), "day-3.parquet")
     ingest(ingested.settings, SHOP)
 
-    old = data.read_version(SHOP, first_batch(ingested).batch, project=ingested.root)
-    new = data.read_version(SHOP, project=ingested.root)
+    old = api.read_version(SHOP, first_batch(ingested).batch, project=ingested.root)
+    new = api.read_version(SHOP, project=ingested.root)
 
     assert "colour" not in old and len(old) == 100
     assert new["colour"].isna().tolist() == [True] * 200 + [False] * 120
-    assert "colour" not in data.read_schema(SHOP, first_batch(ingested).batch, project=ingested.root).names
-    assert "colour" in data.read_schema(SHOP, project=ingested.root).names
+    assert "colour" not in api.read_schema(SHOP, first_batch(ingested).batch, project=ingested.root).names
+    assert "colour" in api.read_schema(SHOP, project=ingested.root).names
 
 
 def test_a_removed_column_is_still_there_in_the_versions_that_had_it(ingested):
@@ -155,7 +155,7 @@ def test_a_removed_column_is_still_there_in_the_versions_that_had_it(ingested):
     ingested.receive(NEWER.drop(columns="weight"), "day-3.parquet")
     ingest(ingested.settings, SHOP)
 
-    rows = data.read_version(SHOP, project=ingested.root)
+    rows = api.read_version(SHOP, project=ingested.root)
 
     assert list(rows) == ["price", "kind", "bought", "weight", "_batch", "_row"]
     assert rows["weight"][:200].tolist() == pytest.approx(TRAINING["weight"].tolist(), nan_ok=True)

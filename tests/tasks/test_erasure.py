@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from releve import data as versions
+from releve import api
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.data_versions import data_version
+from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer, find_request
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
@@ -30,6 +31,7 @@ from releve.reporting.messages.ledger import describe_reproduction
 from tasks import erasure
 from tasks.audit.reproduce import reproduce
 from tasks.erasure import erase
+from tasks.experiment.experiment import experiment
 from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
@@ -41,7 +43,7 @@ from tests.serving.process import free_port
 from tests.tables import SHOP
 from tests.tasks.conftest import after
 from tests.tasks.served import search, served_by, serving
-from tests.tasks.shop import NEWER, TRAINING, Shop, moved
+from tests.tasks.shop import NAIVE, NEWER, TRAINING, Shop, moved
 
 pytestmark = pytest.mark.whole
 ZOE = "customer-0007"
@@ -127,10 +129,10 @@ def test_a_row_leaves_batches_files_ledger_and_index_and_what_stays_is_named(nam
         Place.INDEX: 1,
     }
     assert counts_of(named) == [(100, 1, 0), (101, 1, 0)]
-    rows = versions.read_version(SHOP, project=named.root)
+    rows = api.read_version(SHOP, project=named.root)
     assert (len(rows), ZOE in set(rows["customer"])) == (199, False)
     assert rows["_row"].tolist()[6:9] == [6, 8, 9]  # a position names the same row for ever
-    pd.testing.assert_frame_equal(rows, versions.read_version(SHOP, before, project=named.root))
+    pd.testing.assert_frame_equal(rows, api.read_version(SHOP, before, project=named.root))
     assert find_answer(named.state.ledger, f"{request}.1") is None
     assert find_answer(named.state.ledger, f"{request}.0").features["customer"] == "customer-0001"
     assert list(LedgerReader(named.state.ledger).labels()) == [f"{request}.0"]
@@ -309,6 +311,21 @@ def test_the_next_retraining_knows_nothing_of_the_row(named):
     assert rows["_row"].tolist()[6:9] == [6, 8, 9]
 
 
+def test_what_was_tried_on_the_rows_as_they_were_is_forgotten_with_its_files(named):
+    made = experiment(named.settings, SHOP, changes=NAIVE)
+    cached = len(objects_with(named, ZOE))
+
+    done = erase(named.settings, SHOP, [ZOE], reason="asked for")
+
+    assert done.experiments == 1
+    assert "  1 experiment of these rows: make them again to compare them" in describe_erasure(done)
+    assert git(named.root, "for-each-ref", "--format=%(refname)", "refs/exps") == ""
+    assert git(named.root, "ls-tree", made.revision, "scenarios/shop/dvc.lock")  # until git collects what nothing names
+    left = [path for path in objects_with(named, ZOE) if path.is_relative_to(named.root / ".dvc/cache")]
+    assert len(left) < cached
+    assert done.shared == 0
+
+
 def test_rows_in_quarantine_and_harvested_answers_are_erased_by_the_answer_too(named):
     named.override(ledger={"hash": ["customer"]})
     wrong = NEWER[:30].assign(customer=["another", ZOE, *CUSTOMERS[20:48]])
@@ -341,7 +358,7 @@ def test_ids_of_any_letters_are_erased_and_no_other_row_with_them(made_fresh, tm
 
     assert (done.counts[Place.BATCHES], done.counts[Place.ANSWERS]) == (len(odd), len(odd))
     assert find_request(shop.state.ledger, request).left == [len(odd)]
-    assert set(versions.read_version(SHOP, project=shop.root)["customer"]) == set(CUSTOMERS[len(odd) :])
+    assert set(api.read_version(SHOP, project=shop.root)["customer"]) == set(CUSTOMERS[len(odd) :])
 
 
 def test_once_every_row_is_erased_searches_find_none_and_newer_rows_wait_for_a_retraining(named):

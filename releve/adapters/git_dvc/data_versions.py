@@ -203,6 +203,23 @@ class DataVersions:
         options = [option for option, is_chosen in chosen.items() if is_chosen]
         self._dvc("--wait-for-lock", "repro", *options, target, progress=forward)
 
+    def restore(self, outputs: Mapping[str, str]) -> None:
+        """Link what stages made in from the cache, by path -> version of each folder, every file checked.
+
+        Raise PipelineFailed for a folder that the cache has no more as it was made.
+        """
+        for path, version in outputs.items():
+            with explained_storage(self._worktree):
+                altered = self._cache.set_altered_aside(version)
+                is_whole = self._cache.link(self._worktree / path, version)
+            if not is_whole:
+                kept = f"; what was altered there is kept as {', '.join(map(str, altered))}" if altered else ""
+                raise PipelineFailed(f"DVC's cache has no more all files of {path} as they were made{kept}")
+
+    def save_experiment(self, name: str, *, target: str, message: str) -> None:
+        """Save what git would commit here as a DVC experiment on top of HEAD: `dvc exp save`."""
+        self._dvc("exp", "save", "--name", name, "--message", message, target)
+
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still
         # guarded until it ends.

@@ -17,7 +17,7 @@ import yaml
 from releve.adapters.git_dvc.data_cache import LIST, DataCache
 from releve.adapters.git_dvc.data_versions import RemoteUnavailable
 from releve.adapters.git_dvc.dvc_configuration import Configuration, as_nested, configuration, remote_folder
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
+from releve.adapters.git_dvc.scenario_branch import REFUSED, ScenarioBranch, git, git_texts
 from releve.core.params import Data
 
 DECIDING = (".json", ".lock")  # the manifests of the stage `code`, and requirements.lock
@@ -90,6 +90,8 @@ def in_use(project: Path, scenario: str, cache: DataCache) -> set[str]:
     names = [f"HEAD:scenarios/{scenario}/{name}" for name in TRACKED]
     for line in refs:
         revision, _, ref = line.partition(" ")
+        if ref.startswith(REFUSED):
+            continue
         owner = SCENARIO_REF.match(ref)
         names += [f"{revision}:scenarios/{owner[1] if owner else scenario}/{name}" for name in TRACKED]
     texts = [text for text in git_texts(project, dict.fromkeys(names)) if text]

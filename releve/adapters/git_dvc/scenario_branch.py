@@ -31,8 +31,9 @@ IDENTITY = {
     for role in ("AUTHOR", "COMMITTER")
     for part, value in (("NAME", "releve"), ("EMAIL", "releve@localhost"))
 }
-
+PERSON = {"user.name": "releve", "user.email": "releve@localhost"}  # who commits where git knows nobody
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
+REFUSED = "refs/releve/refused"  # experiments that the gate refused: as little in use as what a branch once had
 MOST_LINES = 12  # of what git printed
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
@@ -216,17 +217,39 @@ class ScenarioBranch:
         """
         head = self._head()
         with self.checkout(head, work_dir) as path:
-            tree = Worktree(path, self.scenario, head, self.tip())
-            if tree.tip is not None:
-                names = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
-                owned = git(path, "ls-tree", "-r", "--name-only", tree.tip, "--", *names).splitlines()
-                if owned:
-                    git(path, "checkout", tree.tip, "--", *owned)
-            # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
-            (tree.folder / ".dvcignore").unlink(missing_ok=True)
-            with (path / ".dvcignore").open("a", encoding="utf-8") as ignored:  # DVC reads every pipeline that it sees
-                ignored.write(f"\n/scenarios/*\n!/scenarios/{self.scenario}\n")
-            yield tree
+            yield self._filled(path, head)
+
+    def clone(self, folder: Path) -> Worktree:
+        """Check out the same in `folder`, a repository with refs of its own that shares this one's objects.
+
+        DVC keeps what it works on in refs that all worktrees of a repository share: here they are nobody else's.
+        """
+        head = self._head()
+        objects = git(self.project, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+        git(self.project, "init", "--quiet", "--template=", str(folder))
+        alternates = folder / ".git" / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_text(f"{objects}\n", encoding="utf-8")
+        for key, name in PERSON.items():  # DVC commits by git's own settings
+            git(folder, "config", key, git(self.project, "config", key, check=False) or name)
+        git(folder, "checkout", "--quiet", "--detach", head)
+        tree = self._filled(folder, head)
+        git(folder, "update-index", "--skip-worktree", ".dvcignore")  # what hides the other scenarios is no result
+        return tree
+
+    def _filled(self, path: Path, head: str) -> Worktree:
+        """Bring the branch's own files into a checkout, and hide the other scenarios from DVC there."""
+        tree = Worktree(path, self.scenario, head, self.tip())
+        if tree.tip is not None:
+            names = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
+            owned = git(path, "ls-tree", "-r", "--name-only", tree.tip, "--", *names).splitlines()
+            if owned:
+                git(path, "checkout", tree.tip, "--", *owned)
+        # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
+        (tree.folder / ".dvcignore").unlink(missing_ok=True)
+        with (path / ".dvcignore").open("a", encoding="utf-8") as ignored:  # DVC reads every pipeline that it sees
+            ignored.write(f"\n/scenarios/*\n!/scenarios/{self.scenario}\n")
+        return tree
 
     @contextmanager
     def checkout(self, revision: str, work_dir: Path) -> Iterator[Path]:
@@ -271,6 +294,10 @@ class ScenarioBranch:
         git(self.project, "update-ref", kept, tip)
         git(self.project, "update-ref", "-d", self._ref, tip)
         return kept
+
+    def keep_refused(self, revision: str, *, version: str) -> None:
+        """Keep a revision that is to be found, and no refresh is to start from, below REFUSED."""
+        git(self.project, "update-ref", f"{REFUSED}/{self.scenario}/{version}", revision)
 
     def maintain(self) -> None:
         """Let git pack its objects where they are many, as its own commands do: those that we commit with do not."""

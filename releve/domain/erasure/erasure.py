@@ -57,6 +57,7 @@ class Erasure:
     models: tuple[str, ...] = ()  # whose reference.parquet still has some of the rows
     shared: int = 0  # files of older data versions that another branch, tag or archive names
     suspects: tuple[Path, ...] = ()  # files of no known form that hold one of the ids as a text
+    experiments: int = 0  # that were forgotten: they were made of the rows as they were
     archives: tuple[Path, ...] = ()  # of when the scenario was started over
     before: str = ""  # when the same ids were erased before
     is_dry_run: bool = False  # nothing left: this is what would

@@ -35,6 +35,10 @@ def describe_erasure(done: Erasure) -> list[str]:
         lines.append("  nothing was left of them")
     if done.is_dry_run:
         return [*lines, WITH_THEM, NOT_READ, "nothing was touched"]
+    if done.experiments:
+        lines.append(
+            f"  {counted(done.experiments, 'experiment')}, which held such rows: make them again to compare them"
+        )
     lines += [f"NOT YET: {name} is open in a running service" for name in done.open_segments]
     if done.open_segments:
         lines.append("  run the same again after `make down up`, or tomorrow, when the service has closed the day")

@@ -11,6 +11,7 @@ from releve.adapters.brought.folder import read_brought
 from releve.adapters.files import PipelineInputs, read_inputs
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import NotFound
 from releve.domain.ensemble.ensemble import WeightedEnsemble
 from releve.domain.ensemble.fitting import BroughtModel, LearningData
 from releve.domain.ensemble.pool import Member, brought_member
@@ -83,6 +84,16 @@ class Refresh:
     @property
     def classes(self) -> tuple[Label, ...]:
         return self.schema.target.classes
+
+    @property
+    def champion_identity(self) -> str:
+        """Return the identity of the champion's ensemble; "" where none serves, or its files are gone."""
+        try:
+            tag = self.inputs.champion
+            serving = ModelStore(self.stage.settings.home).describe(tag).ensemble if tag else None
+        except NotFound:
+            return ""
+        return serving.identity if serving else ""
 
     @property
     def bootstrap(self) -> BootstrapConfig:

@@ -58,7 +58,7 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
 
     ensemble = put_together(made.weighing.serving, pipelines, older, classes)
     is_new = before is None or before.memory.learned < len(rows)
-    is_judged_anew = is_new or refresh.is_against_brought
+    is_judged_anew = is_new or refresh.is_against_brought or refresh.inputs.tried
     memory = Memory(
         table=table_digest(refresh.schema),
         rows=len(rows),

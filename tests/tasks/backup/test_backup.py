@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from releve import data
+from releve import api
 from releve.adapters import restore_marker
 from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.git_dvc.data_versions import PipelineFailed
@@ -108,7 +108,7 @@ def test_an_empty_machine_is_as_the_other_one_was_and_works_on(saved: Saved, tmp
     assert clone.registry.current(SHOP) == shop.registry.current(SHOP)
     assert Answers.of(clone) == Answers.of(shop)
     assert clone.batches == shop.batches
-    assert data.read_version(SHOP, project=clone.root).equals(data.read_version(SHOP, project=shop.root))
+    assert api.read_version(SHOP, project=clone.root).equals(api.read_version(SHOP, project=shop.root))
     for here, there in zip(clone.state.folders, shop.state.folders, strict=True):
         assert files_of(here) == files_of(there)
     assert {file.path: file.sha256 for file in again.manifest.files} == {
@@ -306,7 +306,7 @@ def test_rows_that_the_remote_lost_or_altered_come_from_the_cache(released: Shop
     restore(clone.settings, str(tmp_path / "backups"))
 
     assert len(victims) > 0
-    assert data.read_version(SHOP, project=clone.root).equals(data.read_version(SHOP, project=released.root))
+    assert api.read_version(SHOP, project=clone.root).equals(api.read_version(SHOP, project=released.root))
 
 
 def test_rows_that_another_run_deletes_meanwhile_are_no_part_of_the_backup(

@@ -3,7 +3,7 @@ from hashlib import sha256
 
 import pytest
 
-from releve import data
+from releve import api
 from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
@@ -96,6 +96,6 @@ def test_every_version_of_one_run_is_in_the_remote(fresh):
     first, second = add(fresh, shop_rows(5), shop_rows(6))
     shutil.rmtree(fresh.root / ".dvc/cache")
 
-    rows = [len(data.read_version(SHOP, batch.batch, project=fresh.root)) for batch in (first, second)]
+    rows = [len(api.read_version(SHOP, batch.batch, project=fresh.root)) for batch in (first, second)]
 
     assert rows == [5, 11]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from releve import data
+from releve import api
 from releve.adapters.git_dvc.data_versions import RemoteUnavailable
 from releve.adapters.git_dvc.scenario_branch import git
 from tasks.backup.backup import backup
@@ -34,12 +34,12 @@ def test_rows_go_to_s3_by_params_alone_and_come_back_in_a_clone_without_a_cache(
 
     ingest(fresh.settings, SHOP)
     elsewhere = clone(fresh, tmp_path)
-    first, _ = data.list_versions(SHOP, project=elsewhere)
+    first, _ = api.list_versions(SHOP, project=elsewhere)
 
-    assert data.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING["price"].tolist()
+    assert api.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING["price"].tolist()
     assert not (fresh.settings.home / "dvc-remote").exists()
     assert not (elsewhere / ".dvc/cache").exists()
-    assert len(data.read_version(SHOP, first.batch, project=fresh.root)) == 100
+    assert len(api.read_version(SHOP, first.batch, project=fresh.root)) == 100
 
 
 def test_the_next_ingestion_fetches_what_its_cache_lost_from_s3(fresh, store):
@@ -51,7 +51,7 @@ def test_the_next_ingestion_fetches_what_its_cache_lost_from_s3(fresh, store):
 
     ingest(fresh.settings, SHOP)
 
-    assert len(data.read_version(SHOP, project=fresh.root)) == 200
+    assert len(api.read_version(SHOP, project=fresh.root)) == 200
 
 
 def test_a_file_that_was_altered_in_s3_is_refused(fresh, store):
@@ -64,7 +64,7 @@ def test_a_file_that_was_altered_in_s3_is_refused(fresh, store):
             store.put(key, b"garbage")
 
     with pytest.raises(Exception, match="altered in the cache and in the remote"):
-        data.read_version(SHOP, project=fresh.root)
+        api.read_version(SHOP, project=fresh.root)
     fresh.receive(TRAINING[100:], "day-2.parquet")
     with pytest.raises(Exception, match=r"'dvc pull scenarios/shop/batches.dvc' failed"):
         ingest(fresh.settings, SHOP)
@@ -94,8 +94,8 @@ def test_what_a_folder_held_is_copied_to_s3_file_by_file(ingested, store, tmp_pa
 
     elsewhere = clone(ingested, tmp_path)
 
-    versions = data.list_versions(SHOP, project=elsewhere)
-    assert [len(data.read_version(SHOP, version.batch, project=elsewhere)) for version in versions] == [100, 200]
+    versions = api.list_versions(SHOP, project=elsewhere)
+    assert [len(api.read_version(SHOP, version.batch, project=elsewhere)) for version in versions] == [100, 200]
 
 
 def test_a_bucket_that_was_emptied_gets_the_newest_version_again_with_the_next_push(fresh, store):
@@ -108,7 +108,7 @@ def test_a_bucket_that_was_emptied_gets_the_newest_version_again_with_the_next_p
     ingest(fresh.settings, SHOP)
     shutil.rmtree(fresh.root / ".dvc/cache")
 
-    assert len(data.read_version(SHOP, project=fresh.root)) == 200
+    assert len(api.read_version(SHOP, project=fresh.root)) == 200
 
 
 def test_a_backup_in_s3_of_rows_in_s3_is_restored_to_where_the_rows_were(fresh, store, tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_backup_in_s3_of_rows_in_s3_is_restored_to_where_the_rows_were(fresh, 
 
     assert (done.new_bytes > 0, again.new_bytes) == (True, 0)
     assert restored.manifest.scenarios[SHOP].rows == 100
-    assert data.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING[:100]["price"].tolist()
+    assert api.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING[:100]["price"].tolist()
     assert not (elsewhere / ".dvc/cache").exists()
 
 
@@ -139,4 +139,4 @@ def test_an_older_version_asks_the_remote_of_today_not_that_of_its_commit(ingest
     write(ingested.root / ".dvc/config", text.replace("../var/dvc-remote", str(tmp_path / "moved")))
     commit(ingested.root, "the remote has moved")
 
-    assert len(data.read_version(SHOP, project=ingested.root)) == 200
+    assert len(api.read_version(SHOP, project=ingested.root)) == 200

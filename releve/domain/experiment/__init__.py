@@ -1,0 +1,1 @@
+"""Experiments: the pipeline tried with other settings, beside what serves."""

@@ -1,0 +1,1 @@
+"""An experiment made, listed, and sent to the gate."""

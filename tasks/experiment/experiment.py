@@ -1,0 +1,191 @@
+"""Try the pipeline with other settings, in a throw-away clone, and keep what came of it as a DVC experiment."""
+
+import getpass
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.compute import open_workers
+from releve.adapters.files import parse_scenario, read_document, write_document, write_inputs
+from releve.adapters.git_dvc.committed import Committed, read_committed
+from releve.adapters.git_dvc.data_versions import DataVersions
+from releve.adapters.git_dvc.experiments import RECORD, Experiment, find_experiments, take_over
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree, git, git_texts
+from releve.adapters.models.model_runtime import folder_digest
+from releve.adapters.registry.registry import Registry
+from releve.adapters.scenario_lock import ScenarioBusy, ScenarioLock, scenario_lock
+from releve.adapters.yaml_files import with_settings
+from releve.core.errors import ReleveError, explained_storage
+from releve.core.names import check_scenario_name
+from releve.core.settings import Settings
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.experiment.experiment import ExperimentRecord, check_settings, describe_changes, name_experiment
+from tasks.places import ScenarioFiles, ScenarioState
+from tasks.release.retrain import NAMED_FILES, cpu_seconds, data_version_of, inputs_on_top, newest_rollback
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """What an experiment departs from: a commit, the scenario's branch, what serves. It is known by its name."""
+
+    scenario: str
+    revision: str
+    settings: Mapping[str, Any]
+    search: bool
+    champion: str
+    tip: str
+
+    @property
+    def name(self) -> str:
+        made_from = (self.revision, sorted(self.settings.items()), self.search, self.champion, self.tip)
+        return name_experiment(self.scenario, *made_from)
+
+    @property
+    def message(self) -> str:
+        """The subject of its commit."""
+        return f"{self.scenario}: {describe_changes(self.settings)}"
+
+
+class ExperimentEnded(ReleveError):
+    """The worker that made an experiment died."""
+
+    code = "experiment_ended"
+
+
+def experiment(
+    settings: Settings,
+    scenario: str,
+    *,
+    changes: Mapping[str, Any],
+    search: bool = False,
+    by: str = "",
+    dask: bool = False,
+    progress: Progress = lambda line: None,
+) -> Experiment:
+    """Run the scenario's pipeline with `changes` ("section.key" -> value) to what is committed, beside what serves.
+
+    Neither the user's tree nor the scenario's branch nor the registry changes. The same experiment on the same rows is
+    made once. `search`: try other recipes, too; `dask`: on a worker of compute.address, which has to see project and
+    home. Raises BadInput for a setting that is unknown, wrong, or read by no stage, PipelineFailed, Unavailable.
+    """
+    truth = read_committed(settings, scenario)
+    check_settings(changes)
+    changed_text(settings, truth, scenario, changes)  # what is wrong is said before anything is made
+    current = Registry(settings.registry_url).current(scenario)
+    champion, tip = current.release.model if current else "", ScenarioBranch(settings.project, scenario).tip() or ""
+    plan = ExperimentPlan(scenario, truth.revision, dict(changes), search, champion, tip)
+    by = by or git(settings.project, "config", "user.name", check=False) or _login()
+    if not dask:
+        return make(settings, plan, by=by, progress=progress)
+    compute = truth.params.compute
+    folders = [settings.project, settings.home]
+    with open_workers(_make, settings, address=compute.address, workers=compute.workers, sees=folders) as workers:
+        outcome = workers.call((plan, by))
+    if outcome.problem:
+        raise ExperimentEnded(f"{outcome.problem}; nothing is left of it: run the same again")
+    made: Experiment = outcome.value
+    return made
+
+
+def _make(settings: Settings, item: tuple[ExperimentPlan, str]) -> Experiment:
+    with explained_storage():
+        return make(settings, item[0], by=item[1])
+
+
+def make(settings: Settings, plan: ExperimentPlan, *, by: str, progress: Progress = lambda line: None) -> Experiment:
+    """Make the experiment, or find the one that is there."""
+    place, scenario = ScenarioState(settings.home, plan.scenario).experiments, plan.scenario
+    settings = replace(settings, revision=plan.revision)  # whatever is committed meanwhile
+    with scenario_lock(place, plan.name, holder="experiment", wait_seconds=settings.wait_seconds) as lock:
+        if made := find_experiments(settings.project, scenario, name=plan.name):
+            progress(f"{plan.name} was made at {made[0].record.at}, from the same")
+            return made[0]
+        branch = ScenarioBranch(settings.project, scenario, revision=plan.revision)
+        if edited := branch.uncommitted():
+            progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
+        with throwaway(place, plan.name) as folder:
+            tree = branch.clone(folder)
+            run_pipeline(settings, plan, tree, lock, by=by, progress=progress)
+            take_over(settings.project, folder, plan.name)
+    return find_experiments(settings.project, scenario, name=plan.name)[0]
+
+
+def run_pipeline(
+    settings: Settings, plan: ExperimentPlan, tree: Worktree, lock: ScenarioLock, *, by: str, progress: Progress
+) -> None:
+    """Run the stages in the clone, and save what they made there."""
+    truth = read_committed(settings, plan.scenario)
+    files, began = ScenarioFiles(tree.path, plan.scenario), cpu_seconds()
+    data = DataVersions(
+        tree.path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=truth.params.data
+    )
+    (files.folder / "params.yaml").write_text(changed_text(settings, truth, plan.scenario, plan.settings))
+    inputs = inputs_on_top(
+        files,
+        champion=plan.champion,
+        search="experiment" if plan.search else "",
+        rollback=newest_rollback(Registry(settings.registry_url), plan.scenario),
+    )
+    write_inputs(files.inputs, replace(inputs, tried=True))
+    data.checkout(*files.versioned)
+    data.repro(f"scenarios/{plan.scenario}/dvc.yaml:package", progress=progress)
+    record = ExperimentRecord(
+        scenario=plan.scenario,
+        settings=dict(plan.settings),
+        head=plan.revision,
+        data_version=data_version_of(files),
+        rows=read_document(files.evaluation, Evaluation).rows,
+        champion=plan.champion,
+        search=plan.search,
+        model_digest=folder_digest(files.model),
+        by=by,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        cpu_seconds=round(cpu_seconds() - began + data.cpu_seconds, 2),
+    )
+    write_document(files.results / RECORD, record)
+    git(tree.path, "add", "--all", "--", f"scenarios/{plan.scenario}", f"results/{plan.scenario}")
+    data.save_experiment(plan.name, target=f"scenarios/{plan.scenario}/dvc.yaml:package", message=plan.message)
+
+
+def changed_text(settings: Settings, truth: Committed, scenario: str, changes: Mapping[str, Any]) -> str:
+    """Return the scenario's params.yaml with `changes`. Raises BadInput naming the key that is wrong."""
+    own = f"scenarios/{scenario}/params.yaml"
+    base, text = git_texts(settings.project, [f"{truth.revision}:./params.yaml", f"{truth.revision}:./{own}"])
+    changed = with_settings(text or "", changes, source=own) if changes else text or ""
+    parse_scenario(scenario, base=base or "", own=changed)
+    return changed
+
+
+@contextmanager
+def throwaway(place: Path, name: str) -> Iterator[Path]:
+    """Make a folder for one run, gone afterwards; what killed runs left there goes first."""
+    clones = place / "clones"
+    for left in clones.glob("*/*") if clones.is_dir() else ():
+        # Whoever made it holds the lock of its name as long as it works, and so does what it started.
+        with suppress(ScenarioBusy):
+            if left.parent.name == name:
+                shutil.rmtree(left, ignore_errors=True)
+                continue
+            with scenario_lock(place, check_scenario_name(left.parent.name), holder="tidying"):
+                shutil.rmtree(left.parent, ignore_errors=True)
+    folder = clones / name / secrets.token_hex(4)
+    with explained_storage(folder):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _login() -> str:
+    """Name who is logged in; "" in a container that has no such name."""
+    with suppress(KeyError, OSError):
+        return getpass.getuser()
+    return ""

@@ -1,0 +1,100 @@
+import shutil
+
+import pytest
+
+from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.core.errors import NotFound
+from releve.domain.registry.chain import CHALLENGED
+from releve.domain.registry.events import Challenger
+from tasks.experiment.challenge import ExperimentOutdated, challenge
+from tasks.experiment.experiments import experiments
+from tasks.ingestion.ingest import ingest
+from tasks.release.rebuild import rebuild
+from tasks.release.release import release
+from tests.tables import SHOP
+from tests.tasks.experiment.test_experiment import made_of
+from tests.tasks.shop import BETTER, NAIVE, NEWER
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_better_one_is_accepted_released_and_rebuilt_and_nothing_is_trained_for_it(tried):
+    found, told = made_of(tried, BETTER), []
+
+    challenger = challenge(tried.settings, found.name, progress=told.append)
+    release(tried.settings, SHOP)
+    again = rebuild(tried.settings, challenger.model)
+
+    assert told == [
+        f"bringing the files of {found.name} back; nothing is trained",
+        "storing the model, and timing its answers",
+    ]
+    assert challenger.promote and challenger.evaluation == found.evaluation
+    assert challenger.model_digest == found.record.model_digest
+    assert tried.registry.current(SHOP).release.model == challenger.model
+    event = tried.registry.events(SHOP, kinds=[CHALLENGED])[-1]
+    assert event.reason == f"the experiment {found.name}, made by Ana"
+    assert event.read(Challenger) == challenger
+    assert tried.branch.tip() == challenger.revision
+    assert "experiment.json" not in git(tried.root, "ls-tree", "-r", "--name-only", challenger.revision)
+    assert again.record.same
+    assert {one.verdict for one in experiments(tried.settings, SHOP).experiments} == {None, True}
+
+
+def test_a_worse_one_is_refused_and_the_branch_of_refreshes_stays_as_it_was(tried):
+    before = tried.branch.tip()
+
+    challenger = challenge(tried.settings, made_of(tried, NAIVE).name, reason="to see it refused")
+
+    assert not challenger.promote
+    assert tried.branch.tip() == before
+    assert git(tried.root, "for-each-ref", "--format=%(objectname)", "refs/releve/refused") == challenger.revision
+    assert tried.registry.events(SHOP, kinds=[CHALLENGED])[-1].reason == "to see it refused"
+
+
+def test_the_same_challenge_twice_is_one_event(tried):
+    found = made_of(tried, BETTER)
+
+    first, second = (challenge(tried.settings, found.name) for _ in range(2))
+
+    assert second.same_judgement(first)
+    assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 2  # with the champion's own
+
+
+def test_newer_rows_outdate_it(tried):
+    tried.receive(NEWER, "newer.parquet")
+    ingest(tried.settings, SHOP)
+
+    with pytest.raises(ExperimentOutdated, match=r"cannot go to the gate: newer rows have come since, .* run the exp"):
+        challenge(tried.settings, made_of(tried, BETTER).name)
+
+
+def test_another_champion_outdates_it(tried):
+    tried.replace_champion()
+
+    with pytest.raises(ExperimentOutdated, match=r"compared with shop:\w+, and shop:newer serves now"):
+        challenge(tried.settings, made_of(tried, BETTER).name)
+
+
+def test_another_gate_outdates_it(tried):
+    tried.override(gate={"margin": 0.5})
+
+    with pytest.raises(ExperimentOutdated, match=r"it was judged by another gate\.margin than is committed"):
+        challenge(tried.settings, made_of(tried, BETTER).name)
+
+
+@pytest.mark.parametrize("name", ["shop-12345678", "../../heads/main", "*", "", "shop 1", "x" * 500])
+def test_a_name_that_is_none_is_told(name, tried):
+    with pytest.raises(NotFound, match=r"there is no experiment '.*; `releve experiments SCENARIO` lists those"):
+        challenge(tried.settings, name)
+
+
+def test_one_whose_files_left_the_cache_is_told_how_to_make_it_again(tried):
+    shutil.rmtree(tried.root / ".dvc/cache")
+    found = made_of(tried, BETTER)
+
+    with pytest.raises(PipelineFailed, match=rf"run the experiment again \(`dvc exp remove {found.name}` first\)"):
+        challenge(tried.settings, found.name)
+
+    assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 1
