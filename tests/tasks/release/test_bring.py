@@ -168,6 +168,7 @@ def test_without_newer_rows_a_refresh_with_it_is_held_against_it_on_the_windows_
     assert made.evaluation.against["champion"].score == served.evaluation.score.value
 
 
+@pytest.mark.whole
 def test_a_worse_model_is_refused_and_the_loop_goes_on_as_if_it_were_not_there(released: Shop) -> None:
     first = newest(released)
 
