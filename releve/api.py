@@ -145,7 +145,7 @@ def current(scenario: str, *, project: Project = None) -> Release | None:
 def card(model: str, *, project: Project = None) -> str:
     """Return the model card as Markdown.
 
-    >>> card(current("shop").model).splitlines()[0].startswith("# ")
+    >>> current("shop").model in card(current("shop").model)
     True
     """
     from releve.reporting.markdown import render_markdown
