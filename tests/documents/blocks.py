@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"\s+# [^\n]*$")
-SHELLS = ("console", "sh")
+SHELLS = ("console", "sh", "bash")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Block:
         for line in self.text.splitlines():
             if found and _is_open(found[-1]):
                 found[-1] += f"\n{line}"
-            elif self.language == "sh" and line.strip():
+            elif self.language != "console" and line.strip():
                 found.append(line)
             elif line.startswith("$ "):
                 found.append(line[2:])

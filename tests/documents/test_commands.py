@@ -1,5 +1,6 @@
 """Every command of the README and of docs/ is typed here, in one clone, or it is said where else it is tried."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,10 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from releve.adapters.local_stack import stack
 from releve.adapters.registry.registry import Registry
+from releve.core.params import Params
 from releve.domain.approval.people import token_hash, token_of
+from releve.domain.brought.mapping import MappingFile
+from releve.domain.schema.schema import TABLE_KEYS
 from tests.adapters.local_stack.small import free_settings
 from tests.documents.blocks import PAGES, ROOT, SHELLS, Block, blocks
 from tests.documents.reader import Reader
@@ -21,8 +26,9 @@ from tests.projects import SETTINGS, fresh_project
 # In which order a reader comes to the pages: each goes on with what those before have left.
 ORDER = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("bring_a_table", "open_inference", "ingest", "score", "fleet", "storage")),
-    *(f"docs/{name}.md" for name in ("evidence", "operate", "arms", "approval", "backup", "prefect")),
+    *(f"docs/{name}.md" for name in ("bring_a_table", "open_inference", "explain", "ingest", "experiment", "score")),
+    *(f"docs/{name}.md" for name in ("fleet", "storage", "evidence", "operate", "arms", "approval", "notes", "backup")),
+    "docs/prefect.md",
 )
 NO_ENGINE = "tests/deploy/test_containers.py"  # reads what would run: there is no engine, cluster or account here
 # How a command begins -> the test that tries it. These want minutes, servers or a state of their own.
@@ -33,6 +39,9 @@ ELSEWHERE = {
     "make promote": "tests/tasks/release/test_promote.py",
     "make up": "tests/adapters/local_stack/test_stack.py",
     "make retrain SCENARIO=digits": "tests/test_demo.py",
+    "make retrain SCENARIO=churn": "tests/tasks/release/test_decide.py",
+    "make release": "tests/tasks/release/test_release.py",
+    ".venv/bin/releve bring": "tests/tasks/release/test_bring.py",
     "RELEVE_ENV=": "tests/core/test_environments.py",
     "export RELEVE_REGISTRY_URL": "tests/adapters/local_stack/test_shared_server.py",
     "export PREFECT_API_DATABASE": "tests/adapters/local_stack/test_shared_server.py",
@@ -56,6 +65,9 @@ ELSEWHERE = {
     "curl -s 127.0.0.1:3000/scenarios/digits": "tests/test_demo.py",
     **dict.fromkeys(("docker ", "kubectl ", "kfp ", "cp deploy/", "mkdir -p var"), NO_ENGINE),
 }
+PYTHON_ELSEWHERE = {
+    "docs/storage.md": "tests/adapters/prediction_ledger/test_compaction.py"
+}  # wants a day that is over
 ANNA = token_of(bytes(range(32)))
 NEW_CUSTOMERS = count(4000, 100)
 CHALLENGE = """
@@ -112,6 +124,12 @@ def a_table_of_rides(reader: Reader) -> None:
     pd.DataFrame({"day": days, "warm": warm, "total": 100 + 7 * warm}).to_csv(reader.root / "rides.csv", index=False)
 
 
+@before(".venv/bin/releve challenge", ".venv/bin/dvc plots")
+def an_experiment(reader: Reader) -> None:
+    listed = json.loads(reader.type("releve experiments churn --json"))
+    reader.names["churn-1a2b3c4d"] = next(each["name"] for each in listed if each["name"].startswith("churn-"))
+
+
 @before("make score")
 def a_table_without_labels(reader: Reader) -> None:
     customers(3000, 50).drop(columns="churned").to_csv(reader.root / "customers.csv", index=False)
@@ -120,6 +138,12 @@ def a_table_without_labels(reader: Reader) -> None:
 @before("make rebuild", "releve evidence", "releve decisions")
 def a_model_that_serves(reader: Reader) -> None:
     reader.names["churn:1a2b3c4d5e6f"] = current_model(reader)
+
+
+@before('.venv/bin/releve note churn "prices')
+def a_name(reader: Reader) -> None:
+    a_model_that_serves(reader)
+    reader.exported["RELEVE_APPROVER_TOKEN"] = ANNA
 
 
 @before("releve backup")
@@ -230,4 +254,16 @@ def test_a_reader_can_type_what_the_pages_show(reader: Reader, subtests: Any) ->
                         prepared.add(start)
                         BEFORE[start](reader)
                     reader.type(command)
+            if block.language == "python" and page not in PYTHON_ELSEWHERE:
+                with subtests.test(page=page):
+                    (reader.root / "shown.py").write_text(block.text)
+                    reader.type("python shown.py")
         reader.exported.clear()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_settings_that_a_page_shows_are_settings(page: str) -> None:
+    shown = [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"]
+    known = {*Params.model_fields, *TABLE_KEYS} if page != "docs/bring_a_model.md" else {*MappingFile.model_fields}
+
+    assert [key for values in shown for key in values if key not in known] == []
