@@ -47,6 +47,7 @@ ELSEWHERE = {
     "export PREFECT_API_DATABASE": "tests/adapters/local_stack/test_shared_server.py",
     "export PREFECT_SERVER": "tests/adapters/local_stack/test_shared_server.py",
     "export PREFECT_API_AUTH": "tests/adapters/local_stack/test_shared_server.py",
+    "OPENLINEAGE": "tests/adapters/test_lineage.py",
     "export OTEL": "tests/adapters/test_telemetry.py",
     **dict.fromkeys(
         ("uv tool install", "openssl", "RELEVE_SIGNING_KEY", "model_signing"),
