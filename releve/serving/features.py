@@ -7,8 +7,9 @@ whichever worker did that: labels of older answers come by ingestion.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from releve.domain.prediction_log.records import AnswerLine, LabelLine, day_of, 
 
 FOLLOW_SECONDS = 0.2  # between two looks at files that others write
 FOLLOWED = timedelta(days=1)
+LINES_TOGETHER = 500  # each addition copies all that is known
 MOST_UNLABELLED = 200_000  # answered rows that a label is waited for, the newest
 log = logging.getLogger("releve.serving")
 
@@ -40,7 +42,11 @@ class FeatureSource:
 
     def __init__(self, model: Model, *, ingested: Path, ledger: Path, clock: Callable[[], datetime] = _now) -> None:
         """`ingested`: what `ingest` writes of the scenario; `ledger`: the scenario's folder."""
-        self._model, self._schema = model, model.schema
+        self._tag, self._schema, self._came_with = (
+            model.tag,
+            model.schema,
+            model.known,
+        )  # not the model: it may be let go
         self._ingested, self._folder, self._clock = ingested, ledger, clock
         self._guard = threading.Lock()
         self._looked = float("-inf")
@@ -65,7 +71,7 @@ class FeatureSource:
         self._unlabelled: dict[str, int] = {}  # ticks by the id of the row
         self._answers = SegmentFollower(self._folder, ANSWERS)
         self._labels = SegmentFollower(self._folder, LABELS)
-        for known in (self._model.known, ingested):
+        for known in (self._came_with, ingested):
             if known is not None:
                 known.add_to(self._history)
 
@@ -75,33 +81,34 @@ class FeatureSource:
             self._stamp = stamp
             self._begin(self._read() if stamp else None)
         first_day = day_of(timestamp(self._clock() - FOLLOWED))
-        for line in self._answers.new_lines(first_day=first_day):
-            if (answered := AnswerLine.parse(from_line(line))) is not None:
-                self._note(answered)
+        for lines in _together(self._answers.new_lines(first_day=first_day)):
+            self._note([each for line in lines if (each := AnswerLine.parse(from_line(line))) is not None])
         if self._schema.target.name in self._history.series:
-            for line in self._labels.new_lines(first_day=first_day):
-                if (label := LabelLine.parse(from_line(line))) is not None:
-                    self._note_label(label)
+            for lines in _together(self._labels.new_lines(first_day=first_day)):
+                self._note_labels([label for line in lines if (label := LabelLine.parse(from_line(line))) is not None])
         self._history.keep_newest(MOST_VALUES)
 
-    def _note(self, line: AnswerLine) -> None:
-        features = line.features
-        rows = [features[place] for place in line.left]
+    def _note(self, lines: Sequence[AnswerLine]) -> None:
+        by_id: dict[str, Any] = {}
+        for line in lines:
+            features = line.features
+            by_id |= {f"{line.id}.{place}": features[place] for place in line.left}
+        rows = [*by_id.values()]
         ticks = ticks_of_rows(self._schema, rows)
         self._history.add(ticks, sent_values(self._schema, rows))
         if self._schema.target.name in self._history.series:
-            for place, tick in zip(line.left, ticks.tolist(), strict=True):
+            for row_id, tick in zip(by_id, ticks.tolist(), strict=True):
                 if tick != UNKNOWN:
-                    self._unlabelled[f"{line.id}.{place}"] = tick
+                    self._unlabelled[row_id] = tick
             while len(self._unlabelled) > MOST_UNLABELLED:
                 del self._unlabelled[next(iter(self._unlabelled))]
 
-    def _note_label(self, line: LabelLine) -> None:
-        tick, target = self._unlabelled.get(line.id), self._schema.target
-        label = target.parse(line.label)
-        if tick is not None and label is not None:
-            ticks: Ticks = np.array([tick], dtype=np.int64)
-            self._history.add(ticks, {target.name: values_of(self._schema, target.name, [label])})
+    def _note_labels(self, lines: Sequence[LabelLine]) -> None:
+        target = self._schema.target
+        told = [(self._unlabelled.get(line.id), target.parse(line.label)) for line in lines]
+        known = [(tick, label) for tick, label in told if tick is not None and label is not None]
+        ticks: Ticks = np.array([tick for tick, _ in known], dtype=np.int64)
+        self._history.add(ticks, {target.name: values_of(self._schema, target.name, [label for _, label in known])})
 
     def _stamp_of_file(self) -> tuple[int, int, int] | None:
         try:
@@ -114,5 +121,10 @@ class FeatureSource:
         try:
             return read_known_values(self._ingested)
         except (ReleveError, OSError) as error:  # answers rest on what the model brought
-            log.warning("lags rest on what came with %s: %s", self._model.tag, error)
+            log.warning("lags rest on what came with %s: %s", self._tag, error)
             return None
+
+
+def _together(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while piece := [*islice(lines, LINES_TOGETHER)]:
+        yield piece

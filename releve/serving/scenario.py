@@ -219,7 +219,7 @@ class Scenario:
         is_challengers = trial is not None and key is not None and trial.takes(served, key, rows)
         if trial is not None and is_challengers:
             challenged = trial.predict(served, rows, arrays, checked=self.checked)
-        by, found = challenged or (served, predict(served.model, arrays, rows))
+        by, rows, found = challenged or (served, rows, predict(served.model, arrays, rows))
         line = self.ledger.answer(
             model=by.model.tag,
             index=by.index,

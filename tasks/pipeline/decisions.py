@@ -49,6 +49,7 @@ def money_inputs(
         table=table,
         schema=stage.schema,
         earlier=challenger[:first],
+        served_earlier=champion[:first] if champion else (),
         challenger=challenger[first:],
         champion=champion[first:] if champion else None,
         known=[labels[: fold.start] for fold in judged],

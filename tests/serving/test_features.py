@@ -1,5 +1,7 @@
 """Features that nobody sends, as the service computes them while answers, labels and files come in."""
 
+import gc
+import weakref
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -15,8 +17,9 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.params import ServiceLimits
-from releve.domain.arms.arms import RunningArms
+from releve.domain.arms.arms import Arm, ArmMode, RunningArms
 from releve.domain.features.completion import complete_frame
+from releve.domain.features.history import LagHistory
 from releve.domain.features.known import KnownValues
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.serving import features
@@ -127,6 +130,31 @@ def test_the_ledger_has_what_the_model_was_asked(served, tmp_path):
     assert kept["rented.lag_24"].tolist() == FRAME["rented"].iloc[PAST - 24 : PAST - 22].tolist()
 
 
+def test_a_model_that_is_let_go_is_not_kept_for_its_features(folder, tmp_path):
+    model = model_runtime.load(folder, tag="rides:one")
+    gone = weakref.ref(model)
+    with worker(tmp_path) as scenario:
+        asked(scenario, Served(model, ServiceLimits(max_rows=500), since="2026-01-01T00:00:00+00:00"), PAST)
+        del model
+        gc.collect()
+
+        assert gone() is None
+
+
+def test_many_answers_are_taken_in_at_once(served, tmp_path, monkeypatch):
+    added, add = [], LagHistory.add
+    monkeypatch.setattr(LagHistory, "add", lambda *given: (added.append(len(given[1])), add(*given))[1])
+    with worker(tmp_path) as one, worker(tmp_path) as two:
+        for place in range(PAST, PAST + 30):
+            one.predict(served, *asked(one, served, place))
+        added.clear()
+        [row], _ = asked(two, served, PAST + 30)
+
+    assert 30 in added
+    assert 1 not in added
+    assert row["at.day_sin"] is not None
+
+
 def test_a_row_without_its_time_is_refused(served, tmp_path):
     with worker(tmp_path) as scenario, pytest.raises(Refused, match="row 0: at is missing; what is known of the time"):
         scenario.checked(served, [{"warmth": 1.0, "sky": None}])
@@ -166,11 +194,28 @@ def test_a_challenger_that_knows_other_features_is_asked_with_those(served, othe
     trial.loaded(challenger, 1)
     with worker(tmp_path) as scenario:
         rows, arrays = asked(scenario, served, PAST)
-        by, answered = trial.predict(served, rows, arrays, checked=scenario.checked)
-        _, expected = asked(scenario, challenger, PAST)
+        by, with_own, answered = trial.predict(served, rows, arrays, checked=scenario.checked)
+        own, expected = asked(scenario, challenger, PAST)
 
-    assert by is challenger
+    assert (by, with_own) == (challenger, own)
     assert answered.labels == challenger.model.answer(expected).labels
+
+
+def test_the_ledger_has_what_a_challenger_was_asked(served, other, tmp_path):
+    challenger = Served(
+        model_runtime.load(other, tag="rides:two"), served.limits, since=served.since, arm=Arm.CHALLENGER
+    )
+    started = make_arms_started(served.model.tag).model_copy(update={"mode": ArmMode.AB, "share": 1.0})
+    with worker(tmp_path) as scenario:
+        scenario.trial = LiveTrial(RunningArms(7, served.since, started, only_shadow=False), make_params().arms)
+        scenario.trial.loaded(challenger, 1)
+        rows, arrays = asked(scenario, served, PAST)
+        answered = scenario.predict(served, rows, arrays, key="anybody")
+        [own], _ = asked(scenario, challenger, PAST)
+
+    kept = LedgerReader(tmp_path / "ledger").answers().features
+    assert answered.served is challenger
+    assert kept["warmth.lag_1"].tolist() == [own["warmth.lag_1"]]
 
 
 def test_a_shadow_that_knows_other_features_is_asked_with_those(served, folder, other, tmp_path):

@@ -40,6 +40,7 @@ class MoneyInputs:
     table: DecisionTable
     schema: Schema
     earlier: Sequence[AnsweredPart]  # windows before, which thresholds may be chosen on
+    served_earlier: Sequence[AnsweredPart]  # the same windows, as they were served
     challenger: Sequence[AnsweredPart]
     champion: Sequence[AnsweredPart] | None  # the same windows
     known: Sequence[NDArray[Any]]  # of each window, the truth of all rows before it
@@ -61,6 +62,7 @@ class MoneyInputs:
             table=table,
             schema=schema,
             earlier=(),
+            served_earlier=(),
             challenger=parts(evaluated.challenger),
             champion=parts(evaluated.champion) if evaluated.champion else None,
             known=[labels[: fold.start] for fold in folds],
@@ -89,7 +91,7 @@ def evaluate_money(inputs: MoneyInputs) -> Money:
         table.costs.best_constant(known, len(part.truth))
         for known, part in zip(inputs.known, inputs.challenger, strict=True)
     ]
-    champion = charged(forward_choices(table, (), inputs.champion)) if inputs.champion else None
+    champion = charged(forward_choices(table, inputs.served_earlier, inputs.champion)) if inputs.champion else None
     return Money(
         unit=table.unit,
         rows=len(truth),

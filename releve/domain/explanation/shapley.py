@@ -92,7 +92,7 @@ def _rounds(counts: Sequence[int], most_rows: int) -> int:
             f"{max(counts)} features differ from a reference row, and an estimate takes {once * LEAST_ROUNDS:,} rows "
             f"of the model; one explanation may ask {most_rows:,} in its time"
         )
-    return most_rows // once
+    return most_rows // max(once, 1)  # one feature alone needs no order, and is exact
 
 
 def _order_rows(count: int) -> int:

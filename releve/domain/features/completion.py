@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from releve.domain.features.clock import UNKNOWN, Ticks, phases, ticks_of
 from releve.domain.features.history import LagHistory, Values, values_of
 from releve.domain.schema.cells import is_missing
-from releve.domain.schema.columns import DATE
+from releve.domain.schema.columns import DATE, Column
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.validation import with_columns
 
@@ -87,7 +87,7 @@ def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> l
         cells |= seen.lags(ticks)
     found = list(rows)
     for at, place in enumerate(places):
-        derived = {name: _sent(values[at]) for name, values in cells.items()}
+        derived = {name: _sent(schema.by_name[name], values[at]) for name, values in cells.items()}
         found[place] = derived | rows[place]
     return found
 
@@ -149,11 +149,15 @@ def lagged_values(schema: Schema, frame: "pd.DataFrame") -> dict[str, Values]:
     return {name: values_of(schema, name, frame[name].to_numpy(object)) for name in names if name in frame}
 
 
-def _sent(value: Any) -> Any:
-    """Return a cell as JSON has it."""
-    if isinstance(value, str):
-        return value or None
-    return None if value != value else float(value)
+def _sent(column: Column, value: Any) -> Any:
+    """Return a cell as JSON has it; missing where the model's schema does not allow it.
+
+    Files may be ingested by a wider one, and no caller is to blame for a cell that nobody sent.
+    """
+    if value != value or value == "":
+        return None
+    cell = value if isinstance(value, str) else float(value)
+    return None if column.problem(cell) else cell
 
 
 def _in_time(ticks: Ticks, batches: NDArray[Any]) -> list[slice]:

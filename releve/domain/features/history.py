@@ -78,7 +78,7 @@ class LagHistory:
         step, asked = step_ticks(self.schema), np.where(ticks == UNKNOWN, 0, ticks)
         found = {}
         for lag in self.schema.derived.lags:
-            until = asked - round(lag.steps * step)
+            until = asked - max(1, round(lag.steps * step))  # never the row itself
             values = self.series[lag.column].newest(until - step, until)
             values[ticks == UNKNOWN] = np.nan if values.dtype.kind == "f" else ""
             found[lag.name] = values

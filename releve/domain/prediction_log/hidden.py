@@ -59,8 +59,7 @@ def hidden_columns(rules: LedgerRules, schema: Schema, *, source: str) -> tuple[
     for setting in ("hash", "drop"):
         known = [name for name in getattr(rules, setting) if name in schema.by_name]  # a model's table may be older
         schema.check_not_learned(f"ledger.{setting}", known, source=source)
-    lags = {lag.name: lag.column for lag in schema.derived.lags} if schema.derived else {}
-    said = {*rules.keep_clear, *(name for name, column in lags.items() if column in rules.keep_clear)}
+    said = {*rules.keep_clear, *(name for name, column in schema.made_of.items() if column in rules.keep_clear)}
     if unsaid := [each.name for each in schema.features if each.personal and each.name not in said]:
         raise BadInput(
             f"{source}: '{unsaid[0]}' is personal, and the model learns from it: drift, estimates and rollbacks read "

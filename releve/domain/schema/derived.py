@@ -148,7 +148,10 @@ def check_features(
 def derived_columns(features: Features, columns: Iterable[Column], target: Target, time: str) -> list[Column]:
     """Return the columns that the features become."""
     by_name = {column.name: column for column in columns}
-    derived = [Column(name, NUMBER, min=-1, max=1, nullable=True) for name in features.phases(time)]
+    is_personal = by_name[time].personal
+    derived = [
+        Column(name, NUMBER, min=-1, max=1, nullable=True, personal=is_personal) for name in features.phases(time)
+    ]
     for lag in features.lags:
         source = by_name.get(lag.column) or _as_column(target)
         derived.append(replace(source, name=lag.name, nullable=True, feature=True))

@@ -68,9 +68,15 @@ class Schema:
     @cached_property
     def derived_names(self) -> frozenset[str]:
         """Names of the columns that nobody sends."""
+        return frozenset(self.made_of)
+
+    @cached_property
+    def made_of(self) -> dict[str, str]:
+        """Which column each of those that nobody sends says something of."""
         if self.derived is None:
-            return frozenset()
-        return frozenset({*self.derived.phases(str(self.time)), *(lag.name for lag in self.derived.lags)})
+            return {}
+        lags = {lag.name: lag.column for lag in self.derived.lags}
+        return dict.fromkeys(self.derived.phases(str(self.time)), str(self.time)) | lags
 
     @cached_property
     def sent(self) -> "Schema":
@@ -212,11 +218,14 @@ class Schema:
     def check_not_learned(self, setting: str, names: Iterable[str], *, source: str) -> None:
         """Raise BadInput where `setting` names no column, or one that the model learns from."""
         self.check_settings(setting, names, source=source)
-        if learned := [column.name for column in self.features if column.name in names]:
+        hidden = {*names}
+        learned = [each.name for each in self.features if {each.name, self.made_of.get(each.name)} & hidden]
+        if learned:
             raise BadInput(
-                f"{source}: {setting} names '{learned[0]}', which the model learns from: drift, estimates, the check "
-                "of a rollback and the label loop read it there. Give it `feature: false`, or "
-                f"leave it out of {setting}"
+                f"{source}: {setting} names '{self.made_of.get(learned[0], learned[0])}', which the model learns from"
+                f"{f' as {learned[0]}' if learned[0] in self.made_of else ''}: drift, estimates, the check of a "
+                "rollback and the label loop read it there. Give it `feature: false`, and take it out of 'features', "
+                f"or leave it out of {setting}"
             )
 
     def _check_names(self, source: str) -> None:

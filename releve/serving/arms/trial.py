@@ -14,7 +14,7 @@ from releve.domain.prediction_log.records import Row
 from releve.serving.prediction import Prediction, predict
 from releve.serving.served import Served
 
-Challenged = tuple[Served, Prediction]  # who answered, and what
+Challenged = tuple[Served, Sequence[Row], Prediction]  # who answered, rows as it knows them, and what
 CheckedRows = Callable[[Served, Sequence[Row]], tuple[Sequence[Row], Arrays]]
 KEY_BYTES = 8  # of a request that has no key: it is drawn
 
@@ -68,14 +68,14 @@ class LiveTrial:
         try:
             if challenger.schema != champion.schema:
                 rows, arrays = checked(challenger, sent_rows(champion.schema, rows))
-            return challenger, predict(challenger.model, arrays, rows)
+            return challenger, rows, predict(challenger.model, arrays, rows)
         except Exception:  # whatever is wrong with a challenger, the champion answers
             return None
 
     def note_challenger(self, challenged: Challenged | None) -> None:
         """Count what came of a request that was the challenger's; nothing while it is being loaded."""
         if challenged is not None:
-            _, prediction = challenged
+            _, _, prediction = challenged
             self.seen.note_challenger(failed=prediction.latency_ms > self.params.deadline_ms)
         elif self.challenger is not None or self.unusable:
             self.seen.note_challenger(failed=True)

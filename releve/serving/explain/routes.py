@@ -2,20 +2,20 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.domain.neighbours.index_design import DistanceMetric
 from releve.serving.explain.explaining import (
     NEAREST,
+    Explained,
     explain_row,
     hidden_columns,
     nearest_references,
     written,
 )
 from releve.serving.explain.questions import ExplainQuestion, explain_question
-from releve.serving.faults import native_error, new_request_id
+from releve.serving.faults import Overloaded, TimedOut, native_error, new_request_id
 from releve.serving.native import json_body, scenario_prefixes, versions
 from releve.serving.pools import CallPool
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
@@ -62,14 +62,17 @@ async def explanation(
 ) -> dict[str, Any]:
     """Explain, and find the nearest labelled rows, by the index where one can be searched now. Raises ReleveError."""
     hidden, pool = hidden_columns(scenario, served.schema), pools[Runs.EXPLAIN]
-    [row], arrays = await pool.run(scenario.checked, served, [question.row])
-    question = replace(question, row=row)
-    explain = partial(explain_row, hidden=hidden, answered=lambda: scenario.rows_answered)
-    explained = await pool.run(explain, served.model, question, arrays)
-    asked = SearchQuestion(row=question.row, vector=None, limit=NEAREST, label=None)
+
+    def explain() -> Explained:
+        [row], arrays = scenario.checked(served, [question.row])
+        asked = replace(question, row=row)
+        return explain_row(served.model, asked, arrays, hidden=hidden, answered=lambda: scenario.rows_answered)
+
+    explained = await pool.run(explain)  # one wait, one deadline
+    asked = SearchQuestion(row=explained.question.row, vector=None, limit=NEAREST, label=None)
     try:
         found = await scenario.search(served, asked, pools, explained.arrays)
-    except IndexUnavailable:
+    except (IndexUnavailable, Overloaded, TimedOut):
         nearest = await pool.run(nearest_references, explained)
         return written(explained, nearest, index=None, metric=DistanceMetric.L2, hidden=hidden)
     return written(explained, found.neighbours, index=found.index, metric=found.metric, hidden=hidden)

@@ -26,6 +26,7 @@ def make_inputs(table=None, *, challenger=None, champion=None, rows=None, **chan
     known = [np.array([0] * 50 + [1] * 50) for _ in challenger]
     frame = pd.DataFrame({"amount": np.arange(len(challenger) * ROWS, dtype=float)}) if rows is None else rows
     values = dict(table=table or make_table(), schema=churn(), earlier=(), challenger=challenger, champion=champion)
+    values["served_earlier"] = ()
     return MoneyInputs(**{**values, "known": known, "rows": frame, "bootstrap": BOOTSTRAP, **changes})
 
 
@@ -61,6 +62,15 @@ def test_costs_stand_beside_the_best_constant_decision_and_what_did_serve():
     assert money.champion.score > money.cost.value  # it answered other rows
     assert sum(money.decided.values()) == 360
     assert money.rules is None
+
+
+def test_what_did_serve_is_decided_by_as_many_windows_as_the_challenger():
+    windows = parts(12, twist=3)
+    before, judged = windows[:6], windows[6:]
+
+    money = evaluate_money(make_inputs(earlier=before, served_earlier=before, challenger=judged, champion=judged))
+
+    assert money.champion.gain.value == money.champion.rows_won == money.champion.rows_lost == 0
 
 
 def test_what_rules_cost_is_told_beside_how_often_each_fired():

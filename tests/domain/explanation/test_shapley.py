@@ -72,6 +72,16 @@ def test_the_values_make_the_whole_way_from_the_reference_to_the_answer(most_row
     assert found.reference == pytest.approx(tangled(references).mean())
 
 
+@pytest.mark.parametrize("most_rows", [0, 1, 63])
+def test_a_feature_alone_is_exact_however_slow_the_model_is(most_rows):
+    row, references = drawn(1)
+
+    found = explained(lambda rows: rows[:, 0] ** 2, row, references, most_rows=most_rows)
+
+    assert found.errors is None
+    assert found.values[0] == pytest.approx(found.answer - found.reference)
+
+
 @pytest.mark.parametrize(("features", "is_exact"), [(11, True), (12, True), (13, False)])
 def test_a_dozen_features_are_exact_and_one_more_is_estimated(features, is_exact):
     row, references = drawn(features)

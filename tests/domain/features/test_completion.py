@@ -10,7 +10,7 @@ from releve.domain.features.history import LagHistory, values_of
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.schema import BATCH
 from releve.domain.schema.validation import row_problems
-from tests.domain.features.tables import rides, rides_schema
+from tests.domain.features.tables import RIDES_TABLE, rides, rides_schema
 
 STEP = np.timedelta64(1, "h")
 
@@ -138,6 +138,22 @@ def test_rows_of_one_request_know_of_each_other_what_was_sent():
     assert [row["rented.lag_24"] for row in asked][24:] == [None] * 6  # no request says what turned out true
 
 
+def test_what_a_wider_schema_let_in_is_missing_and_refuses_nobody():
+    frame = rides(60, gaps=0, missing=0)
+    known = history_of(rides_schema(), frame.iloc[:30])
+    narrow = rides_schema(
+        target={"name": "rented", "task": "regression", "max": 50},
+        columns={**RIDES_TABLE["columns"], "sky": {"type": "category", "categories": ["clear"], "nullable": True}},
+    )
+    history = LagHistory(narrow, known.series)
+
+    rows = complete_rows(narrow, [{"at": str(at), "warmth": 1, "sky": "clear"} for at in frame["at"][30:50]], history)
+
+    assert row_problems(narrow, rows) == []
+    assert {row["rented.lag_24"] is None for row in rows} == {True, False}
+    assert rows[0]["sky.lag_2"] == ("clear" if frame["sky"][28] == "clear" else None)
+
+
 def test_what_a_caller_sends_of_the_features_counts():
     schema = rides_schema()
     [row] = complete_rows(
@@ -167,6 +183,16 @@ def test_cells_that_do_not_fit_are_no_history():
     ]
 
     assert complete_rows(schema, rows, LagHistory(schema))[1]["warmth.lag_1"] is None
+
+
+def test_no_lag_is_so_short_that_a_row_sees_itself():
+    columns = {**RIDES_TABLE["columns"], "at": {"type": "number"}}
+    schema = rides_schema(columns=columns, features={"lags": {"rented": [1e-7]}})
+    frame = rides(30, gaps=0).assign(at=np.arange(30.0))
+
+    found = complete_frame(schema, frame)["rented.lag_1e-07"]
+
+    assert found.tolist()[1:] == frame["rented"].tolist()[:-1]
 
 
 def test_an_empty_table_gets_the_columns_too():

@@ -106,6 +106,22 @@ def test_a_personal_feature_stays_in_the_ledger_only_where_somebody_said_so():
     assert hidden_columns(ledger(keep_clear=("age",)), schema, source="p") == ({}, frozenset())
 
 
+@pytest.mark.parametrize("rules", [{"hash": ("till",)}, {"drop": ("till",)}])
+@pytest.mark.parametrize("features", [{"lags": {"till": [1]}, "step": "day"}, {"calendar": "day"}])
+def test_what_the_ledger_hides_is_not_kept_there_as_a_feature_that_is_made_of_it(rules, features):
+    columns = {
+        "born": {"type": "date", "feature": False, "personal": True},
+        "age": {"type": "number"},
+        "till": {"type": "number", "feature": False},
+    }
+    spec = {"target": {"name": "bought", "classes": ["no", "yes"]}, "time": "born", "columns": columns}
+    schema = Schema.from_dict({**spec, "features": features})
+
+    says = "'till', which the model learns from as till.lag_1" if "lags" in features else "'born.week_sin' is personal"
+    with pytest.raises(BadInput, match=says):
+        hidden_columns(ledger(**rules), schema, source="p")
+
+
 def test_what_may_stay_in_clear_may_be_looked_back_at():
     columns = {"day": {"type": "date", "feature": False}, "age": {"type": "number", "personal": True}}
     spec = {"target": {"name": "bought", "classes": ["no", "yes"]}, "time": "day", "columns": columns}

@@ -31,6 +31,7 @@ from releve.serving.faults import TimedOut
 from releve.serving.openapi.document import scenario_document
 from releve.serving.requests import check_rows
 from releve.serving.routes import Reply, Request, Role, Runs
+from releve.serving.scenario import Scenario
 from tests.factories import SCENARIO, make_row
 from tests.serving.arms.worker import CHAMPION, Worker, headers_of
 from tests.serving.tables import packed
@@ -122,6 +123,15 @@ def test_without_an_index_the_nearest_labelled_rows_are_among_the_references(ask
     assert found["nearest_in"] == "reference rows" and found["metric"] == "L2"
     assert [found["nearest"][0][name] for name in ("row", "label", "distance")] == [3, reference.label, 0.0]
     assert [each["distance"] for each in found["nearest"]] == sorted(each["distance"] for each in found["nearest"])
+
+
+def test_an_index_that_does_not_answer_in_time_costs_no_explanation(asked: Worker, monkeypatch: pytest.MonkeyPatch):
+    async def hangs(*given: Any) -> None:
+        raise TimedOut("Milvus", 6.0)
+
+    monkeypatch.setattr(Scenario, "search", hangs)
+
+    assert explained(asked)["nearest_in"] == "reference rows"
 
 
 def test_what_is_answered_is_what_the_document_says(asked: Worker):
