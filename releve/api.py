@@ -77,7 +77,14 @@ def ingest(scenario: str, rows: "pd.DataFrame | None" = None, *, project: Projec
 
     settings = _begin(project, scenario)
     if rows is not None:
-        write_parquet(ScenarioState(settings.home, scenario).incoming / f"rows-{uuid.uuid4().hex[:8]}.parquet", rows)
+        path = ScenarioState(settings.home, scenario).incoming / f"rows-{uuid.uuid4().hex[:8]}.parquet"
+        try:
+            write_parquet(path, rows)
+        except (ValueError, TypeError, NotImplementedError, OverflowError) as error:  # Arrow's; its words quote cells
+            raise BadInput(
+                f"the rows cannot be written as Parquet ({type(error).__name__}); give each column a name of its own, "
+                "and cells of one type, as by rows.astype or rows.convert_dtypes"
+            ) from None
     return run(settings, scenario, actor=BY_HAND)
 
 
@@ -240,23 +247,28 @@ def predict(
     >>> len(answers), "probability" in answers
     (1, True)
 
-    Raises NotFound where nothing serves, BadInput for rows that do not fit the schema.
+    Raises NotFound where nothing serves, BadInput for rows that do not fit the schema, ModelAltered.
     """
+    from dataclasses import replace
+
     import numpy as np
     import pandas as pd
 
+    from releve.adapters.models.model_runtime import check_digest
     from releve.adapters.models.model_store import ModelStore
     from releve.adapters.tables.chunks import Chunk
     from releve.domain.schema.schema import ROW
     from tasks.places import ScenarioState
-    from tasks.scoring.answers import PieceToScore, Scorer, score_piece
+    from tasks.scoring.answers import PieceToScore, Scorer, known_by_now, loaded, score_piece
 
     frame = (rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([*map(dict, rows)])).reset_index(drop=True)
     settings = _begin(project, scenario)
     ingest, serving = read_committed(settings, scenario).params.ingest, _serving(settings, scenario)
-    stored = ModelStore(settings.home).get(serving.model)
+    folder = ModelStore(settings.home).folder(serving.model)
+    check_digest(folder, tag=serving.model, digest=serving.model_digest)
     images = settings.home / (ingest.images or ScenarioState(settings.home, scenario).images)
-    scorer = Scorer(stored.tag, stored.path, {}, ingest, images, ledger=False)
+    scorer = Scorer(serving.model, folder, {}, ingest, images, ledger=False)
+    scorer = replace(scorer, known=known_by_now(loaded(scorer), settings.home, scenario))
     piece = PieceToScore(0, "the rows", Chunk(frame, np.arange(1, len(frame) + 1)), is_text=False, place=0)
     done = score_piece(scorer, piece)
     if done.problems:
@@ -270,6 +282,8 @@ def predict(
 
 def search(scenario: str, row: Mapping[str, Any], *, limit: int = 10, project: Project = None) -> "pd.DataFrame":
     """Find the labelled rows nearest to a row, the nearest first: `label`, `distance`, `batch`, `row`, `row_id`.
+
+    A personal id is left out.
 
     >>> search("shop", {"price": 20.0, "weight": 1.5, "kind": "bread"}, limit=3).columns.tolist()
     ['label', 'distance', 'batch', 'row', 'row_id']
@@ -297,7 +311,8 @@ def search(scenario: str, row: Mapping[str, Any], *, limit: int = 10, project: P
     with closing(VectorIndex(settings.milvus_uri, settings.milvus_token)) as index:
         [hits] = index.search(serving.index, vector, limit=limit, version=serving.index_version)
     columns = ["label", "distance", "batch", "row", "row_id"]
-    return pd.DataFrame([[getattr(hit, name) for name in columns] for hit in hits], columns=columns)
+    found = pd.DataFrame([[getattr(hit, name) for name in columns] for hit in hits], columns=columns)
+    return found.assign(row_id=None) if model.schema.id in model.schema.personal else found
 
 
 def list_versions(scenario: str, *, project: Project = None) -> list[DataVersion]:

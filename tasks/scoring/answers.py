@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.adapters.known_values import known_values_path, read_known_values
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.tables.chunks import Chunk, Piece
@@ -92,6 +93,14 @@ class ScoredPiece:
     @property
     def rows(self) -> int:
         return len(self.answers) + len(self.rejected.frame) + len(self.rejected.lines)
+
+
+def known_by_now(model: Model, home: Path, scenario: str) -> KnownValues | None:
+    """Return what is known of columns whose lags are features, as the service has it; None where there are none."""
+    if model.known is None:
+        return None
+    ingested = known_values_path(home, scenario)
+    return read_known_values(ingested) if ingested.is_file() else model.known
 
 
 def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:

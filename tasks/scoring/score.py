@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from releve.adapters.git_dvc.committed import Committed, read_committed
-from releve.adapters.known_values import known_values_path, read_known_values, write_known_values
+from releve.adapters.known_values import read_known_values, write_known_values
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
@@ -25,7 +25,7 @@ from releve.reporting.messages.gate import nothing_serves
 from releve.reporting.messages.scoring import describe_changes, describe_unanswered
 from releve.serving.scenario import NoRelease
 from tasks.places import ScenarioState
-from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer
+from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer, known_by_now
 from tasks.scoring.inputs import InputFile, find_inputs
 from tasks.scoring.ledger import ScoringLedger
 from tasks.scoring.output import KNOWN, MANIFEST, ScoringOutput, check_apart, folder_of, form_of, open_output
@@ -189,11 +189,11 @@ def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[M
 
 def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> KnownValues | None:
     """Return what is known of columns whose lags are features, as it was when the output was begun."""
-    if model.known is None:
+    path, known = out.folder / KNOWN, known_by_now(model, state.home, state.scenario)
+    if known is None:
         return None
-    path, ingested = out.folder / KNOWN, known_values_path(state.home, state.scenario)
     if not is_begun or not path.is_file():
-        write_known_values(path, read_known_values(ingested) if ingested.is_file() else model.known)
+        write_known_values(path, known)
     return read_known_values(path)
 
 

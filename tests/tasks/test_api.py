@@ -123,3 +123,18 @@ def test_it_imports_quickly_what_it_does_not_use():
 
     heavy = re.findall(r"^(?:import|from) (pandas|numpy|sklearn|dvc|prefect|tasks)", source, re.MULTILINE)
     assert heavy == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pd.DataFrame({"price": [1.0, "PLANT"], "weight": [1.0, 2.0]}),
+        pd.DataFrame([[1.0, 2.0]], columns=["price", "price"]),
+    ],
+)
+def test_a_frame_that_is_no_table_is_refused_in_a_sentence_without_its_cells(rows, shop):
+    with pytest.raises(BadInput, match=r"cannot be written as Parquet \(\w+\); give each column a name") as refused:
+        api.ingest(SHOP, rows)
+
+    assert "PLANT" not in str(refused.value)
+    assert [*shop.state.incoming.glob("rows-*")] == []

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from releve import api
 from releve.adapters.files import read_params, read_schema
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
 from releve.adapters.prediction_ledger.writer import LedgerWriter
@@ -211,3 +212,14 @@ def test_the_groups_of_a_personal_column_are_counted_and_not_named(shop, said):
 
     assert {each["value"] for each in evaluation["groups"]} == {"part 1 of 2", "part 2 of 2"}
     assert {each["value"].partition(" ")[0] for each in evaluation["slices"]} == {"part"}
+
+
+def test_python_finds_the_nearest_rows_and_says_the_id_of_none(shop, said, monkeypatch):
+    for name, value in (("HOME", shop.settings.home), ("MILVUS_URI", shop.settings.milvus_uri)):
+        monkeypatch.setenv(f"RELEVE_{name}", str(value))
+    row = persons(market_rows(200, seed=2), first=0).drop(columns=["bought", "customer", "mail"]).iloc[0]
+
+    found = api.search(SHOP, row.to_dict(), limit=3, project=shop.root)
+
+    assert len(found) == 3 and found["row_id"].isna().all()
+    assert planted_in(found.to_json().encode()) == []

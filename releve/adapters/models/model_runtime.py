@@ -157,11 +157,8 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
     """Load the model in `folder`. Raises NotFound, or ModelAltered when its bytes do not match `digest`."""
     if not (folder / DESCRIPTION).is_file():
         raise NotFound(f"there is no model in {folder}: {DESCRIPTION} is missing")
-    if digest is not None and (actual := folder_digest(folder)) != digest:
-        raise ModelAltered(
-            f"the files of model {tag} have the digest {actual[:12]}, but {digest[:12]} was registered; "
-            "nothing was loaded. Restore the model store from its backup, or roll back"
-        )
+    if digest is not None:
+        check_digest(folder, tag=tag, digest=digest)
     description, schema = _described(folder, tag)
     if description.runtime == "onnx":
         runner = onnx_runner((folder / ONNX_FILE).read_bytes())
@@ -210,6 +207,15 @@ def folder_digest(folder: Path) -> str:
     for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != "model.yaml"):
         total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()
+
+
+def check_digest(folder: Path, *, tag: str, digest: str) -> None:
+    """Raise ModelAltered where the files of a model are not those that were registered."""
+    if (actual := folder_digest(folder)) != digest:
+        raise ModelAltered(
+            f"the files of model {tag} have the digest {actual[:12]}, but {digest[:12]} was registered; "
+            "nothing was loaded. Restore the model store from its backup, or roll back"
+        )
 
 
 def onnx_runner(exported: bytes) -> Runner:

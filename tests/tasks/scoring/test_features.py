@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
+from releve import api
 from releve.adapters.known_values import known_values_path, write_known_values
+from releve.adapters.models.model_runtime import ModelAltered
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.domain.features.completion import complete_rows, history_of
@@ -69,3 +71,23 @@ def test_lags_that_the_file_brings_itself_count(project, newer):
 def test_a_file_without_the_time_is_refused(project, newer):
     with pytest.raises(BadInput, match="is missing 'at'"):
         project.score(project.put("newer.csv", newer[["warmth", "sky"]]))
+
+
+def test_python_answers_as_the_service_would(project, newer, monkeypatch):
+    monkeypatch.setenv("RELEVE_HOME", str(project.settings.home))
+    monkeypatch.delenv("RELEVE_REGISTRY_URL", raising=False)
+
+    answers = api.predict(RIDES, newer[["at", "warmth", "sky"]], project=project.root)
+
+    assert answers["value"].tolist() == expected(project, newer, rides(200))
+
+
+def test_python_does_not_ask_a_model_whose_files_were_altered(project, newer, monkeypatch):
+    monkeypatch.setenv("RELEVE_HOME", str(project.settings.home))
+    monkeypatch.delenv("RELEVE_REGISTRY_URL", raising=False)
+    description = ModelStore(project.settings.home).folder("rides:one") / "model.json"
+    description.chmod(0o644)
+    description.write_bytes(description.read_bytes() + b"\n")
+
+    with pytest.raises(ModelAltered, match="was registered; nothing was loaded"):
+        api.predict(RIDES, newer, project=project.root)
