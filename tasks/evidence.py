@@ -12,6 +12,7 @@ from releve.adapters.evidence.verify_pack import PackDoesNotHold, check_pack
 from releve.adapters.files import file_digest, write_bytes
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.adapters.git_dvc.scenario_branch import git_texts
+from releve.adapters.models.model_runtime import check_digest
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, Conflict, NotFound
@@ -64,7 +65,8 @@ def write_evidence(
     """Write the pack of "<scenario>:<version>", and its digest into the scenario's chain of events.
 
     The same state gives the same bytes on the same day, and no second event. Raises NotFound for a model that nobody
-    knows, BadInput for a signing key that is none, Unavailable where it cannot be signed with.
+    knows, ModelAltered where its files are not those that were judged, BadInput for a signing key that is none,
+    Unavailable where it cannot be signed with.
     """
     if out.is_dir() or out.suffix != ".zip":
         raise BadInput(f"{out} is no name of a pack; expected a file that ends in .zip")
@@ -141,6 +143,8 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelEvidence:
         raise NotFound(f"the registry has no event of {scenario}, so that there is no chain to pack")
     try:
         folder = ModelStore(settings.home).folder(model)
+        if record.challenger:
+            check_digest(folder, tag=model, digest=record.challenger.model_digest)
         own = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "model.yaml")
         files = {path.name: file_digest(path) for path in own}
     except NotFound:

@@ -19,6 +19,8 @@ from huggingface_hub import ModelCard
 
 from releve.adapters.evidence import verify_pack
 from releve.adapters.evidence.verify_pack import PackDoesNotHold, check_pack
+from releve.adapters.models.model_runtime import ModelAltered
+from releve.adapters.models.model_store import ModelStore
 from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.evidence.pack import EvidencePacked
@@ -245,3 +247,15 @@ def test_what_cannot_be_packed_is_said(packed, tmp_path):
         write_evidence(shop.settings, "shop:none", tmp_path / "pack.zip")
     with pytest.raises(NotFound, match="there is no file"):
         verify_evidence(shop.settings, tmp_path / "pack.zip")
+
+
+def test_a_model_whose_files_were_altered_is_neither_packed_nor_signed(packed, tmp_path):
+    shop = packed[0].copy(tmp_path)
+    description = ModelStore(shop.settings.home).folder(packed[1]) / "model.json"
+    description.chmod(0o644)
+    description.write_bytes(description.read_bytes() + b"\n")
+
+    with pytest.raises(ModelAltered, match="was registered"):
+        write_evidence(replace(shop.settings, signing_key="key.pem"), packed[1], tmp_path / "pack.zip", today=TODAY)
+
+    assert not (tmp_path / "pack.zip").exists()

@@ -2,6 +2,7 @@
 
 import gzip
 import platform
+import re
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ from releve.core.errors import NotFound
 from releve.core.names import ModelTag
 
 DAY_SECONDS = 86400.0
+NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class ModelStore:
         """Where a version lies. Raises NotFound."""
         named = ModelTag.parse(tag)
         path = self._root / "models" / named.scenario / named.version
-        if not named.version or not (path / "model.yaml").is_file():
+        if not _is_name(named) or not (path / "model.yaml").is_file():
             raise NotFound(
                 f"there is no model {tag} in {self._root}; `make history` lists those that were released. Where its "
                 f"files left the store, make rebuild MODEL={tag} puts them back"
@@ -77,7 +79,7 @@ class ModelStore:
     def describe(self, tag: str) -> ModelDescription:
         """Read what a version says of itself, also after its files left. Raises NotFound, BadInput where damaged."""
         record = self._record(tag)
-        if record.is_file() and tag not in self.tags(ModelTag.parse(tag).scenario):
+        if _is_name(ModelTag.parse(tag)) and record.is_file() and tag not in self.tags(ModelTag.parse(tag).scenario):
             return parse_description(gzip.decompress(record.read_bytes()), tag=tag)
         return read_description(self.get(tag).path, tag=tag)
 
@@ -108,6 +110,11 @@ class ModelStore:
     def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:
         """Load a version; `digest` (from the registry) must match its files."""
         return model_runtime.load(self.folder(tag), tag=tag, digest=digest)
+
+
+def _is_name(tag: ModelTag) -> bool:
+    """Whether both parts name one folder, of this store."""
+    return all(NAME.fullmatch(part) for part in (tag.scenario, tag.version))
 
 
 def discard(folder: Path, *, work_dir: Path) -> None:

@@ -155,3 +155,12 @@ def test_a_removal_that_was_killed_leaves_no_half_version_and_is_swept(store, fo
     assert store.sweep() == []  # a young folder may be another process's
     assert store.sweep(older_seconds=-1) == left
     assert list(work_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", ["flowers:../flowers/one", "flowers:./one", "../models/flowers:one", "flowers:.."])
+def test_what_would_lead_out_of_its_folder_names_no_model(tag, store, folder):
+    saved(store, folder)
+
+    for look in (store.get, store.describe, store.load):
+        with pytest.raises(NotFound, match="there is no model"):
+            look(tag)
