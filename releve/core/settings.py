@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from releve.core.environments import with_environment
@@ -59,6 +59,12 @@ class Settings:
     model_signing: str = ""  # path of the program that signs; "": model_signing, as PATH has it
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never read the registry (a packed Bento)
+
+    def without_secrets(self) -> "Settings":
+        """Return the same places for work on other machines: no token, no key, and of passwords the registry's."""
+        secrets = [each.name for each in fields(self) if not each.repr and each.name != "registry_url"]
+        cleared: dict[str, Any] = dict.fromkeys(secrets, "")
+        return replace(self, **cleared)
 
     @property
     def service_token(self) -> str:

@@ -17,6 +17,7 @@ from releve.core.formatting import shortened
 from releve.core.names import SCENARIO_NAME
 from releve.core.params import Params
 from releve.core.settings import Settings
+from releve.core.yaml_text import load_mapping
 from releve.domain.experiment.experiment import GateToday, why_outdated
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
@@ -48,7 +49,7 @@ def challenge(
     with scenario_lock(
         settings.home, scenario, holder="challenge", wait_seconds=settings.wait_seconds, on_wait=progress
     ) as held:
-        found = find_experiments(settings.project, scenario, name=name)[0]
+        found = find_experiment(settings, name)
         branch = ScenarioBranch(settings.project, scenario, revision=found.record.head)
         today = gate_today(settings, scenario, truth)
         if why := why_outdated(found.record, params_at(settings, scenario, found.revision), today):
@@ -80,9 +81,11 @@ def find_experiment(settings: Settings, name: str) -> Experiment:
 def gate_today(settings: Settings, scenario: str, truth: Committed) -> GateToday:
     """Read what serves, which rows there are, and what is committed."""
     current = Registry(settings.registry_url).current(scenario)
-    batches = ScenarioBranch(settings.project, scenario).read("batches.dvc")
+    branch = ScenarioBranch(settings.project, scenario)
+    batches, inputs = branch.read("batches.dvc"), branch.read("inputs.yaml")
     version = data_version(batches) if batches else SEED_VERSION
-    return GateToday(current.release.model if current else "", version, truth.params)
+    brought = load_mapping(inputs, source="inputs.yaml").get("brought", ()) if inputs else ()
+    return GateToday(current.release.model if current else "", version, truth.params, tuple(brought))
 
 
 def params_at(settings: Settings, scenario: str, revision: str) -> Params:

@@ -86,7 +86,8 @@ def experiment(
         return make(settings, plan, by=by, progress=progress)
     compute = truth.params.compute
     folders = [settings.project, settings.home]
-    with open_workers(_make, settings, address=compute.address, workers=compute.workers, sees=folders) as workers:
+    shared = settings.without_secrets()
+    with open_workers(_make, shared, address=compute.address, workers=compute.workers, sees=folders) as workers:
         outcome = workers.call((plan, by))
     if outcome.problem:
         raise ExperimentEnded(f"{outcome.problem}; nothing is left of it: run the same again")
@@ -144,6 +145,7 @@ def run_pipeline(
         rows=read_document(files.evaluation, Evaluation).rows,
         champion=plan.champion,
         search=plan.search,
+        brought=inputs.brought,
         model_digest=folder_digest(files.model),
         by=by,
         at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.registry.registry import Registry
+from releve.core.environments import SECRETS
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from tests.events import make_ingested
@@ -99,3 +100,13 @@ def test_commas_alone_name_no_scenario():
 def test_a_home_whose_tilde_no_shell_has_replaced_is_no_folder_called_so(tmp_path):
     with pytest.raises(BadInput, match="RELEVE_HOME is '~/releve': only a shell replaces the ~"):
         Settings.from_environ({"RELEVE_HOME": "~/releve"}, cwd=tmp_path)
+
+
+def test_no_secret_but_the_registrys_address_goes_to_another_machine():
+    secrets = {name: f"secret-of-{name}" for name in SECRETS if name != "RELEVE_SIGNING_KEY"}
+    addresses = {"RELEVE_REGISTRY_URL": "postgresql://ana:pw@db/r", "PREFECT_API_URL": "http://u:secret-p@host/api"}
+
+    sent = Settings.from_environ({**secrets, **addresses}, cwd=CWD).without_secrets()
+
+    assert "secret-" not in str(vars(sent))
+    assert sent.registry_url.startswith("postgresql://ana:pw@db")

@@ -30,6 +30,7 @@ class ExperimentRecord(DocumentPart):
     rows: int  # all labelled rows of it
     champion: str  # that it was compared with; "" where none served
     search: bool  # whether other recipes were tried, too
+    brought: tuple[str, ...] = ()  # members that others fitted
     model_digest: str
     by: str
     at: str  # ISO 8601, UTC
@@ -87,6 +88,7 @@ class GateToday:
     champion: str  # "" where none serves
     data_version: str
     params: Params
+    brought: tuple[str, ...] = ()  # that the next refresh has as members
 
 
 def why_outdated(record: ExperimentRecord, params: Params, today: GateToday) -> str:
@@ -98,5 +100,7 @@ def why_outdated(record: ExperimentRecord, params: Params, today: GateToday) -> 
         return f"it was compared with {record.champion or 'nothing'}, and {today.champion or 'nothing'} serves now"
     if today.data_version != record.data_version:
         return "newer rows have come since, which it has not learned"
+    if today.brought != record.brought:
+        return "a model was brought since, which it does not have as a member"
     others = [key for key in differing(params, today.params) if key.partition(".")[0] in JUDGED_BY]
     return f"it was judged by another {', '.join(others)} than is committed" if others else ""

@@ -73,6 +73,7 @@ def test_settings_that_differ_are_named_with_both_values_and_no_others():
         ({"champion": "shop:two"}, "it was compared with shop:one, and shop:two serves now"),
         ({"champion": ""}, "it was compared with shop:one, and nothing serves now"),
         ({"data_version": "2.dir"}, "newer rows have come since, which it has not learned"),
+        ({"brought": ("brought_1",)}, "a model was brought since, which it does not have as a member"),
         ({"params": make_params(gate={"margin": 0.5})}, "it was judged by another gate.margin than is committed"),
         ({"params": make_params(statistics={"min_rows": 7})}, "by another statistics.min_rows than is committed"),
     ],

@@ -1,7 +1,9 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from releve.adapters.files import read_inputs, write_inputs
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.core.errors import NotFound
@@ -98,3 +100,15 @@ def test_one_whose_files_left_the_cache_is_told_how_to_make_it_again(tried):
         challenge(tried.settings, found.name)
 
     assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 1
+
+
+def test_a_model_that_was_brought_since_outdates_it_and_stays_a_member(tried, tmp_path):
+    with tried.branch.worktree(tmp_path / "trees") as tree:
+        before, inputs = tree.tip, tree.folder / "inputs.yaml"
+        write_inputs(inputs, replace(read_inputs(inputs), brought=("brought_1",)))
+        tried.branch.move(tree.commit("a model was brought"), expected=before)
+
+    with pytest.raises(ExperimentOutdated, match="a model was brought since, which it does not have as a member"):
+        challenge(tried.settings, made_of(tried, BETTER).name)
+
+    assert "brought_1" in tried.branch.read("inputs.yaml")
