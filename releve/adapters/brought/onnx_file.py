@@ -7,6 +7,7 @@ from typing import Any
 
 from releve.adapters.models.onnx_graphs import all_graphs, all_nodes
 from releve.core.errors import BadInput
+from releve.core.formatting import printable
 from releve.domain.brought.mapping import TensorInput
 from releve.domain.schema.target import Label
 
@@ -44,7 +45,7 @@ def read_onnx(content: bytes) -> OnnxFile:
     inputs = tuple(_tensor_input(each) for each in model.graph.input if each.name not in constants)
     if not inputs:
         raise BadInput("the graph has no input, so that it answers every row alike; export the whole model")
-    return OnnxFile(model, hashlib.sha256(content).hexdigest(), len(content), producer[:FIRST_LINE], opsets, inputs)
+    return OnnxFile(model, hashlib.sha256(content).hexdigest(), len(content), one_line(producer), opsets, inputs)
 
 
 def _parsed(content: bytes) -> Any:
@@ -166,10 +167,15 @@ def quiet_options() -> Any:
 
 def first_line(error: BaseException) -> str:
     """Return what a library says, on one line and not too long."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = printable(" ".join(str(error).split())) or type(error).__name__
     for part in ("[ONNXRuntimeError] :", "FAIL :", "INVALID_GRAPH :"):
         text = text.partition(part)[2].strip() or text
     return text[:FIRST_LINE]
+
+
+def one_line(text: str) -> str:
+    """Return what a file calls something as people may read it: on one line, not too long, steering no terminal."""
+    return printable(" ".join(text.split()))[:FIRST_LINE]
 
 
 def _tensors(model: Any) -> Iterator[Any]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.brought.newer_trees import with_newer_trees
-from releve.adapters.brought.onnx_file import OnnxFile, first_line, named_classes, quiet_options, read_onnx
+from releve.adapters.brought.onnx_file import OnnxFile, first_line, named_classes, one_line, quiet_options, read_onnx
 from releve.adapters.brought.wrapping import FOREIGN, with_our_inputs, with_our_output
 from releve.adapters.models.brought_pipeline import block_widths
 from releve.adapters.models.model_runtime import Runner, onnx_runner
 from releve.adapters.models.timing import median_milliseconds
 from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
-from releve.domain.brought.mapping import MappingFile, MatchedInput, match_inputs
+from releve.domain.brought.mapping import MappingFile, MatchedInput, column_of, match_inputs
 from releve.domain.brought.meaning import Floats, OutputMeaning, RawOutput, check_finite, understand
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate import sanity
@@ -75,8 +75,8 @@ def try_model(content: bytes, schema: Schema, mapping: MappingFile, rows: "pd.Da
         bytes=file.bytes,
         producer=file.producer,
         opsets=file.opsets,
-        inputs={each.tensor.name: _named_columns(each) for each in matched},
-        output=meaning.name,
+        inputs={one_line(each.tensor.name): _named_columns(each, schema) for each in matched},
+        output=one_line(meaning.name),
         means=meaning.means,
         classes=meaning.classes,
         rows=len(rows),
@@ -189,9 +189,9 @@ def _check_missing_cells(ask: Runner, schema: Schema, rows: "pd.DataFrame", mean
             raise BadInput(f"where {column.name!r} is missing, output {meaning.name!r} is no finite number; {advice}")
 
 
-def _named_columns(matched: MatchedInput) -> tuple[str, ...]:
+def _named_columns(matched: MatchedInput, schema: Schema) -> tuple[str, ...]:
     """Name the columns of an input, an image or a date by its own name."""
-    return tuple(dict.fromkeys(name.rpartition(".")[0] or name for name in matched.columns))
+    return tuple(dict.fromkeys(column_of(name, schema) for name in matched.columns))
 
 
 def _shown(answers: Any) -> str:

@@ -103,7 +103,7 @@ def _matched(
             f"({_listed(columns)}); name as many, in the model's order"
         )
     missing = {of_block.index(name): fills[name] for name in columns if name in fills}
-    nullable = [name for name in columns if name not in fills and schema.by_name[_column_of(name, schema)].nullable]
+    nullable = [name for name in columns if name not in fills and schema.by_name[column_of(name, schema)].nullable]
     if tensor.kind in WHOLE and nullable:
         raise BadInput(
             f"input {tensor.name!r} takes whole numbers, and cells of {nullable[0]!r} may be missing; say in the "
@@ -173,7 +173,8 @@ def _blocks(schema: Schema) -> dict[str, list[str]]:
     return {NUMBERS: schema.model_numbers, CATEGORIES: schema.categories, TEXTS: schema.texts}
 
 
-def _column_of(part: str, schema: Schema) -> str:
+def column_of(part: str, schema: Schema) -> str:
+    """Return the column that a part is of, such as the month of a date; what is no part is a column itself."""
     return next((name for name, parts in schema.feature_parts.items() if part in parts), part)
 
 

@@ -59,8 +59,8 @@ def understand(outputs: Sequence[RawOutput], target: Target, mapping: MappingFil
             raise BadInput(f"output {output.name!r} has {values.shape[1]} numbers of a row; a regression has one")
         return OutputMeaning(output.name, Means.VALUE)
     if values.shape[1] == 1:
-        return _of_one_class(output.name, values, target, mapping, _labels(outputs))
-    order = _order(output, values, target, mapping, _labels(outputs))
+        return _of_one_class(output.name, values, target, mapping, _labels(outputs, rows))
+    order = _order(output, values, target, mapping, _labels(outputs, rows))
     means = _kind(output.name, values, mapping)
     known = tuple(label for label in target.classes if label in order)
     return OutputMeaning(output.name, means, known, tuple(order.index(label) for label in known))
@@ -101,8 +101,9 @@ def _as_table(output: RawOutput, rows: int) -> Floats:
     )
 
 
-def _labels(outputs: Sequence[RawOutput]) -> RawOutput | None:
-    return next((each for each in outputs if each.is_label), None)
+def _labels(outputs: Sequence[RawOutput], rows: int) -> RawOutput | None:
+    """Return the label of each row; what has several whole numbers of a row, such as its leaves, is none."""
+    return next((each for each in outputs if each.is_label and each.values.size == rows), None)
 
 
 def _of_one_class(

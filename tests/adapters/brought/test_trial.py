@@ -296,3 +296,24 @@ def test_an_answer_that_a_slight_change_upsets_is_reported():
 
     assert calm.sanity.tried > 0
     assert (calm.sanity.broken, len(upset.sanity.broken) > 0) == ((), True)
+
+
+def test_names_in_a_file_of_anybodys_steer_no_terminal_and_begin_no_line():
+    schema, frame = table("regression")
+    model = linear([[1], [2]], outputs=[("y", FLOAT, ("rows", 1))])
+    model.producer_name = "a tool\x1b[2J\nINFO released"
+
+    _, report = trial(model, schema, frame)
+
+    assert report.producer == "a tool\N{REPLACEMENT CHARACTER}[2J INFO released"
+
+
+def test_a_column_whose_name_has_a_point_is_named_whole():
+    columns = {"size.cm": {"type": "number"}, "width": {"type": "number"}}
+    schema = Schema.from_dict({"target": {"name": "y", "task": "regression"}, "columns": columns})
+    rows = np.random.default_rng(3).normal(size=(60, 3)).round(3)
+    frame = check_frame(schema, pd.DataFrame(rows, columns=["size.cm", "width", "y"])).accepted
+
+    _, report = trial(linear([[1], [2]], outputs=[("y", FLOAT, ("rows", 1))]), schema, frame, inputs={"x": [*columns]})
+
+    assert report.inputs == {"x": ("size.cm", "width")}

@@ -116,3 +116,11 @@ def test_a_regression_has_one_number_of_a_row_in_either_shape():
 def test_what_is_not_clear_is_asked(target: Target, outputs: list[RawOutput], mapping: dict[str, Any], said: str):
     with pytest.raises(BadInput, match=said):
         meaning(target, *outputs, **mapping)
+
+
+def test_whole_numbers_of_which_a_row_has_several_are_no_label():
+    leaves = RawOutput("leaves", np.array([[4, 7], [4, 9], [5, 7]]), is_label=True)
+
+    assert meaning(BINARY, leaves, answer(SURE), classes=["no", "yes"]).places == (0, 1)
+    with pytest.raises(BadInput, match="nothing says which of the 2 numbers of output 'p' is which class"):
+        meaning(BINARY, leaves, answer(SURE))
