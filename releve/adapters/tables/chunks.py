@@ -101,7 +101,7 @@ def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
 class UnreadableFile(BadInput):
     """A file cannot be read. Its message may repeat a part of the file, which `without_cells` does not."""
 
-    def __init__(self, message: str, *, without_cells: str):
+    def __init__(self, message: str, *, without_cells: str = "") -> None:  # by the message alone where it is unpickled
         super().__init__(message)
         self.without_cells = without_cells
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.tables import csv_file
+from releve.adapters.tables.chunks import UnreadableFile
 from releve.adapters.tables.csv_file import CsvOptions, CsvPiece, open_csv
 from releve.adapters.tables.dialect import Dialect
 
@@ -88,3 +89,9 @@ def test_pieces_have_the_rows_of_the_file_wherever_it_is_cut(tmp_path, monkeypat
     assert [number for each in read for number in each.rows.tolist()] == whole.rows.tolist()
     assert [line for each in read for line in each.lines] == list(whole.lines)
     assert len(pieces) > 1 or rows == 1000
+
+
+def test_what_cannot_be_read_is_said_in_another_process_too():
+    error = pickle.loads(pickle.dumps(UnreadableFile("line 2 holds 'x'", without_cells="line 2")))
+
+    assert (str(error), error.without_cells) == ("line 2 holds 'x'", "line 2")
