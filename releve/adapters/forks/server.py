@@ -55,6 +55,7 @@ class Server:
             self._selector.register(one, selectors.EVENT_READ)
         for end in (self._woken, self._wakes):
             end.setblocking(False)
+        self._code.note()  # before somebody edits what is imported by now
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
 
