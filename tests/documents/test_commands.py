@@ -98,7 +98,7 @@ def customers(first: int, rows: int) -> pd.DataFrame:
         "signed_up": days.strftime("%Y-%m-%d"),
         "tenure_months": random.permutation(np.arange(rows) % 72),
         "plan": random.choice(["basic", "plus", "pro"], rows),
-        "last_login_days": random.permutation(np.arange(rows) % 60) + 9 * leaves,
+        "last_login_days": random.integers(0, 30, rows) + 15 * leaves,
         "comment": [
             " ".join(random.permutation(["all", "is", "fine", "here", "thanks", "a", "lot"])) for _ in range(rows)
         ],
@@ -128,7 +128,7 @@ def a_table_of_rides(reader: Reader) -> None:
 @before(".venv/bin/releve challenge", ".venv/bin/dvc plots")
 def an_experiment(reader: Reader) -> None:
     listed = json.loads(reader.type("releve experiments churn --json"))
-    reader.names["churn-1a2b3c4d"] = next(each["name"] for each in listed if each["name"].startswith("churn-"))
+    reader.names["churn-1a2b3c4d"] = listed["experiments"][0]["experiment"]
 
 
 @before("make score")
@@ -183,7 +183,7 @@ def a_release_that_waits(reader: Reader) -> None:
         params.write_text(params.read_text() + people)
         reader.type("git commit --quiet --all -m 'Have Anna approve'")
     a_challenger(reader)
-    reader.type("make release SCENARIO=churn")
+    reader.type("make release SCENARIO=churn || test $? = 2")  # make's own code where a command ends with another one
     reader.exported["RELEVE_APPROVER_TOKEN"] = ANNA
     found = re.search(r"--model (churn:\w+)", reader.type("releve approve churn"))
     assert found is not None
