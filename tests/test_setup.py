@@ -133,6 +133,7 @@ def test_help_names_every_target_below_its_group() -> None:
         "Start",
         "Your table",
         "Run",
+        "Experiment",
         "Inspect",
         "Operate",
         "Develop",

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from releve.adapters.local_stack import parts as stack_parts
+from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVICE, WORKER
 from releve.adapters.local_stack.ports import PortTaken
@@ -122,7 +123,8 @@ def test_a_second_up_starts_nothing_and_a_killed_part_is_started_again(settings:
     first = pid_of(settings, MILVUS)
 
     again = local_stack.up(settings, only=(MILVUS,))
-    os.kill(first, signal.SIGKILL)  # and is asked for again before it has ended
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: stack_process.running(settings.home, MILVUS) is None)
     after_kill = local_stack.up(settings, only=(MILVUS,))
 
     assert again == ()
