@@ -15,14 +15,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from releve.adapters.files import read_document, read_params, scenario_names, write_document, written_beside
+from releve.adapters.files import (
+    read_document,
+    read_params,
+    scenario_names,
+    write_bytes,
+    write_document,
+    written_beside,
+)
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.description import read_description
+from releve.adapters.models.model_runtime import schema_of
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.tables.file_types import FILE_TYPES, read_sample
 from releve.core.config_hint import command_hint
-from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
+from releve.core.errors import BadInput, Conflict, NotFound, ReleveError, explained_storage
 from releve.core.formatting import listed, plural
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
@@ -30,6 +38,7 @@ from releve.domain.onboarding.params_file import ScenarioDraft
 from releve.domain.onboarding.profiles import profile
 from releve.domain.onboarding.questions import TableQuestion, answered, questions
 from releve.domain.onboarding.table import Roles
+from releve.serving.openapi.cells import answering_row
 from tasks.ingestion.intake import csv_options
 from tasks.onboarding import scaffold, understand
 from tasks.places import ScenarioFiles
@@ -38,7 +47,8 @@ PREVIEW_ROWS = 2_000  # from which columns are shown; what they are is inferred 
 EXAMPLES = 3  # different values of a column
 ROUNDS = 5  # of questions that answers bring up
 UPLOAD = re.compile(r"[0-9a-f]{16}")
-WISHES = "wishes.json"
+WISHES, SCAFFOLDED = "wishes.json", "scaffolded"  # the latter: the name of the scenario that was written from it
+LONGEST_NAME = 120  # bytes
 
 
 class Wishes(BaseModel):
@@ -167,15 +177,18 @@ def look(settings: Settings, upload: Upload) -> Understood:
 
     Raises BadInput where nothing can be learned from it, or a column that was chosen is not there.
     """
-    wishes = upload.wishes
+    wishes, every = upload.wishes, dict[str, TableQuestion]()
     roles, asked, told = wishes.roles, list[TableQuestion](), list[str]()
     for _ in range(ROUNDS):
         draft, _ = understand(settings, data=upload.data, roles=roles)
         asked, told = questions(draft.issues, target=wishes.target)
-        if (now := answered(wishes.roles, asked, wishes.answers)) == roles:
+        every |= {question.key: question for question in asked}
+        if (now := answered(wishes.roles, [*every.values()], wishes.answers)) == roles:
             break
         roles = now
-    return Understood(draft, asked, told, roles)
+    keys = {question.key for question in asked}  # an answer may have settled its question, and counts on
+    settled = [each for key, each in every.items() if key not in keys and key in wishes.answers]
+    return Understood(draft, [*asked, *settled], told, roles)
 
 
 def begin(settings: Settings, upload: Upload) -> str:
@@ -191,12 +204,17 @@ def begin(settings: Settings, upload: Upload) -> str:
         raise BadInput(f"{number} {plural(number, 'question is', 'questions are')} open: {unanswered[0].says}")
     name = check_scenario_name(wishes.scenario)
     folder = ScenarioFiles(settings.project, name).folder
-    mine = upload.folder / "scaffolded"  # a run that was killed after it wrote the folder goes on from there
-    if not (folder.exists() and mine.exists()):
+    mine = upload.folder / SCAFFOLDED  # a run that was killed after it wrote the folder goes on from there
+    is_mine = mine.is_file() and mine.read_text(encoding="utf-8") == name
+    if not (folder.exists() and is_mine):
         if folder.exists():
             raise Conflict(f"there is a scenario {name} already; choose another name")
-        mine.touch()
-        scaffold(settings, name, data=upload.data, roles=seen.roles)
+        write_bytes(mine, name.encode())
+        try:
+            scaffold(settings, name, data=upload.data, roles=seen.roles)
+        except ReleveError:
+            mine.unlink(missing_ok=True)
+            raise
     place = f"scenarios/{name}"
     git(settings.project, "add", "--", place)
     if git(settings.project, "diff", "--cached", "--name-only", "--", place):
@@ -225,8 +243,9 @@ def served(settings: Settings, scenario: str) -> ServedModel | None:
     if current is None:
         return None
     model = current.release.model
-    golden = read_description(ModelStore(settings.home).folder(model), tag=model).golden
-    return ServedModel(model, dict(golden.rows[0]) if golden.rows else {})
+    folder = ModelStore(settings.home).folder(model)
+    golden = read_description(folder, tag=model).golden.rows
+    return ServedModel(model, answering_row(schema_of(folder, tag=model), golden))
 
 
 def _place(settings: Settings) -> Path:
@@ -235,7 +254,9 @@ def _place(settings: Settings) -> Path:
 
 def _file_name(name: str) -> str:
     """The last part of a name as browsers send it, without what no file name needs."""
-    file = re.sub(r"[^\w.() -]", "_", re.split(r"[/\\]", name)[-1]).lstrip(". ")[-120:]
+    file = re.sub(r"[^\w.() -]", "_", re.split(r"[/\\]", name)[-1]).lstrip(". ")
+    while len(file.encode()) > LONGEST_NAME:
+        file = file[1:].lstrip(". ")
     if not file.lower().endswith(tuple(FILE_TYPES)):
         raise BadInput(f"{file or 'this'} is no table by its name; expected one that ends in {', '.join(FILE_TYPES)}")
     return file

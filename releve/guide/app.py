@@ -5,9 +5,10 @@ One person's program on one machine: whoever holds the key may use it, browsers 
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from releve.core.settings import Settings
 from releve.domain.onboarding.questions import plain_summary
 from releve.guide.examples import example_requests
 from releve.reporting.html import make_environment, render_html
+from releve.serving.edge.sites import check_site
 from releve.serving.page.views import HEADERS
 from tasks import guided
 from tasks.guided import Upload
@@ -52,6 +54,7 @@ class Guide:
     key: str
     runs: PrefectRuns
     deploy: Callable[[], None]
+    _writing: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # a button is pressed twice
 
     def app(self) -> Starlette:
         """The pages as an ASGI application."""
@@ -75,9 +78,13 @@ class Guide:
             if not self._is_known(request.cookies.get(COOKIE, "")):
                 return RedirectResponse("/sign-in", SEE_OTHER)
             try:
+                if request.method == "POST":  # SameSite lets in other ports of this machine
+                    check_site(*(request.headers.get(each, "") for each in ("sec-fetch-site", "origin", "host")))
                 return await answer(request)
-            except ReleveError as error:
-                return page("error", status=error.status, error=str(error), back=request.url.path)
+            except ReleveError as error:  # back to where it can be chosen otherwise
+                upload = request.path_params.get("upload")
+                back = f"/tables/{upload}" if upload else request.url.path if request.method == "GET" else "/"
+                return page("error", status=error.status, error=str(error), back=back)
 
         return answering
 
@@ -124,7 +131,7 @@ class Guide:
             if not form.get("target"):
                 raise BadInput("no column was chosen; choose the one that you want to know in advance")
             roles = {role: form.get(role, "") for role in ("target", "time", "id")}
-            await run_in_threadpool(lambda: upload.wish(scenario=name, answers={}, **roles))
+            await run_in_threadpool(self._chosen, upload, {"scenario": name, **roles})
             return RedirectResponse(f"/tables/{upload.id}/questions", SEE_OTHER)
         columns = await run_in_threadpool(guided.preview, self.settings, upload)
         return page("choose", upload=upload.id, wishes=upload.wishes, columns=columns, names=SCENARIO_NAME.pattern)
@@ -134,26 +141,34 @@ class Guide:
         upload = self._upload(request)
         if upload.wishes.begun:
             return RedirectResponse(f"/scenarios/{upload.wishes.scenario}", SEE_OTHER)
-        seen = await run_in_threadpool(guided.look, self.settings, upload)
         if request.method == "POST":
-            form = await request.form()
-            said = {each.key: str(form[each.key]) for each in seen.asked if each.key in form}
-            answers = {**upload.wishes.answers, **said}
-            await run_in_threadpool(lambda: upload.wish(answers=answers))
-            seen = await run_in_threadpool(guided.look, self.settings, upload)
-            if not seen.open_questions(answers) and not seen.to_mend(answers):
-                scenario = await run_in_threadpool(self._begin, upload)
+            said = {name: str(value) for name, value in (await request.form()).items()}
+            if scenario := await run_in_threadpool(self._answered, upload, said):
                 return RedirectResponse(f"/scenarios/{scenario}", SEE_OTHER)
-        wishes = upload.wishes
+        seen, wishes = await run_in_threadpool(guided.look, self.settings, upload), upload.wishes
         mend, summary = seen.to_mend(wishes.answers), plain_summary(seen.draft)
         return page("questions", upload=upload.id, wishes=wishes, seen=seen, summary=summary, mend=mend)
 
-    def _begin(self, upload: Upload) -> str:
-        scenario = guided.begin(self.settings, upload)
-        self.deploy()
-        self.runs.start(scenario, "retrain", {"reason": "begun in the guide"}, key=f"guide-{upload.id}")
-        guided.close(upload)
-        return scenario
+    def _answered(self, upload: Upload, said: Mapping[str, str]) -> str:
+        """Keep answers; with the last one begin, and return the scenario's name."""
+        with self._writing:
+            if upload.wishes.begun:
+                return upload.wishes.scenario
+            asked = guided.look(self.settings, upload).asked
+            answers = {**upload.wishes.answers, **{each.key: said[each.key] for each in asked if each.key in said}}
+            upload.wish(answers=answers)
+            seen = guided.look(self.settings, upload)
+            if seen.open_questions(answers) or seen.to_mend(answers):
+                return ""
+            scenario = guided.begin(self.settings, upload)
+            self.deploy()
+            self.runs.start(scenario, "retrain", {"reason": "begun in the guide"}, key=f"guide-{upload.id}")
+            guided.close(upload)
+            return scenario
+
+    def _chosen(self, upload: Upload, wishes: Mapping[str, str]) -> None:
+        with self._writing:
+            upload.wish(answers={}, **wishes)
 
     async def watch(self, request: Request) -> Response:
         """How far the first model is; once it serves, how it is asked."""

@@ -9,6 +9,8 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.onboarding.questions import KEEP, MEND
+from releve.domain.schema.schema import Schema
+from releve.serving.openapi.cells import answering_row
 from tasks import guided
 from tasks.guided import Upload
 from tasks.places import ScenarioState
@@ -194,6 +196,51 @@ def test_a_name_that_another_scenario_has_is_refused(settings):
 
     with pytest.raises(Conflict, match="there is a scenario digits already; choose another name"):
         guided.begin(settings, upload)
+
+
+def test_another_scenario_is_not_taken_over_after_a_name_that_did_not_work(settings):
+    upload = brought(settings)
+    answer_all(settings, upload)
+    git(settings.project, "branch", "releve/who_left")
+    with pytest.raises(Conflict, match="the branch releve/who_left holds the rows of an earlier scenario"):
+        guided.begin(settings, upload)
+    upload.wish(scenario="digits")
+
+    with pytest.raises(Conflict, match="there is a scenario digits already; choose another name"):
+        guided.begin(settings, upload)
+    assert upload.data.exists()
+
+
+def test_an_answer_that_settles_its_question_counts_on(settings):
+    rows = [f'{line},"{1 + n % 9},{100 + n}"' for n, line in enumerate(ROWS)]
+    upload = brought(settings, "\n".join(["day,months,refund,left,price", *rows, ""]).encode())
+    (asked,) = [each for each in guided.look(settings, upload).asked if "price writes numbers" in each.details]
+    upload.wish(answers={asked.key: asked.choices[1].key})
+
+    seen = guided.look(settings, upload)
+
+    assert asked in seen.asked
+    assert seen.draft.table["columns"]["price"]["type"] == "number"
+    assert asked.choices[1].settings[0] in seen.draft.overrides
+
+
+def test_a_long_name_of_a_file_is_cut_at_its_beginning(settings):
+    upload = guided.receive(settings, f"{'ы' * 200}.csv", iter([TABLE]))
+
+    assert upload.data.read_bytes() == TABLE
+    assert upload.data.name.endswith("ы.csv")
+
+
+def test_no_personal_cell_and_no_feature_that_nobody_sends_is_in_the_row_that_is_asked():
+    columns = {"at": {"type": "date"}, "mail": {"type": "text", "personal": True}, "age": {"type": "number"}}
+    table = {"target": {"name": "left", "classes": ["no", "yes"]}, "time": "at", "columns": columns}
+    schema = Schema.from_dict({**table, "features": {"lags": {"age": [1]}, "step": "day"}})
+    golden = {"at": "2024-01-01", "mail": "somebody@example.org", "age": 31.0, "age.lag_1": 30.0}
+
+    row = answering_row(schema, [golden])
+
+    assert {*row} == {*columns}
+    assert (row["age"], "somebody" in row["mail"]) == (31.0, False)
 
 
 def test_nothing_serves_before_a_release(settings):

@@ -31,10 +31,14 @@ class OtherHost(Fault):
 
 def check_same_site(request: Request) -> None:
     """Raise OtherSite where a browser says that another site's page sent this."""
-    site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
+    check_site(request.header(b"sec-fetch-site"), request.header(b"origin"), request.header(b"host"))
+
+
+def check_site(site: str, origin: str, host: str) -> None:
+    """Raise OtherSite where these headers, "" for one that was not sent, are of another site's page."""
     if site not in ("", "same-origin", "none"):
         raise OtherSite
-    if not site and origin and origin.partition("://")[2] != request.header(b"host"):
+    if not site and origin and origin.partition("://")[2] != host:
         raise OtherSite
 
 

@@ -6,16 +6,19 @@ calendar has, limits of dates (`x-minimum`, `x-maximum`), limits of numbers that
 around a text, another case where `ignore_case` is set, a text longer than allowed by spaces alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from releve.domain.features.completion import sent_rows
+from releve.domain.prediction_log.records import Row
 from releve.domain.schema.cells import DECIMAL, EDGES, ISO, LARGEST_NUMBER, names_of
 from releve.domain.schema.columns import CATEGORY, DATE, IMAGE, LONGEST_TEXT, NUMBER, Column
 from releve.domain.schema.examples import example_cells
 from releve.domain.schema.images import BEGINNINGS, text_length
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label, Target
+from releve.domain.schema.validation import row_problems
 
 JsonSchema = dict[str, Any]
 NOT_BLANK = f"[^{EDGES}]"
@@ -58,6 +61,20 @@ def label_schema(target: Target) -> JsonSchema:
 def example_row(schema: Schema) -> dict[str, Any]:
     """Return a row to predict that the schema allows."""
     return {column.name: example_cells(column)[0] for column in schema.asked}
+
+
+def answering_row(schema: Schema, golden: Sequence[Row]) -> dict[str, Any]:
+    """Return a row that a model was asked before its release, where it knows one, else one that the schema allows.
+
+    No personal cell is in it, and no feature that nobody sends.
+    """
+    example = example_row(schema)
+    known = {
+        name: example.get(name) if name in schema.personal else cell
+        for row in sent_rows(schema, golden[:1])
+        for name, cell in row.items()
+    }
+    return known if known and not row_problems(schema.sent, [known]) else example
 
 
 def _allowed(column: Column) -> JsonSchema:

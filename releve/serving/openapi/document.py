@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from releve import __version__
-from releve.domain.features.completion import sent_rows
 from releve.domain.prediction_log.records import EXAMPLE_ID
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.schema.validation import row_problems
 from releve.serving.edge.encodings import WINDOWS
 from releve.serving.native import MAX_NEIGHBOURS
 from releve.serving.open_inference.inference import BINARY
 from releve.serving.openapi import protocols, shapes
-from releve.serving.openapi.cells import JsonSchema, cell_schema, example_row, label_schema, row_schema
+from releve.serving.openapi.cells import JsonSchema, answering_row, cell_schema, label_schema, row_schema
 from releve.serving.openapi.operations import Operation
 from releve.serving.search_questions import DEFAULT_LIMIT
 from releve.serving.served import Served
@@ -51,7 +49,7 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
     """Describe one scenario at `prefix`, "" for a service of it alone, by the model that serves now."""
     schema, target, decision = served.schema, served.schema.target, served.model.description.decision
     table = decision.table if decision else None
-    row = answering_row(served)
+    row = answering_row(schema, served.model.description.golden.rows)
     label = {"type": "null"} if target.task == REGRESSION else label_schema(target)
     search = shapes.search_request(
         label,
@@ -300,19 +298,6 @@ def _written(operation: Operation) -> dict[str, Any]:
                 response["headers"] = {header: {"description": says, "schema": shapes.TEXT}}
             written["responses"][str(status)] = response
     return written
-
-
-def answering_row(served: Served) -> dict[str, Any]:
-    """Return a row that the model was asked before its release, where it knows one, else one that the schema allows."""
-    golden = served.model.description.golden.rows
-    example = example_row(served.schema)
-    sent = sent_rows(served.schema, golden[:1])
-    known = {
-        name: example.get(name) if name in served.schema.personal else cell
-        for row in sent
-        for name, cell in row.items()
-    }
-    return known if known and not row_problems(served.schema.sent, [known]) else example
 
 
 def _example_label(schema: Schema) -> Any:

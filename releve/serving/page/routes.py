@@ -19,7 +19,7 @@ from releve.serving.explain.explaining import explain_row, hidden_columns
 from releve.serving.explain.questions import ExplainQuestion
 from releve.serving.faults import Forbidden, TimedOut, Unauthorised, native_error, new_request_id
 from releve.serving.flow_runs import FlowRuns, new_key
-from releve.serving.openapi.document import answering_row
+from releve.serving.openapi.cells import answering_row
 from releve.serving.page import views
 from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
 from releve.serving.page.session import cookie_of, may, token_of
@@ -242,7 +242,7 @@ class _Pages:
     ) -> views.ScenarioView:
         """What is shown before anything was asked; `row` is filled in. Raises NotLoaded."""
         served = scenario.served_now()
-        shown = answering_row(served) if row is None else row
+        shown = answering_row(served.schema, served.model.description.golden.rows) if row is None else row
         operates = may(self._access, Role.OPERATE, request)
         record, runs = await asyncio.gather(
             self._record(scenario.name, served.model.tag), self._runs(request, scenario.name, operates)
