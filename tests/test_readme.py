@@ -171,7 +171,7 @@ def test_it_shows_what_make_scenario_prints(tmp_path: Path) -> None:
         assert line.strip() in README
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_your_own_table_is_left_out_on_main_and_can_be_built_again(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     made = bring(project.settings, churn(tmp_path / "churn.csv", rows=240))

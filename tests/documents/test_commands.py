@@ -36,6 +36,7 @@ ELSEWHERE = {
     "make demo": "tests/test_demo.py",
     "make fleet": "tests/flows/test_fleet.py",
     "make bring": "tests/guide/test_browser.py",
+    "make backtest": "tests/tasks/test_backtest.py",
     "make promote": "tests/tasks/release/test_promote.py",
     "make up": "tests/adapters/local_stack/test_stack.py",
     "make retrain SCENARIO=digits": "tests/test_demo.py",
@@ -109,7 +110,7 @@ def customers(first: int, rows: int) -> pd.DataFrame:
 
 @before("make scenario NAME=churn")
 def a_table_of_customers(reader: Reader) -> None:
-    customers(1000, 900).to_csv(reader.root / "churn.csv", index=False)
+    customers(1000, 500).to_csv(reader.root / "churn.csv", index=False)
 
 
 @before("git add scenarios/churn")

@@ -18,7 +18,7 @@ from tests.tasks.conftest import (  # noqa: F401 - fixtures
 from tests.tasks.experiment.test_experiment import made_of
 from tests.tasks.shop import BETTER, Shop
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture

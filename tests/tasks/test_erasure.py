@@ -318,7 +318,7 @@ def test_what_was_tried_on_the_rows_as_they_were_is_forgotten_with_its_files(nam
     done = erase(named.settings, SHOP, [ZOE], reason="asked for")
 
     assert done.experiments == 1
-    assert "  1 experiment of these rows: make them again to compare them" in describe_erasure(done)
+    assert "  1 experiment, which held such rows: make them again to compare them" in describe_erasure(done)
     assert git(named.root, "for-each-ref", "--format=%(refname)", "refs/exps") == ""
     assert git(named.root, "ls-tree", made.revision, "scenarios/shop/dvc.lock")  # until git collects what nothing names
     left = [path for path in objects_with(named, ZOE) if path.is_relative_to(named.root / ".dvc/cache")]
