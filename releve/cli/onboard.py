@@ -108,6 +108,9 @@ def guide() -> None:
     key = settings.token_operate or secrets.token_urlsafe(16)
     said = "with the key in RELEVE_TOKEN_OPERATE" if settings.token_operate else f"?key={key}"
     address = f"http://{LOOPBACK}:{settings.guide_port}/sign-in"
-    print(f"Open {address}{' ' if settings.token_operate else ''}{said}\nCtrl-C ends these pages; the rest goes on", flush=True)
+    print(
+        f"Open {address}{' ' if settings.token_operate else ''}{said}\nCtrl-C ends these pages; the rest goes on",
+        flush=True,
+    )
     pages = Guide(settings, key, runs, lambda: stack.deploy(settings)).app()
     uvicorn.run(pages, host=LOOPBACK, port=settings.guide_port, log_level="warning")

@@ -14,7 +14,7 @@ from releve.adapters.brought.trial import TrialReport
 from releve.adapters.files import read_yaml
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
-from releve.adapters.models.brought_pipeline import block_widths
+from releve.adapters.models.brought_pipeline import block_columns
 from releve.core.errors import BadInput, NotFound
 from releve.core.formatting import printable
 from releve.core.params import Params
@@ -72,7 +72,7 @@ def try_file(
         output=report.output,
         means=report.means,
         classes=report.classes,
-        widths=block_widths(schema),
+        columns=block_columns(schema),
         missing={name: float(value) for name, value in asked.missing.items()},
         learned=learned,
         known=len(rows),

@@ -47,4 +47,4 @@ def read_brought(folder: Path, name: str) -> BroughtFile:
     content = graph.read_bytes()
     if hashlib.sha256(content).hexdigest() != description.digest:
         raise BadInput(f"{graph.name} is not the graph that was tried: its digest is another one; {remedy}")
-    return BroughtFile(description, BroughtPipeline(content, description.widths, description.classes))
+    return BroughtFile(description, BroughtPipeline(content, description.columns, description.classes))

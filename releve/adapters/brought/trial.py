@@ -11,7 +11,7 @@ import numpy as np
 from releve.adapters.brought.newer_trees import with_newer_trees
 from releve.adapters.brought.onnx_file import OnnxFile, first_line, named_classes, one_line, quiet_options, read_onnx
 from releve.adapters.brought.wrapping import FOREIGN, with_our_inputs, with_our_output
-from releve.adapters.models.brought_pipeline import block_widths
+from releve.adapters.models.brought_pipeline import block_columns
 from releve.adapters.models.model_runtime import Runner, onnx_runner
 from releve.adapters.models.timing import median_milliseconds
 from releve.core.documents import DocumentPart
@@ -55,7 +55,8 @@ def try_model(content: bytes, schema: Schema, mapping: MappingFile, rows: "pd.Da
     """Check a file on `rows`, checked ones, and give it our inputs and output. Raise BadInput with what is wrong."""
     file = read_onnx(content)
     matched = match_inputs(file.inputs, schema, mapping)
-    with_inputs = _joined(lambda: with_our_inputs(file.model, matched, widths=block_widths(schema)))
+    widths = {block: len(names) for block, names in block_columns(schema).items()}
+    with_inputs = _joined(lambda: with_our_inputs(file.model, matched, widths=widths))
     arrays = arrays_of_frame(schema, rows)
     outputs = _raw_outputs(file, with_inputs, arrays)
     meaning = understand(outputs, schema.target, mapping, rows=len(rows))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.adapters.models.model_runtime import onnx_runner
+from releve.core.errors import BadInput
+from releve.core.formatting import listed
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 
@@ -21,10 +23,11 @@ _runner_of = lru_cache(maxsize=4)(onnx_runner)
 class BroughtPipeline:
     """Answer by ONNX Runtime. It is plain data, so that a model file may hold it."""
 
-    def __init__(self, onnx: bytes, widths: Mapping[str, int], classes: Sequence[Label]) -> None:
-        """Take a graph with our inputs and output, the columns of each block, and the classes; none of a regression."""
+    def __init__(self, onnx: bytes, columns: Mapping[str, Sequence[str]], classes: Sequence[Label]) -> None:
+        """Take a graph with our inputs and output, the columns of each of its blocks, and the classes; none of a
+        regression. By their names it finds them in a table that has got others since."""
         self.onnx = onnx
-        self.widths = dict(widths)
+        self.columns = {block: list(names) for block, names in columns.items()}
         self.classes = list(classes)
 
     @property
@@ -41,14 +44,13 @@ class BroughtPipeline:
         return self.classes_[answers.argmax(axis=1)] if self.classes else answers[:, 0]
 
     def _answers(self, features: "pd.DataFrame") -> NDArray[np.float64]:
-        arrays, start = {}, 0
-        for block, width in self.widths.items():
-            cells = features.iloc[:, start : start + width]
-            arrays[block], start = cells.to_numpy(dtype=KINDS[block]), start + width
+        if gone := [name for names in self.columns.values() for name in names if name not in features.columns]:
+            raise BadInput(f"a brought model asks for {listed(gone)}, which the table has no more; bring another model")
+        arrays = {block: features[names].to_numpy(dtype=KINDS[block]) for block, names in self.columns.items()}
         return np.asarray(_runner_of(self.onnx)(arrays), dtype=np.float64)
 
 
-def block_widths(schema: Schema) -> dict[str, int]:
-    """Return the columns of each block that a model of the table takes, in their order."""
+def block_columns(schema: Schema) -> dict[str, list[str]]:
+    """Return the columns of each block that a model of the table takes, in their order; no block that is empty."""
     blocks = {"numbers": schema.model_numbers} | schema.text_blocks
-    return {name: len(columns) for name, columns in blocks.items() if columns}
+    return {name: columns for name, columns in blocks.items() if columns}

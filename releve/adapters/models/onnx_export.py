@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.models.brought_pipeline import BroughtPipeline
+from releve.adapters.models.brought_pipeline import BroughtPipeline, block_columns
 from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, Runner, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_converters import conversion_options, conversions, folded
 from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of, unzip
@@ -105,7 +105,7 @@ def _try_export(
 ) -> tuple[bytes | None, str]:
     """Export one pipeline; None and the reason where it cannot be, costs too much or answers otherwise."""
     try:
-        exported = as_member(pipeline.onnx) if isinstance(pipeline, BroughtPipeline) else export(pipeline, schema)
+        exported = as_member(pipeline, schema) if isinstance(pipeline, BroughtPipeline) else export(pipeline, schema)
         if exported in known:  # the same fit, kept twice: it was compared before
             return exported, ""
         ask = onnx_runner(exported)
@@ -118,15 +118,16 @@ def _try_export(
     return (exported, "") if problem is None else (None, problem)
 
 
-def as_member(content: bytes) -> bytes:
-    """Return a brought graph by the operators that all members of one graph have to be of: OPSET, and TREES_OPSET.
+def as_member(brought: BroughtPipeline, schema: Schema) -> bytes:
+    """Return a brought graph by the operators that all members of one graph have to be of, OPSET and TREES_OPSET, and
+    with the inputs of the table as it is now.
 
     Raises what onnx raises where it knows no such form of an operator.
     """
     import onnx
     from onnx import helper, version_converter
 
-    model = onnx.load_from_string(content)
+    model = onnx.load_from_string(brought.onnx)
     opsets = {each.domain: each.version for each in model.opset_import}
     if opsets[""] != OPSET:
         model = version_converter.convert_version(model, OPSET)
@@ -134,7 +135,23 @@ def as_member(content: bytes) -> bytes:
     trees = [helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)] if TREES_DOMAIN in opsets else []
     model.opset_import.extend([helper.make_opsetid("", OPSET), *trees])
     model.ir_version = IR_VERSION
+    for block, names in block_columns(schema).items():
+        if (own := brought.columns.get(block)) is not None and own != names:
+            _take_columns(model.graph, block, [names.index(name) for name in own], of=len(names))
     return bytes(model.SerializeToString())
+
+
+def _take_columns(graph: Any, block: str, places: list[int], *, of: int) -> None:
+    """Have a graph take a block of `of` columns, and use those at `places`."""
+    from onnx import helper, numpy_helper
+
+    own = f"{block}_own"
+    for node in graph.node:
+        node.input[:] = [own if each == block else each for each in node.input]
+    graph.node.insert(0, helper.make_node("Gather", [block, f"{own}_places"], [own], axis=1))
+    graph.initializer.append(numpy_helper.from_array(np.array(places, dtype=np.int64), f"{own}_places"))
+    declared = next(each for each in graph.input if each.name == block)
+    declared.type.tensor_type.shape.dim[1].dim_value = of
 
 
 def _limit_problem(exported: bytes, limits: Limits) -> str | None:

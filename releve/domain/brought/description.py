@@ -23,7 +23,7 @@ class BroughtDescription(DocumentPart):
     output: str  # that is read
     means: str  # what it is: see `Means`
     classes: tuple[int | str | float, ...]  # that it knows, in the target's order; none of a regression
-    widths: dict[str, int]  # columns of each block of the table, in their order
+    columns: dict[str, list[str]]  # of each block of the table when it was brought, in their order
     missing: dict[str, float]  # what takes the place of a missing cell, by column
     learned: int | None  # the oldest labelled rows that it may have learned; None where nobody said
     known: int  # labelled rows that there were when it was brought
