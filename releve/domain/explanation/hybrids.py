@@ -14,7 +14,8 @@ from releve.domain.schema.schema import Schema
 
 @dataclass(frozen=True)
 class HybridRows:
-    """Features are the columns of the table: all parts of a date move together, as do all pixels of an image.
+    """Features are the columns of the table: all parts of a date move together, the calendar of the time with them, and
+    all pixels of an image.
 
     `row`: arrays of the one row; `references`: arrays of all reference rows, as `arrays_of_rows` makes them.
     """
@@ -68,11 +69,15 @@ class HybridRows:
         """Return which feature each column of a block belongs to."""
         places = {name: place for place, name in enumerate(self.schema.names)}
         part_of = {part: name for name, parts in self.schema.feature_parts.items() for part in parts}
-        columns = {"numbers": self.schema.model_numbers, **self.schema.text_blocks}
+        part_of |= moved_along(self.schema)
         return {
-            block: np.array([places[part_of.get(name, name)] for name in columns[block]], dtype=np.intp)
+            block: np.array([places[part_of.get(name, name)] for name in self._columns[block]], dtype=np.intp)
             for block in self.references
         }
+
+    @cached_property
+    def _columns(self) -> dict[str, list[str]]:
+        return {"numbers": self.schema.model_numbers, **self.schema.text_blocks}
 
     def _cells(self, arrays: Arrays, feature: int, place: int) -> NDArray[Any]:
         return np.asarray(self._column(arrays, feature)[place])
@@ -80,4 +85,19 @@ class HybridRows:
     def _column(self, arrays: Arrays, feature: int) -> NDArray[Any]:
         """Return a feature's column, or columns of parts, (rows, parts); of a date its days come first."""
         block = next(block for block, features in self._feature_of.items() if feature in features)
-        return np.asarray(arrays[block][:, self._feature_of[block] == feature])
+        along, names = moved_along(self.schema), self._columns[block]
+        places = np.flatnonzero(self._feature_of[block] == feature)
+        return np.asarray(arrays[block][:, sorted(places, key=lambda place: names[place] in along)])
+
+
+def moved_along(schema: Schema) -> dict[str, str]:
+    """Return the calendar's features, which follow from the time, and the time, where a model sees both."""
+    if schema.derived is None or schema.time is None or schema.time not in schema.names:
+        return {}
+    return dict.fromkeys(schema.derived.phases(schema.time), schema.time)
+
+
+def changeable(schema: Schema) -> frozenset[str]:
+    """Return the features that a caller can change: what is sent, but for the time where lags would move with it."""
+    moves_lags = schema.derived is not None and bool(schema.derived.lags)
+    return frozenset(schema.sent.names) - ({schema.time} if moves_lags and schema.time else set())

@@ -9,7 +9,7 @@ import numpy as np
 from releve.adapters.models.model_runtime import Model, ModelOutput
 from releve.core.errors import NotFound
 from releve.domain.explanation.explanation import Explanation, Wanted, explain
-from releve.domain.explanation.hybrids import HybridRows
+from releve.domain.explanation.hybrids import HybridRows, changeable, moved_along
 from releve.domain.explanation.shapley import Floats
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.index_design import DistanceMetric
@@ -77,7 +77,7 @@ def explain_row(
     with short_turns():
         patient = PatientModel(model, rows, seconds, answered)
         most_rows = max(0, min(MOST_ROWS, patient.affordable() - rows.differs.size))
-        wanted = Wanted(place, by or 0.0, frozenset(schema.names) - hidden, most_rows, SEED)
+        wanted = Wanted(place, by or 0.0, changeable(schema) - hidden, most_rows, SEED)
         found = explain(patient, rows, wanted, answer=answer, references=references)
     return Explained(model, found, question, arrays, label, by)
 
@@ -139,6 +139,7 @@ def written(
     features = [
         {"feature": name, "moved": value, "standard_error": error}
         for name, value, error in zip(schema.names, moved.values.tolist(), errors, strict=True)
+        if name not in moved_along(schema)
     ]
     return {
         "label": explained.label,

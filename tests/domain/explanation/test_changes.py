@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from releve.domain.explanation.changes import smallest_changes
-from releve.domain.explanation.hybrids import HybridRows
+from releve.domain.explanation.hybrids import HybridRows, changeable
 from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.schema import Schema
 from tests.tables import BRIGHT, DARK, rentals_schema, shop_row, shop_schema
 
 
@@ -96,3 +97,34 @@ def test_nothing_is_told_where_nothing_changes_the_decision_or_may_be_changed():
     assert found_in(rows, threshold=95.0) == ([], 1)  # no cell becomes a missing one
     assert found_in(rows, threshold=50.0, features=(1, 2)) == ([], 0)
     assert found_in(shop(shop_row(), shop_row()), threshold=0.0) == ([], 0)
+
+
+class TestWithFeaturesThatNobodySends:
+    """The calendar follows from the time, and lags from other rows."""
+
+    def rows_of(self, features):
+        table = {"target": {"name": "rented", "task": "regression"}, "time": "at", "columns": {"at": {"type": "date"}}}
+        schema = Schema.from_dict(table | {"features": features})
+
+        def row(day):
+            phases = {name: float(day) / 10 for name in schema.names if name != "at"}
+            return {"at": f"2024-01-{day:02d}", **phases}
+
+        own, others = arrays_of_rows(schema, [row(1)]), arrays_of_rows(schema, [row(3), row(9)])
+        return schema, HybridRows(schema, own, others)
+
+    def test_the_calendar_moves_with_the_time(self):
+        schema, rows = self.rows_of({"calendar": "day"})
+        time = schema.names.index("at")
+
+        assert rows.differs.sum(axis=0).tolist() == [2 * (place == time) for place in range(len(schema.names))]
+        taken = np.arange(len(schema.names)) != time
+        arrays = rows.arrays(np.array([taken, taken]), np.array([0, 1]))
+        assert all(np.array_equal(arrays[block], rows.references[block]) for block in arrays)
+        assert rows.distance(time, 0) == pytest.approx(2 / 8)
+
+    def test_no_change_of_what_nobody_sends_is_proposed(self):
+        with_lags = {"lags": {"rented": [1]}, "calendar": "day"}
+
+        assert changeable(self.rows_of({"calendar": "day"})[0]) == {"at"}
+        assert changeable(self.rows_of(with_lags)[0]) == set()

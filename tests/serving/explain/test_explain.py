@@ -343,13 +343,12 @@ def test_a_model_is_asked_in_pieces_with_rests(asking):
     assert time.thread_time() - used < 0.8 * (time.perf_counter() - began)
 
 
-def test_it_rests_longer_while_others_are_answered_and_can_ask_for_less(asking):
+def test_it_rests_longer_while_others_are_answered(asking):
     quiet = replace(asking, answered=int)
 
-    few, many = asking.affordable(), quiet.affordable()
-
+    assert asking.affordable() > 0
+    assert quiet.affordable() > 0
     assert (asking.rest, quiet.rest) == (patient.LONG_REST, patient.REST)
-    assert 0 < few < many
 
 
 def test_turns_of_threads_are_short_for_as_long_as_it_takes():
