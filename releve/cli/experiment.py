@@ -41,7 +41,13 @@ def experiment(
 def experiments(scenario: ScenarioName, json: AsJson = False) -> None:
     """List experiments beside the champion: what differs, score, paired gain, cost, by whom and when."""
     settings = begin(scenario)
-    from releve.reporting.experiments import HEADS, describe_differences, describe_verdict, experiment_row
+    from releve.reporting.experiments import (
+        HEADS,
+        describe_differences,
+        describe_gain,
+        describe_verdict,
+        experiment_row,
+    )
     from tasks.experiment.experiments import champion_as_dict, experiment_as_dict
     from tasks.experiment.experiments import experiments as list_experiments
 
@@ -55,6 +61,7 @@ def experiments(scenario: ScenarioName, json: AsJson = False) -> None:
             each.experiment.name,
             each.experiment.evaluation,
             differs=describe_differences(each.differs),
+            gain=describe_gain(each.experiment.evaluation),
             cpu_seconds=each.experiment.record.cpu_seconds,
             by=each.experiment.record.by,
             at=each.experiment.record.at,
@@ -70,6 +77,7 @@ def experiments(scenario: ScenarioName, json: AsJson = False) -> None:
                 champion.model,
                 evaluation,
                 differs="",
+                gain="",  # what it gained over the one before is no comparison with these
                 cpu_seconds=champion.cpu_seconds,
                 by=found.champion.by,
                 at=found.champion.at,

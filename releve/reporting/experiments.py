@@ -53,8 +53,8 @@ def describe_verdict(verdict: bool | None, outdated: str) -> str:
 
 
 def experiment_row(
-    name: str, evaluation: Evaluation, *, differs: str, cpu_seconds: float, by: str, at: str, gate: str
+    name: str, evaluation: Evaluation, *, differs: str, gain: str, cpu_seconds: float, by: str, at: str, gate: str
 ) -> tuple[str, ...]:
     """One line below HEADS; the metric stands with the score, as experiments may choose their own."""
     score = f"{evaluation.metric} {format_score_interval(evaluation.score)}"
-    return (name, differs, score, describe_gain(evaluation), f"{cpu_seconds:.1f}", by, to_the_second(at), gate)
+    return (name, differs, score, gain, f"{cpu_seconds:.1f}", by, to_the_second(at), gate)
