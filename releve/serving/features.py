@@ -29,6 +29,7 @@ from releve.domain.prediction_log.records import AnswerLine, LabelLine, day_of, 
 FOLLOW_SECONDS = 0.2  # between two looks at files that others write
 FOLLOWED = timedelta(days=1)
 LINES_TOGETHER = 500  # each addition copies all that is known
+REST_SECONDS = 0.005  # after so many, while a ledger is read anew: for requests, which wait for the interpreter
 MOST_UNLABELLED = 200_000  # answered rows that a label is waited for, the newest
 log = logging.getLogger("releve.serving")
 
@@ -38,7 +39,11 @@ def _now() -> datetime:
 
 
 class FeatureSource:
-    """Completes the rows that one model is asked. Safe to call from several threads."""
+    """Completes the rows that one model is asked. Safe to call from several threads.
+
+    To read two days of a ledger anew takes seconds: that is `follow`'s, in a thread where nobody waits. A request takes
+    in what was written since the last look, and rests on what is known while another thread looks.
+    """
 
     def __init__(self, model: Model, *, ingested: Path, ledger: Path, clock: Callable[[], datetime] = _now) -> None:
         """`ingested`: what `ingest` writes of the scenario; `ledger`: the scenario's folder."""
@@ -48,67 +53,54 @@ class FeatureSource:
             model.known,
         )  # not the model: it may be let go
         self._ingested, self._folder, self._clock = ingested, ledger, clock
-        self._guard = threading.Lock()
+        self._following, self._looking = threading.Lock(), threading.Lock()
         self._looked = float("-inf")
         self._stamp: tuple[int, int, int] | None = None  # of the file that was read last
-        self._begin(None)
+        self._news: _LedgerNews | None = None
+        self._known: LagHistory | None = None  # as the last look left it
 
     def complete(self, rows: Sequence[Any]) -> list[Any]:
         """Add what nobody sent to rows as a request brings them; see `complete_rows`. Raises Unavailable."""
         return complete_rows(self._schema, rows, self.known())
 
     def known(self) -> LagHistory:
-        """Return what is known now. Raises Unavailable where the ledger cannot be read."""
-        with self._guard:
-            if self._history.series and time.monotonic() - self._looked >= FOLLOW_SECONDS:
+        """Return what is known now, not to be added to. Raises Unavailable where the ledger cannot be read."""
+        if self._known is None:
+            self.follow()
+        elif time.monotonic() - self._looked >= FOLLOW_SECONDS and self._looking.acquire(blocking=False):
+            try:
                 self._look()
-                self._looked = time.monotonic()
-            return self._history.copy()
+            finally:
+                self._looking.release()
+        assert self._known is not None, "followed"
+        return self._known
 
-    def _begin(self, ingested: KnownValues | None) -> None:
-        """Start anew, from what is left: rows that were erased are gone."""
-        self._history = LagHistory(self._schema)
-        self._unlabelled: dict[str, int] = {}  # ticks by the id of the row
-        self._answers = SegmentFollower(self._folder, ANSWERS)
-        self._labels = SegmentFollower(self._folder, LABELS)
-        for known in (self._came_with, ingested):
-            if known is not None:
-                known.add_to(self._history)
+    def follow(self) -> None:
+        """Take in what was ingested and written meanwhile. May take long. Raises Unavailable."""
+        with self._following:
+            stamp = self._stamp_of_file()
+            if self._news is None or stamp != self._stamp:  # anew, from what is left: rows that were erased are gone
+                news = self._begun(self._read() if stamp else None)
+                for _ in news.look():
+                    time.sleep(REST_SECONDS)
+                with self._looking:
+                    self._news, self._stamp = news, stamp
+            with self._looking:
+                self._look()
 
     def _look(self) -> None:
-        stamp = self._stamp_of_file()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._begin(self._read() if stamp else None)
-        first_day = day_of(timestamp(self._clock() - FOLLOWED))
-        for lines in _together(self._answers.new_lines(first_day=first_day)):
-            self._note([each for line in lines if (each := AnswerLine.parse(from_line(line))) is not None])
-        if self._schema.target.name in self._history.series:
-            for lines in _together(self._labels.new_lines(first_day=first_day)):
-                self._note_labels([label for line in lines if (label := LabelLine.parse(from_line(line))) is not None])
-        self._history.keep_newest(MOST_VALUES)
+        assert self._news is not None, "followed"
+        for _ in self._news.look():
+            pass
+        self._known = self._news.history.copy()
+        self._looked = time.monotonic()
 
-    def _note(self, lines: Sequence[AnswerLine]) -> None:
-        by_id: dict[str, Any] = {}
-        for line in lines:
-            features = line.features
-            by_id |= {f"{line.id}.{place}": features[place] for place in line.left}
-        rows = [*by_id.values()]
-        ticks = ticks_of_rows(self._schema, rows)
-        self._history.add(ticks, sent_values(self._schema, rows))
-        if self._schema.target.name in self._history.series:
-            for row_id, tick in zip(by_id, ticks.tolist(), strict=True):
-                if tick != UNKNOWN:
-                    self._unlabelled[row_id] = tick
-            while len(self._unlabelled) > MOST_UNLABELLED:
-                del self._unlabelled[next(iter(self._unlabelled))]
-
-    def _note_labels(self, lines: Sequence[LabelLine]) -> None:
-        target = self._schema.target
-        told = [(self._unlabelled.get(line.id), target.parse(line.label)) for line in lines]
-        known = [(tick, label) for tick, label in told if tick is not None and label is not None]
-        ticks: Ticks = np.array([tick for tick, _ in known], dtype=np.int64)
-        self._history.add(ticks, {target.name: values_of(self._schema, target.name, [label for _, label in known])})
+    def _begun(self, ingested: KnownValues | None) -> "_LedgerNews":
+        history = LagHistory(self._schema)
+        for known in (self._came_with, ingested) if history.series else ():
+            if known is not None:
+                known.add_to(history)
+        return _LedgerNews(history, self._folder, self._clock)
 
     def _stamp_of_file(self) -> tuple[int, int, int] | None:
         try:
@@ -123,6 +115,53 @@ class FeatureSource:
         except (ReleveError, OSError) as error:  # answers rest on what the model brought
             log.warning("lags rest on what came with %s: %s", self._tag, error)
             return None
+
+
+class _LedgerNews:
+    """Adds to a history what today's and yesterday's segments of a ledger say. One thread at a time."""
+
+    def __init__(self, history: LagHistory, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.history = history
+        self._schema, self._clock = history.schema, clock
+        self._unlabelled: dict[str, int] = {}  # ticks by the id of the row
+        self._answers = SegmentFollower(folder, ANSWERS)
+        self._labels = SegmentFollower(folder, LABELS)
+
+    def look(self) -> Iterator[None]:
+        """Take in what was written since the last look, LINES_TOGETHER at a step. Raises Unavailable."""
+        if not self.history.series:
+            return
+        first_day = day_of(timestamp(self._clock() - FOLLOWED))
+        for lines in _together(self._answers.new_lines(first_day=first_day)):
+            self._note([each for line in lines if (each := AnswerLine.parse(from_line(line))) is not None])
+            yield
+        if self._schema.target.name in self.history.series:
+            for lines in _together(self._labels.new_lines(first_day=first_day)):
+                self._note_labels([label for line in lines if (label := LabelLine.parse(from_line(line))) is not None])
+                yield
+        self.history.keep_newest(MOST_VALUES)
+
+    def _note(self, lines: Sequence[AnswerLine]) -> None:
+        by_id: dict[str, Any] = {}
+        for line in lines:
+            features = line.features
+            by_id |= {f"{line.id}.{place}": features[place] for place in line.left}
+        rows = [*by_id.values()]
+        ticks = ticks_of_rows(self._schema, rows)
+        self.history.add(ticks, sent_values(self._schema, rows))
+        if self._schema.target.name in self.history.series:
+            for row_id, tick in zip(by_id, ticks.tolist(), strict=True):
+                if tick != UNKNOWN:
+                    self._unlabelled[row_id] = tick
+            while len(self._unlabelled) > MOST_UNLABELLED:
+                del self._unlabelled[next(iter(self._unlabelled))]
+
+    def _note_labels(self, lines: Sequence[LabelLine]) -> None:
+        target = self._schema.target
+        told = [(self._unlabelled.get(line.id), target.parse(line.label)) for line in lines]
+        known = [(tick, label) for tick, label in told if tick is not None and label is not None]
+        ticks: Ticks = np.array([tick for tick, _ in known], dtype=np.int64)
+        self.history.add(ticks, {target.name: values_of(self._schema, target.name, [label for _, label in known])})
 
 
 def _together(lines: Iterator[bytes]) -> Iterator[list[bytes]]:

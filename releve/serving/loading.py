@@ -140,7 +140,9 @@ class Loader:
             self._metrics.not_loaded(scenario.name)
             return
         limits = champion.limits
-        trial.loaded(Served(model, limits, running.since, release, running.number, Arm.CHALLENGER), size)
+        served = Served(model, limits, running.since, release, running.number, Arm.CHALLENGER)
+        scenario.prepare(served)
+        trial.loaded(served, size)
         log.info("%s answers beside %s", release.model, running.started.champion)
         with self._measuring:
             self._let_go()
@@ -163,6 +165,7 @@ class Loader:
                 model, size = self._read(release)
             served = Served(model, self._limits_of(scenario.name), current.since, release, current.number)
             scenario.ledger.hidden = self._hidden_of(scenario.name, served.schema)
+            scenario.prepare(served)
         except Exception as error:  # a broken release must not end what serves: the next one may be whole
             failed = self._failures.get(scenario.name)
             self._failures[scenario.name] = _Failure(

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -177,14 +177,29 @@ class Scenario:
 
     def completed(self, served: Served, rows: Sequence[Any]) -> Sequence[Any]:
         """Add the features that nobody sends; the same rows where the model knows none. Raises Unavailable."""
-        if served.schema.derived is None:
-            return rows
+        return rows if served.schema.derived is None else self._source_of(served).complete(rows)
+
+    def prepare(self, served: Served) -> None:
+        """Read what lags of a model are looked up in, before a request waits for it."""
+        if served.schema.derived is not None:
+            with suppress(Unavailable):  # whoever asks is told
+                self._source_of(served).follow()
+
+    def follow(self) -> None:
+        """Take in what was ingested and written since, of the models that may be asked. May take long."""
+        asked = self._tags()
+        for tag, source in list(self._sources.items()):
+            if tag in asked:
+                with suppress(Unavailable):
+                    source.follow()
+
+    def _source_of(self, served: Served) -> FeatureSource:
         source = self._sources.get(served.model.tag)
         if source is None:
             source = FeatureSource(served.model, ingested=self._ingested, ledger=self.ledger.folder)
             asked = {tag: each for tag, each in self._sources.items() if tag in self._tags()}
             self._sources = asked | {served.model.tag: source}
-        return source.complete(rows)
+        return source
 
     def completed_question(self, served: Served, question: SearchQuestion) -> SearchQuestion:
         """Add the features that nobody sends to the row that is asked with. Raises Unavailable."""

@@ -96,7 +96,10 @@ class Scenarios:
         self._logged: dict[str, str] = {}  # by what is in trouble, as it was logged: once, not at every poll
         self._polled = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="releve watcher", daemon=True)
+        self._threads = (
+            threading.Thread(target=self._watch, name="releve watcher", daemon=True),
+            threading.Thread(target=self._follow_knowledge, name="releve follower", daemon=True),
+        )
 
     def get(self, name: str) -> Scenario:
         """The scenario of that name, be it without a release. Raises UnknownScenario."""
@@ -190,21 +193,24 @@ class Scenarios:
         """Serve one model version for as long as this lives."""
         self._only = (name,)
         self._sole = self._make(name)
+        self._sole.prepare(served)
         self._sole.served = served
 
     def start(self) -> None:
-        """Poll now, then every `poll_seconds`, in a thread of its own.
+        """Poll now, then every `poll_seconds`, in a thread of its own; in another one follow what lags rest on.
 
         Waits for the first poll, so that nobody is told that nothing is released; not long, where the registry hangs.
         """
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         self._polled.wait(FIRST_POLL_SECONDS)
 
     def close(self) -> None:
         """Stop polling and let go of everything; every answer is on disk afterwards."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
         self._loader.close()
         for scenario in self._by_name.values():
             scenario.ledger.close()
@@ -344,6 +350,14 @@ class Scenarios:
                 log.exception("polling for the current releases failed")
             self._polled.set()
             self._stopping.wait(self._poll_seconds)
+
+    def _follow_knowledge(self) -> None:
+        while not self._stopping.wait(self._poll_seconds):
+            try:
+                for scenario in list(self._by_name.values()):
+                    scenario.follow()
+            except Exception:  # as `_watch`
+                log.exception("what lags rest on cannot be followed")
 
     def _measure(self) -> None:
         try:

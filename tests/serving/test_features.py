@@ -1,8 +1,9 @@
 """Features that nobody sends, as the service computes them while answers, labels and files come in."""
 
 import gc
+import threading
 import weakref
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
@@ -10,17 +11,19 @@ import numpy as np
 import pytest
 
 from releve.adapters.files import write_document
-from releve.adapters.known_values import write_known_values
+from releve.adapters.known_values import known_values_path, write_known_values
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_runtime import HISTORY
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.params import ServiceLimits
+from releve.core.settings import Settings
 from releve.domain.arms.arms import Arm, ArmMode, RunningArms
 from releve.domain.features.completion import complete_frame
 from releve.domain.features.history import LagHistory
 from releve.domain.features.known import KnownValues
+from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.serving import features
 from releve.serving.arms.trial import LiveTrial
@@ -28,11 +31,14 @@ from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import Refused
 from releve.serving.openapi.cells import example_row, row_schema
 from releve.serving.scenario import Scenario
+from releve.serving.scenarios import Scenarios
 from releve.serving.served import Served
 from releve.serving.shadow.shadow import Shadow
 from tests.domain.features.tables import RIDES_TABLE, rides, rides_schema
 from tests.events import make_arms_started
-from tests.factories import make_release
+from tests.factories import SCENARIO, make_project, make_release
+from tests.serving.conftest import registry_of
+from tests.serving.process import wait_until
 from tests.serving.tables import packed
 from tests.tables import make_params
 
@@ -106,10 +112,58 @@ def test_an_ingested_file_is_known_without_a_restart(served, tmp_path):
     with worker(tmp_path) as scenario:
         [before], _ = asked(scenario, served, PAST + 30)
         write_known_values(tmp_path / "known.json", KnownValues.of(served.schema, FRAME.iloc[: PAST + 20]))
+        scenario.served = served
+        scenario.follow()
         [after], _ = asked(scenario, served, PAST + 30)
 
     assert before["sold.lag_24"] is None
     assert after["sold.lag_24"] == FRAME["sold"].iloc[PAST + 6]
+
+
+def test_requests_are_answered_while_another_thread_reads_the_ledger_anew(served, tmp_path, monkeypatch):
+    reading, answered = threading.Event(), threading.Event()
+    with worker(tmp_path) as scenario, ThreadPoolExecutor(1) as aside:
+        scenario.predict(served, *asked(scenario, served, PAST))
+        write_known_values(tmp_path / "known.json", KnownValues.of(served.schema, FRAME.iloc[: PAST + 20]))
+        monkeypatch.setattr(features.time, "sleep", lambda _: (reading.set(), answered.wait(30)))
+        scenario.served = served
+        followed = aside.submit(scenario.follow)
+        assert reading.wait(30)
+        [meanwhile], _ = asked(scenario, served, PAST + 30)
+        answered.set()
+        followed.result()
+        [after], _ = asked(scenario, served, PAST + 30)
+
+    assert meanwhile["sold.lag_24"] is None
+    assert after["sold.lag_24"] == FRAME["sold"].iloc[PAST + 6]
+
+
+def test_no_request_of_a_service_reads_a_ledger_anew(folder, tmp_path, monkeypatch):
+    stored = ModelStore(tmp_path).save(folder, scenario="rides", version="one", labels={})
+    with closing(registry_of(tmp_path)) as registry:
+        registry.move("rides", ModelReleased(release=make_release(stored)), expected=None, reason="a test", actor="me")
+    project = make_project(tmp_path)
+    (project / "scenarios" / "rides").mkdir()
+    (project / "scenarios" / "rides" / "params.yaml").write_bytes(
+        (project / "scenarios" / SCENARIO / "params.yaml").read_bytes()
+    )
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=project)
+    readers, follow = [], features.FeatureSource.follow
+    noted = lambda source: (readers.append(threading.current_thread()), follow(source))[1]  # noqa: E731
+    monkeypatch.setattr(features.FeatureSource, "follow", noted)
+    served_by = {"registry": registry_of(tmp_path), "index": None, "only": ["rides"], "poll_seconds": 0.01}
+    with closing(Scenarios(settings, **served_by)) as scenarios:
+        scenarios.start()
+        scenario = scenarios.get("rides")
+        wait_until(lambda: scenario.served is not None)
+        [before], _ = asked(scenario, scenario.served, PAST + 30)
+        ingested = known_values_path(tmp_path, "rides")
+        write_known_values(ingested, KnownValues.of(rides_schema(), FRAME.iloc[: PAST + 20]))
+        wait_until(lambda: asked(scenario, scenario.served, PAST + 30)[0][0]["sold.lag_24"] is not None)
+
+    assert before["rented.lag_24"] is None
+    assert readers
+    assert threading.main_thread() not in readers
 
 
 def test_a_damaged_file_leaves_what_came_with_the_model(served, tmp_path, caplog):

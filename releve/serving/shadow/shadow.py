@@ -138,6 +138,7 @@ class Shadow:
             return rows
         if self._source is None:
             self._source = FeatureSource(model, ingested=self._ingested, ledger=self._ledger.folder, clock=self._clock)
+        self._source.follow()
         return self._source.complete(rows)
 
     def _loaded(self) -> Model:
