@@ -259,17 +259,20 @@ def predict(
     from releve.adapters.tables.chunks import Chunk
     from releve.domain.schema.schema import ROW
     from tasks.places import ScenarioState
-    from tasks.scoring.answers import PieceToScore, Scorer, known_by_now, loaded, score_piece
+    from tasks.scoring.answers import PieceToScore, Scorer, known_by_now, loaded, read_history, score_piece
 
     frame = (rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([*map(dict, rows)])).reset_index(drop=True)
     settings = _begin(project, scenario)
     ingest, serving = read_committed(settings, scenario).params.ingest, _serving(settings, scenario)
     folder = ModelStore(settings.home).folder(serving.model)
     check_digest(folder, tag=serving.model, digest=serving.model_digest)
-    images = settings.home / (ingest.images or ScenarioState(settings.home, scenario).images)
-    scorer = Scorer(serving.model, folder, {}, ingest, images, ledger=False)
-    scorer = replace(scorer, known=known_by_now(loaded(scorer), settings.home, scenario))
+    state = ScenarioState(settings.home, scenario)
+    scorer = Scorer(serving.model, folder, {}, ingest, settings.home / (ingest.images or state.images), ledger=False)
     piece = PieceToScore(0, "the rows", Chunk(frame, np.arange(1, len(frame) + 1)), is_text=False, place=0)
+    if (known := known_by_now(loaded(scorer), state)) is not None:
+        history, own = known.copy(), read_history(scorer, piece)
+        history.add(own.ticks, own.values)
+        scorer = replace(scorer, known=history.series)
     done = score_piece(scorer, piece)
     if done.problems:
         first = done.problems[0]

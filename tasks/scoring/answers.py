@@ -2,14 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.known_values import known_values_path, read_known_values
+from releve.adapters.known_values import known_values_path
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.tables.chunks import Chunk, Piece
@@ -17,13 +17,13 @@ from releve.adapters.tables.image_files import read_images
 from releve.core.params import Ingest
 from releve.domain.decision.money import cells_of
 from releve.domain.decision.policy import Decided
-from releve.domain.features.completion import complete_later_frame
-from releve.domain.features.history import LagHistory
-from releve.domain.features.known import KnownValues
+from releve.domain.features.clock import Ticks
+from releve.domain.features.completion import complete_later_frame, later_values
+from releve.domain.features.history import LagHistory, Series, Values
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.domain.schema.schema import ROW, Schema
-from releve.domain.schema.validation import Problem, check_frame, with_columns
+from releve.domain.schema.validation import Checked, Problem, check_frame, with_columns
 from releve.domain.scoring.columns import (
     DECISION,
     EXPECTED_COST,
@@ -36,8 +36,10 @@ from releve.domain.scoring.columns import (
     class_columns,
     id_column,
 )
+from releve.serving.features import FeatureSource
 from releve.serving.prediction import TOO_LARGE, rounded, sent_numbers, unanswered
 from tasks.ingestion.intake import small_enough, without_own_columns
+from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,7 @@ class Scorer:
     ingest: Ingest
     images: Path
     ledger: bool
-    known: KnownValues | None = None  # of columns whose lags are features
+    known: Mapping[str, Series] = field(default_factory=dict)  # by column whose lags are features, when it began
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class PieceToScore:
     piece: Piece
     is_text: bool
     place: int  # bytes of all inputs up to its end
+    number: int = 1  # among the pieces of its input, from 1
+    reached: Mapping[str, Series] = field(default_factory=dict)  # of all inputs, what its rows look lags up in
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,36 @@ class ScoredPiece:
         return len(self.answers) + len(self.rejected.frame) + len(self.rejected.lines)
 
 
-def known_by_now(model: Model, home: Path, scenario: str) -> KnownValues | None:
-    """Return what is known of columns whose lags are features, as the service has it; None where there are none."""
-    if model.known is None:
+@dataclass(frozen=True, eq=False)
+class PieceHistory:
+    """The columns of a piece whose lags are features, by its accepted rows."""
+
+    ticks: Ticks
+    values: Mapping[str, Values]
+
+
+def known_by_now(model: Model, state: ScenarioState) -> LagHistory | None:
+    """Return what is known of columns whose lags are features, as the service has it; None where there are none.
+
+    Raise Unavailable where the ledger cannot be read.
+    """
+    if model.schema.derived is None or not model.schema.derived.lags:
         return None
-    ingested = known_values_path(home, scenario)
-    return read_known_values(ingested) if ingested.is_file() else model.known
+    ingested = known_values_path(state.home, state.scenario)
+    return FeatureSource(model, ingested=ingested, ledger=state.ledger).known()
+
+
+def read_history(scorer: Scorer, item: PieceToScore) -> PieceHistory:
+    """Read what later rows, and those of other pieces, look up. Raise BadInput as `score_piece`."""
+    schema = loaded(scorer).schema
+    chunks = without_own_columns([item.piece.read()], schema, item.name, labelled=False)
+    read = [
+        later_values(schema, _checked(scorer, schema, chunk, is_text=item.is_text).accepted)
+        for chunk in small_enough(chunks, schema)
+    ]
+    names = dict.fromkeys(name for _, values in read for name in values)
+    values = {name: np.concatenate([values[name] for _, values in read]) for name in names}
+    return PieceHistory(np.concatenate([ticks for ticks, _ in read]), values)
 
 
 def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
@@ -109,7 +137,12 @@ def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
 
     model = loaded(scorer)
     chunks = without_own_columns([item.piece.read()], model.schema, item.name, labelled=False)
-    done = [_scored(scorer, model, chunk, is_text=item.is_text) for chunk in small_enough(chunks, model.schema)]
+    history = LagHistory(model.schema, {name: replace(each) for name, each in scorer.known.items()})
+    for name, reached in item.reached.items():
+        history.series[name].add(reached.ticks, reached.values)
+    done = [
+        _scored(scorer, model, chunk, history, is_text=item.is_text) for chunk in small_enough(chunks, model.schema)
+    ]
     if len(done) == 1:
         return done[0]
     problems, before = list[Problem](), 0
@@ -125,11 +158,14 @@ def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
     return ScoredPiece(answers, tuple(r for each in done for r in each.requests), rejected, tuple(problems))
 
 
-def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> ScoredPiece:
-    schema = model.schema
+def _checked(scorer: Scorer, schema: Schema, chunk: Chunk, *, is_text: bool) -> Checked:
     cells = read_cells(chunk.frame, schema, CellFormats.of(scorer.ingest), is_text=is_text).frame
-    checked = check_frame(schema, read_images(cells, schema, scorer.images), labelled=False)
-    problems, accepted = list(checked.problems), _completed(scorer, schema, checked.accepted, chunk)
+    return check_frame(schema, read_images(cells, schema, scorer.images), labelled=False)
+
+
+def _scored(scorer: Scorer, model: Model, chunk: Chunk, history: LagHistory, *, is_text: bool) -> ScoredPiece:
+    schema, checked = model.schema, _checked(scorer, model.schema, chunk, is_text=is_text)
+    problems, accepted = list(checked.problems), _completed(schema, checked.accepted, chunk, history)
     places = np.delete(np.arange(len(chunk.frame)), checked.rejected_rows)
     answers, lost = _answers(model, accepted)
     if lost:
@@ -149,16 +185,10 @@ def _scored(scorer: Scorer, model: Model, chunk: Chunk, *, is_text: bool) -> Sco
     )
 
 
-def _completed(scorer: Scorer, schema: Schema, accepted: "pd.DataFrame", chunk: Chunk) -> "pd.DataFrame":
-    """Add the features that nobody sends, from what was known at the beginning and from the other rows of the piece."""
-    if schema.derived is None:
-        return accepted
-    history = LagHistory(schema)
-    if scorer.known is not None:
-        scorer.known.add_to(history)
-    completed = complete_later_frame(schema, accepted, history)
+def _completed(schema: Schema, accepted: "pd.DataFrame", chunk: Chunk, history: LagHistory) -> "pd.DataFrame":
+    """Add the features that nobody sends; what the file brings counts instead."""
     sent = [name for name in schema.derived_names if name in chunk.frame]
-    return with_columns(completed, {name: accepted[name] for name in sent})
+    return with_columns(complete_later_frame(schema, accepted, history), {name: accepted[name] for name in sent})
 
 
 @dataclass(frozen=True)

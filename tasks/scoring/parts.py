@@ -5,24 +5,29 @@ killed leaves finished parts, and one that is done again: its files are replaced
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from typing import Any
 
-from releve.adapters.compute import Outcome, cores, open_workers
+import numpy as np
+
+from releve.adapters.compute import Function, Outcome, cores, open_workers
 from releve.adapters.part_files import new_part
 from releve.adapters.tables.chunks import Piece
 from releve.adapters.tables.file_types import open_table
 from releve.core.errors import BadInput, Unavailable
 from releve.core.params import Params
+from releve.domain.features.clock import UNKNOWN
+from releve.domain.features.history import LagHistory
 from releve.domain.schema.schema import Schema
 from releve.domain.scoring.columns import ANSWER, SOURCE
 from releve.domain.scoring.manifest import PartScored, ScoringManifest, part_name
 from tasks.ingestion.intake import csv_options, raise_as_shown
 from tasks.ingestion.quarantine import Quarantine
-from tasks.scoring.answers import PieceToScore, ScoredPiece, Scorer, score_piece
+from tasks.scoring.answers import PieceHistory, PieceToScore, ScoredPiece, Scorer, read_history, score_piece
 from tasks.scoring.inputs import InputFile
 from tasks.scoring.ledger import ScoringLedger
 from tasks.scoring.output import ScoringOutput, rejected_name
@@ -61,12 +66,10 @@ def write_parts(
     """
     of = sum(each.described.bytes for each in files)
     rows, part = manifest.rows, None
+    pieces = partial(_pieces, files, schema=schema, params=params)
+    done = partial(_done, of=of, scorer=scorer, schema=schema, params=params)
     try:
-        for item, outcome in _answered(_pieces(files, manifest, schema, params), of, scorer, schema, params):
-            if outcome.problem:
-                raise Unavailable(
-                    f"{outcome.problem}; what is finished is kept, and the same command goes on from there"
-                )
+        for item, scored in done(score_piece, _with_history(pieces, manifest, done, schema)):
             if part is not None and part.source is not files[item.source]:
                 manifest = part.finish(manifest)
                 part = None
@@ -78,8 +81,8 @@ def write_parts(
                 ledger=ledger,
                 hides_lines=bool(schema.personal),
             )
-            part.add(outcome.value)
-            rows += outcome.value.rows
+            part.add(scored)
+            rows += scored.rows
             progress(ScoringProgress(item.place, of, rows))
             if part.rows >= ROWS_PER_PART:
                 manifest = part.finish(manifest)
@@ -107,7 +110,7 @@ def _pieces(
             for found, piece in enumerate(pieces, start=1):
                 if found > done:
                     place = before + min(table.place(), file.described.bytes)
-                    yield PieceToScore(number, file.name, piece, table.is_text, place)
+                    yield PieceToScore(number, file.name, piece, table.is_text, place, found)
         if not found:
             raise BadInput(f"{file.name} has no rows; put a file with at least one row in its place")
         if file.is_changed:
@@ -115,16 +118,59 @@ def _pieces(
         before += file.described.bytes
 
 
-def _answered(
-    pieces: Iterator[PieceToScore], of: int, scorer: Scorer, schema: Schema, params: Params
-) -> Iterator[tuple[PieceToScore, Outcome]]:
-    """Answer pieces in their order where `compute` says; the first ones here, which is all of a table that takes little
-    time. `of`: bytes of all inputs."""
+@dataclass(frozen=True, eq=False)
+class _InputHistory:
+    """What all inputs say of columns whose lags are features, and the ticks between which each piece has rows."""
+
+    history: LagHistory
+    spans: Mapping[tuple[int, int], tuple[int, int]]  # by the places of the input and of the piece
+
+    @classmethod
+    def of(cls, read: Iterable[tuple[PieceToScore, PieceHistory]], schema: Schema) -> "_InputHistory":
+        """Put together what pieces say, in their order."""
+        history, spans, found = LagHistory(schema), {}, list[PieceHistory]()
+        for item, piece in read:
+            known = piece.ticks[piece.ticks != UNKNOWN]
+            if len(known):
+                spans[item.source, item.number] = (int(known.min()), int(known.max()))
+                found.append(piece)
+        for name in history.series:
+            having = [each for each in found if name in each.values]
+            if having:
+                values = np.concatenate([each.values[name] for each in having])
+                history.add(np.concatenate([each.ticks for each in having]), {name: values})
+        return cls(history, spans)
+
+    def given_to(self, item: PieceToScore) -> PieceToScore:
+        """Return a piece with what its rows look up."""
+        span = self.spans.get((item.source, item.number))
+        return item if span is None else replace(item, reached=self.history.reached(*span))
+
+
+def _with_history(
+    pieces: Callable[[ScoringManifest], Iterator[PieceToScore]],
+    manifest: ScoringManifest,
+    done: Callable[[Function, Iterator[PieceToScore]], Iterator[tuple[PieceToScore, Any]]],
+    schema: Schema,
+) -> Iterator[PieceToScore]:
+    """Yield the pieces that are left, with what the rows of all inputs say: lags end at no piece, and at no kill."""
+    lagged = schema.derived.lagged if schema.derived else ()
+    if {*lagged} <= {schema.target.name}:  # which is not read
+        return pieces(manifest)
+    history = _InputHistory.of(done(read_history, pieces(ScoringManifest(manifest.begun))), schema)
+    return map(history.given_to, pieces(manifest))
+
+
+def _done(
+    function: Function, pieces: Iterator[PieceToScore], *, of: int, scorer: Scorer, schema: Schema, params: Params
+) -> Iterator[tuple[PieceToScore, Any]]:
+    """Do pieces in their order where `compute` says; the first ones here, which is all of a table that takes little
+    time. `of`: bytes of all inputs. Raise Unavailable where a piece ended its process."""
     compute = params.compute
     several = compute.address or (compute.workers or cores()) > 1
 
     def first() -> Iterator[PieceToScore]:
-        """Whoever asks for the next piece has answered the one before; the very first one loads the model, too."""
+        """Whoever asks for the next piece has done the one before; the very first one loads the model, too."""
         at, began = 0, 0.0
         for item in pieces:
             yield item
@@ -135,14 +181,21 @@ def _answered(
             at, began = (at, began) if began else (item.place, now)
 
     sees = [scorer.images] if schema.images and scorer.images.is_dir() else []
-    where = partial(open_workers, score_piece, scorer, address=compute.address, workers=compute.workers, sees=sees)
+    where = partial(open_workers, function, scorer, address=compute.address, workers=compute.workers, sees=sees)
     if not compute.address:
         with where(here=True) as here:
-            yield from here.stream(first())
+            yield from map(_checked_outcome, here.stream(first()))
     following = next(pieces, None)
     if following is not None:
         with where() as workers:
-            yield from workers.stream(chain([following], pieces))
+            yield from map(_checked_outcome, workers.stream(chain([following], pieces)))
+
+
+def _checked_outcome(done: tuple[PieceToScore, Outcome]) -> tuple[PieceToScore, Any]:
+    item, outcome = done
+    if outcome.problem:
+        raise Unavailable(f"{outcome.problem}; what is finished is kept, and the same command goes on from there")
+    return item, outcome.value
 
 
 class _Part:

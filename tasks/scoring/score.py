@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from releve.adapters.files import read_document, write_document
 from releve.adapters.git_dvc.committed import Committed, read_committed
-from releve.adapters.known_values import read_known_values, write_known_values
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.hash_key import hidden_cells
@@ -18,7 +18,8 @@ from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.tables import chunks
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.features.known import KnownValues
+from releve.domain.features.history import Series
+from releve.domain.features.known import KnownTicks
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
 from releve.reporting.messages.gate import nothing_serves
@@ -187,14 +188,15 @@ def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[M
         raise NotFound(f"{error}{hint}") from None
 
 
-def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> KnownValues | None:
+def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> dict[str, Series]:
     """Return what is known of columns whose lags are features, as it was when the output was begun."""
-    path, known = out.folder / KNOWN, known_by_now(model, state.home, state.scenario)
-    if known is None:
-        return None
+    path = out.folder / KNOWN
     if not is_begun or not path.is_file():
-        write_known_values(path, known)
-    return read_known_values(path)
+        known = known_by_now(model, state)
+        if known is None:
+            return {}
+        write_document(path, KnownTicks.of(known))
+    return read_document(path, KnownTicks, remedy=START_OVER).series(model.schema)
 
 
 def _contents(folder: Path) -> Mapping[str, bytes]:

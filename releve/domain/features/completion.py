@@ -46,19 +46,22 @@ def complete_frame(schema: Schema, frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: LagHistory) -> "pd.DataFrame":
-    """Add the derived columns to checked rows without labels, which `history` does not hold."""
+    """Add the derived columns to checked rows without labels, from a history that knows them (`later_values`)."""
     if schema.derived is None:
         return frame
     times = times_of(schema, frame)
     ticks = ticks_of(schema, times)
     columns: dict[str, Any] = dict(phases(schema, times))
     if schema.derived.lags:
-        seen = history.copy()
-        sent = lagged_values(schema, frame)
-        sent.pop(schema.target.name, None)
-        seen.add(ticks, sent)
-        columns |= seen.lags(ticks)
+        columns |= history.lags(ticks)
     return with_columns(frame, columns)
+
+
+def later_values(schema: Schema, frame: "pd.DataFrame") -> tuple[Ticks, dict[str, Values]]:
+    """Return the ticks of checked rows without labels, and their lagged columns: never the target, if a file has it."""
+    sent = lagged_values(schema, frame)
+    sent.pop(schema.target.name, None)
+    return ticks_of(schema, times_of(schema, frame)), sent
 
 
 def history_of(schema: Schema, frame: "pd.DataFrame") -> LagHistory:

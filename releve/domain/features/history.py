@@ -84,6 +84,16 @@ class LagHistory:
             found[lag.name] = values
         return found
 
+    def reached(self, oldest: int, newest: int) -> dict[str, Series]:
+        """Return the values that lags of rows from the tick `oldest` to `newest` may be looked up in."""
+        assert self.schema.derived is not None, "lags are features"
+        farthest = oldest - round(self.schema.derived.farthest * step_ticks(self.schema)) - 1
+        found = {}
+        for name, each in self.series.items():
+            part = slice(*np.searchsorted(each.ticks, [farthest, newest]))
+            found[name] = Series(each.ticks[part], each.values[part])
+        return found
+
     def keep_newest(self, most: int) -> None:
         """Let go of the oldest values of a column that has more than twice as many as `most`."""
         for each in self.series.values():

@@ -7,7 +7,7 @@ import numpy as np
 from releve.core.documents import DocumentPart
 from releve.domain.features.clock import UNKNOWN, step_ticks, ticks_of
 from releve.domain.features.completion import lagged_values, times_of
-from releve.domain.features.history import LagHistory, is_number, values_of
+from releve.domain.features.history import LagHistory, Series, is_number, values_of
 from releve.domain.schema.columns import DATE
 from releve.domain.schema.schema import Schema
 
@@ -68,3 +68,26 @@ class KnownValues(DocumentPart):
             if known.values and isinstance(known.values[0], str) is not is_number(schema, name):
                 times = np.array(known.times, dtype=np.int64 if self.dates else np.float64).astype(kind)
                 history.add(ticks_of(schema, times), {name: values_of(schema, name, known.values)})
+
+
+class KnownTicks(DocumentPart):
+    """All that is known at a moment, as one model looks it up: times are ticks of its clock."""
+
+    format: Literal[1] = 1
+    columns: dict[str, ColumnValues]
+
+    @classmethod
+    def of(cls, history: LagHistory) -> "KnownTicks":
+        """Take all of a history."""
+        columns = {
+            name: ColumnValues(times=tuple(each.ticks.tolist()), values=tuple(each.values.tolist()))
+            for name, each in history.series.items()
+        }
+        return cls(columns=columns)
+
+    def series(self, schema: Schema) -> dict[str, Series]:
+        """Return them as the model with that schema has them."""
+        return {
+            name: Series(np.array(each.times, dtype=np.int64), values_of(schema, name, each.values))
+            for name, each in self.columns.items()
+        }

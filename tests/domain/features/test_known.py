@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from releve.core.documents import parse_document
-from releve.domain.features.completion import complete_later_frame, history_of
+from releve.domain.features.clock import ticks_of
+from releve.domain.features.completion import complete_later_frame, history_of, later_values, times_of
 from releve.domain.features.history import LagHistory
-from releve.domain.features.known import KnownValues
+from releve.domain.features.known import KnownTicks, KnownValues
 from tests.domain.features.tables import rides, rides_schema
 
 
@@ -18,6 +19,11 @@ def travelled(schema, frame):
     return history
 
 
+def completed(schema, frame, history):
+    history.add(*later_values(schema, frame))
+    return complete_later_frame(schema, frame, history)
+
+
 @pytest.mark.parametrize("target", [None, {"name": "rented", "classes": [0, 1]}])
 def test_newer_rows_find_what_they_need(target):
     schema = rides_schema(**({"target": target} if target else {}))
@@ -26,9 +32,9 @@ def test_newer_rows_find_what_they_need(target):
         frame["rented"] = (frame["rented"] > 50).astype(int)
     past, newer = frame.iloc[:500], frame.iloc[500:]
 
-    found = complete_later_frame(schema, newer, travelled(schema, past))
+    found = completed(schema, newer, travelled(schema, past))
 
-    assert found.equals(complete_later_frame(schema, newer, history_of(schema, past)))
+    assert found.equals(completed(schema, newer, history_of(schema, past)))
     assert found["rented.lag_48"].iloc[:40].ne("" if target else np.nan).any()
 
 
@@ -68,3 +74,29 @@ def test_an_empty_table_has_no_known_values():
     schema = rides_schema()
 
     assert not len(travelled(schema, rides(20).iloc[:0]).series["rented"].ticks)
+
+
+@pytest.mark.parametrize("rows", [0, 100])
+def test_a_whole_history_travels_as_it_is(rows):
+    schema = rides_schema()
+    history = history_of(schema, rides(100).iloc[:rows])
+
+    series = parse_document(KnownTicks.of(history).model_dump_json(), KnownTicks, source="_known.json").series(schema)
+
+    assert series.keys() == history.series.keys()
+    for name, each in history.series.items():
+        np.testing.assert_array_equal(series[name].ticks, each.ticks)
+        np.testing.assert_array_equal(series[name].values, each.values)
+        assert series[name].values.dtype == each.values.dtype
+
+
+def test_what_a_part_of_the_rows_reaches_is_enough_for_its_lags():
+    schema, frame = rides_schema(), rides(400)
+    history, part = history_of(schema, frame), frame.iloc[200:230]
+    ticks = ticks_of(schema, times_of(schema, part))
+
+    reached = LagHistory(schema, history.reached(int(ticks.min()), int(ticks.max())))
+
+    for name, values in history.lags(ticks).items():
+        np.testing.assert_array_equal(reached.lags(ticks)[name], values)
+    assert 0 < len(reached.series["rented"].ticks) < 30 + 50

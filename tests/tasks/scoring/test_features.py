@@ -1,5 +1,9 @@
 """A table that is scored by a model whose features nobody sends."""
 
+from contextlib import closing
+from datetime import UTC, datetime
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -7,10 +11,13 @@ from releve import api
 from releve.adapters.known_values import known_values_path, write_known_values
 from releve.adapters.models.model_runtime import ModelAltered
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import BadInput
+from releve.domain.arms.arms import Arm
 from releve.domain.features.completion import complete_rows, history_of
 from releve.domain.features.known import KnownValues
 from releve.domain.schema.arrays import arrays_of_rows, rows_of_frame
+from releve.serving.feedback import write_labels
 from releve.serving.prediction import predict, sent_numbers
 from tests.domain.features.tables import RIDES, rides, rides_schema
 
@@ -42,6 +49,70 @@ def test_the_rows_of_a_file_are_answered_as_the_service_would(project, newer):
     project.score(project.put("newer.csv", newer[["at", "warmth", "sky"]]))
 
     assert answered(project) == expected(project, newer, rides(200))
+
+
+@pytest.fixture
+def several(project):
+    """A file of more rows than a piece may have, the newest first."""
+    frame = rides(900).iloc[len(rides(200)) :].iloc[::-1].reset_index(drop=True)
+    return project.put("several.csv", frame[["at", "warmth", "sky"]]), frame
+
+
+@pytest.mark.parametrize(("rows", "workers"), [(100, 1), (250, 1), (100, 2), (10_000, 1)])
+def test_a_row_s_lags_do_not_end_where_a_piece_does(project, several, monkeypatch, rows, workers):
+    path, frame = several
+    if workers > 1:
+        project.edit("workers: 1", f"workers: {workers}")
+    cut(monkeypatch, rows)
+
+    project.score(path)
+
+    assert answered(project) == expected(project, frame, rides(200))
+
+
+def test_a_run_that_goes_on_gives_the_bytes_of_one_that_was_never_ended(project, several, monkeypatch):
+    path, _ = several
+    cut(monkeypatch, 100)
+    project.score(path, project.root / "whole")
+
+    def ended(reached):
+        if reached.rows > 250:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        project.score(path, progress=ended)
+    write_known_values(
+        known_values_path(project.settings.home, RIDES), KnownValues.of(rides_schema(), rides(260, seed=8))
+    )
+    done = project.score(path)
+
+    assert done.resumed_rows == 200
+    assert parts(project.out) == parts(project.root / "whole")
+
+
+def test_what_was_asked_and_told_today_is_known_as_the_service_knows_it(project, newer):
+    first = rows_of_frame(rides_schema().sent, newer)[0]
+    with closing(LedgerWriter(project.state.ledger, RIDES, clock=lambda: datetime.now(UTC))) as ledger:
+        answers = {"labels": [1.0], "probabilities": None, "intervals": None, "latency_ms": 1.0}
+        line = ledger.answer(model="rides:one", index=None, arm=Arm.CHAMPION, rows=[first], **answers)
+        write_labels(ledger, rides_schema(), [(f"{line}.0", 12.0)])
+
+    project.score(project.put("newer.csv", newer.iloc[1:][["at", "warmth", "sky"]]))
+
+    past = pd.concat([rides(200), newer.iloc[:1].assign(rented=12.0, sold=np.nan)])
+    assert answered(project) == expected(project, newer.iloc[1:].assign(sold=np.nan), past)
+
+
+def cut(monkeypatch, rows):
+    """Cut inputs into pieces and parts of so many rows, and work side by side from the first one on."""
+    monkeypatch.setattr("releve.adapters.tables.chunks.MOST_ROWS_PER_CHUNK", rows)
+    monkeypatch.setattr("tasks.scoring.parts.ROWS_PER_PART", rows)
+    monkeypatch.setattr("tasks.scoring.score.ROWS_PER_PART", rows)
+    monkeypatch.setattr("tasks.scoring.parts.WORTH_SECONDS", 0.0)
+
+
+def parts(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("part-*")}
 
 
 def test_what_is_ingested_meanwhile_changes_no_scoring_that_has_begun(project, newer):

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from releve.adapters.prediction_ledger.reader import LedgerReader
+from tests.domain.features.tables import RIDES, rides
 from tests.failures.processes import kill
 from tests.projects import wait_for
 from tests.tables import ROOT
@@ -28,17 +30,17 @@ if __name__ == "__main__":
     chunks.MOST_ROWS_PER_CHUNK = 100
     parts.ROWS_PER_PART = scoring.ROWS_PER_PART = {part}
     parts.WORTH_SECONDS = 0.0
-    root, name, source = sys.argv[1:]
-    done = Scored(Path(root), name).score(source, ledger=True)
+    root, name, source, ledger = sys.argv[1:]
+    done = Scored(Path(root), name).score(source, ledger=bool(ledger))
     print(done.manifest.rows, done.manifest.answered, done.manifest.rejected, done.resumed_rows)
 """
 
 
-def start(project: Scored, source: Path) -> "subprocess.Popen[str]":
+def start(project: Scored, source: Path, *, ledger: bool) -> "subprocess.Popen[str]":
     script = project.root / "run.py"
     script.write_text(CODE.format(part=PART))
     return subprocess.Popen(
-        [sys.executable, str(script), str(project.root), project.name, str(source)],
+        [sys.executable, str(script), str(project.root), project.name, str(source), "1" if ledger else ""],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -52,12 +54,12 @@ def test_a_scoring_that_was_killed_again_and_again_answers_each_row_once(shop: S
     frame.loc[::50, "price"] = "much"
     path = shop.put("orders.csv", frame)
     for parts in (2, 9):
-        run = start(shop, path)
+        run = start(shop, path, ledger=True)
         wait_for(lambda: len(list(shop.out.glob("part-*"))) >= parts, during=run)  # noqa: B023 - it ends with the loop
         kill(run, children_too=False)
     shop.edit("workers: 1", "workers: 2")  # where rows are answered changes no answer
 
-    run = start(shop, path)
+    run = start(shop, path, ledger=True)
     printed, _ = run.communicate(timeout=120)
 
     rows, answered, rejected, before = map(int, printed.splitlines()[-1].split())
@@ -71,3 +73,21 @@ def test_a_scoring_that_was_killed_again_and_again_answers_each_row_once(shop: S
     assert sorted(found.ids) == sorted(table["_answer"])
     assert len(set(found.ids)) == answered
     assert not (shop.out / "_work").exists()
+
+
+def test_a_killed_scoring_with_lags_ends_with_the_bytes_of_one_that_was_not_killed(
+    scored: Callable[[str, Path], Scored], tmp_path: Path
+) -> None:
+    rides_of = scored(RIDES, tmp_path)
+    path = rides_of.put("later.csv", rides(ROWS)[["at", "warmth", "sky", "sold"]])
+    rides_of.score(path, rides_of.root / "whole")
+    run = start(rides_of, path, ledger=False)
+    wait_for(lambda: len(list(rides_of.out.glob("part-*"))) >= 2, during=run)
+    kill(run, children_too=False)
+    rides_of.edit("workers: 1", "workers: 2")
+
+    run = start(rides_of, path, ledger=False)
+    printed, _ = run.communicate(timeout=120)
+
+    assert int(printed.splitlines()[-1].split()[-1]) >= PART
+    assert pd.read_parquet(rides_of.out).equals(pd.read_parquet(rides_of.root / "whole"))
