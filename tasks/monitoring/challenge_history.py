@@ -32,6 +32,7 @@ class PastRuns:
     runs: tuple[MonitoringRun, ...]  # oldest first
     retrained_at: str  # the last challenge; the champion's release where there is none
     ingested_at: str  # when a row came last, answers aside
+    batches: tuple[tuple[str, BatchIngested], ...]  # all, the oldest first, with the time of each
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge that fitted members
     corrected_rows: int  # labels that batches since then corrected
@@ -49,12 +50,13 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
     history, runs = challenges_of(registry, scenario), tuple(run for _, run in numbered)
     rows = count_rows(settings, scenario, waiting=waiting)
     payoffs, earlier_payoffs = payoffs_of(registry, scenario, numbered, champion=known.champion.release.model)
-    ingested = [event.at for event in events_of(registry, scenario, INGESTED)]
+    batches = tuple((event.at, event.read(BatchIngested)) for event in events_of(registry, scenario, INGESTED))
     return PastRuns(
         history,
         runs,
         retrained_at=history.last.at if history.last else known.champion.since,
-        ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
+        ingested_at=max([known.champion.since, *(at for at, _ in batches[-1:])], key=datetime.fromisoformat),
+        batches=batches,
         rows=rows,
         new_rows=max(waiting, rows - (history.last.rows if history.last else 0)),
         corrected_rows=sum(batch.corrected for batch in ingested_since_fit(registry, scenario)),

@@ -1,11 +1,12 @@
 """Gather what the ledger and the store know of the champion, and judge it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.models.model_store import ModelStore
@@ -20,6 +21,9 @@ from releve.domain.evaluation.baselines import usual_answer
 from releve.domain.evaluation.metrics import METRICS, compute_score, metrics_of
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.features.clock import UNKNOWN, Ticks, ticks_of
+from releve.domain.features.completion import ticks_of_rows, times_of
+from releve.domain.features.lateness import LateValues, comes_afterwards, find_late
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels, parse_since
 from releve.domain.quality import realised, staleness
 from releve.domain.quality.estimate import Estimate, estimate
@@ -27,10 +31,10 @@ from releve.domain.quality.late import LateQuality, assess_late
 from releve.domain.quality.realised import Quality, ScoredAnswers
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
-from releve.domain.registry.events import release_of
+from releve.domain.registry.events import BatchIngested, BatchOrigin, release_of
 from releve.domain.registry.lifecycle import since_withdrawn, taken_back
 from releve.domain.registry.release import ExpectedPerformance
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from tasks.history import events_of, newest_of
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
@@ -200,6 +204,50 @@ def judge_money(known: Gathered, settings: Settings) -> RealisedCost | None:
         min_rows=known.params.statistics.min_rows,
         bootstrap=known.bootstrap,
     )
+
+
+def judge_delays(known: Gathered, batches: Sequence[tuple[str, BatchIngested]]) -> tuple[LateValues, ...]:
+    """Return the lagged columns whose values come later than declared, by labels of answers and by batches of files.
+
+    `batches`: all, the oldest first, with the time when each came in (ISO 8601, UTC).
+    """
+    columns = comes_afterwards(known.schema)
+    if not columns:
+        return ()
+    newest = known.labelled.take(range(len(known.labelled))[-known.most_rows :])
+    rows = ticks_of_rows(known.schema, newest.answers.features.to_dict("records"))
+    by_labels = [(rows, np.array([moment_of(at) for at in newest.labelled_at], dtype="datetime64[us]"))]
+    by_files = _arrivals(known, batches)
+    arrivals = {name: [*by_files, *(by_labels if name == known.schema.target.name else ())] for name in columns}
+    most, fewest = known.params.batch.max_missing_rise, known.params.statistics.min_rows
+    return find_late(known.schema, arrivals, most=most, fewest=fewest)
+
+
+def _arrivals(
+    known: Gathered, batches: Sequence[tuple[str, BatchIngested]]
+) -> list[tuple[Ticks, NDArray[np.datetime64]]]:
+    """Return the ticks of rows that files brought, and when each came: of those that are newer than all before them.
+
+    The oldest batch that the model learned brings history, and a corrected row came in time.
+    """
+    came = {batch.batch: at for at, batch in batches if batch.origin is not BatchOrigin.ANSWERS}
+    reference, arrivals = known.reference, []
+    if not {BATCH, known.schema.time} <= {*reference}:
+        return []
+    ticks, names = ticks_of(known.schema, times_of(known.schema, reference)), reference[BATCH].to_numpy(object)
+    before = UNKNOWN
+    for number, name in enumerate(dict.fromkeys(names)):
+        own = ticks[names == name]
+        new = own[own > before]
+        if number and name in came and len(new):
+            arrivals.append((new, np.full(len(new), moment_of(came[name]), dtype="datetime64[us]")))
+        before = max(before, int(own.max()))
+    return arrivals
+
+
+def moment_of(at: str) -> np.datetime64:
+    """Read an ISO 8601 time with a zone."""
+    return np.datetime64(datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None), "us")
 
 
 def naive_score(known: Gathered, scored: ScoredPredictions | None) -> float | None:

@@ -21,6 +21,7 @@ from tasks.monitoring.challenge_history import gather_past
 from tasks.monitoring.evidence import (
     estimate_quality,
     gather,
+    judge_delays,
     judge_late_labels,
     judge_money,
     judge_quality,
@@ -90,6 +91,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         late=late,
         estimate=estimate,
         staleness=staleness,
+        late_values=judge_delays(known, past.batches),
         rows=past.rows,
         new_rows=past.new_rows,
         corrected_rows=past.corrected_rows,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from releve.domain.decision.realised import RealisedCost
 from releve.domain.drift.verdict import DriftVerdict
+from releve.domain.features.lateness import LateValues
 from releve.domain.quality.estimate import Estimate
 from releve.domain.quality.late import LateQuality, telling_late
 from releve.domain.quality.payoff import Payoff
@@ -39,6 +40,7 @@ class MonitoringRun(EventPayload):
     late: LateQuality | None = None  # of releases before it, by labels that came late; None: too few
     estimate: Estimate
     staleness: Staleness
+    late_values: tuple[LateValues, ...] = ()  # of lagged columns, later than declared
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge
     corrected_rows: int = 0  # labels that batches since then corrected

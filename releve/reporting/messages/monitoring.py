@@ -6,6 +6,7 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.evaluation.metrics import METRICS
+from releve.domain.features.lateness import LateValues
 from releve.domain.quality.estimate import Estimate, NoEstimate
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Coverage, Quality, QualityState
@@ -145,7 +146,7 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     failed = run.estimate.state == QualityState.AUDIT_FAILED
     evidence.append(f"estimate: {estimate}" if failed else f"estimate: {run.estimate.state} ({estimate})")
     evidence.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
-    return (*causes, *evidence, *payoff)
+    return (*causes, *evidence, *map(describe_late_values, run.late_values), *payoff)
 
 
 def describe_harm(harm: ShownHarm) -> str:
@@ -297,6 +298,16 @@ def describe_staleness(staleness: Staleness) -> tuple[str, ...]:
     if median is None or late is None or late < MINUTE:
         return (ages,)
     return (f"{ages}, half of the labels within {span(median)}, nine of ten within {span(late)}",)
+
+
+def describe_late_values(late: LateValues) -> str:
+    """Write how much later the values of a lagged column are known than its lags need."""
+    says = "features.delay says" if late.declared else "its shortest lag needs"
+    return (
+        f"lags of {late.column}: {late.late:.0%} of {counted(late.values, 'value')} came later than {late.allowed:g} "
+        f"{late.unit}s after their row, as {says}; nine of ten came within {late.usual:.3g}. A lag that is shorter is "
+        f"missing at answers: raise features.delay.{late.column}, and the lags (params.yaml)"
+    )
 
 
 def describe_ledger(done: TidiedLedger) -> list[str]:

@@ -19,7 +19,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.messages.monitoring import describe_estimate
+from releve.reporting.messages.monitoring import describe_estimate, describe_late_values
 from releve.reporting.page.evidence import PageEvidence, marks_of, place, version_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
@@ -160,7 +160,12 @@ def estimates(evidence: PageEvidence) -> list[Block]:
 
 
 def label_delay(evidence: PageEvidence) -> list[Block]:
-    """Draw how late the labels of each window came."""
+    """Draw how late the labels of each window came, and say where lags need them sooner."""
+    told = [f"Too late for {describe_late_values(each)}." for run in evidence.own_runs[-1:] for each in run.late_values]
+    return [*_label_delay(evidence), *(TextBlock((each,)) for each in told)]
+
+
+def _label_delay(evidence: PageEvidence) -> list[Block]:
     windows = evidence.windows[-DRAWN:]
     known = {n: window.label_delay_days for n, window in enumerate(windows) if window.label_delay_days is not None}
     if not known:

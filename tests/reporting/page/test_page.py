@@ -12,6 +12,7 @@ from releve.domain.backtest.report import BaselineResult
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.evaluation import OwnScores, SoundScore
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.features.lateness import LateValues
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Coverage, QualityState
@@ -687,6 +688,14 @@ def test_how_late_labels_come_is_told_in_a_unit_that_fits(days, said):
     found = drawn(make_evidence(1, windows=(make_window(0, label_delay_days=days),)))
 
     assert f"The usual window waits {said} for its labels" in found.text
+
+
+def test_labels_that_come_too_late_for_lags_are_told():
+    late = LateValues("rented", "hour", 24, declared=True, late=0.35, usual=31.0, values=240)
+
+    found = drawn(make_evidence(1, events=(release_event(), monitored_event(day=1, late_values=(late,)))))
+
+    assert "Too late for lags of rented: 35% of 240 values came later than 24 hours after their row" in found.text
 
 
 # Colours

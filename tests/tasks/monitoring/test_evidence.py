@@ -1,11 +1,19 @@
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
+import pytest
 
 from releve.adapters.registry.registry import Current
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.quality.realised import QualityState
+from releve.domain.registry.events import BatchIngested, BatchOrigin
 from releve.domain.registry.release import ExpectedPerformance
-from tasks.monitoring.evidence import Gathered, judge_quality
+from releve.domain.schema.schema import BATCH
+from releve.reporting.messages.monitoring import describe_late_values
+from tasks.monitoring.evidence import Gathered, judge_delays, judge_quality
+from tests.domain.features.tables import rides, rides_schema
 from tests.page_histories import RELEASE
 from tests.tables import make_params, rentals_schema
 
@@ -52,3 +60,51 @@ def test_the_record_of_quality_says_what_the_newest_intervals_held():
 
 def test_a_quality_without_intervals_has_no_coverage():
     assert judge_quality(gathered([None] * 100, [10.0] * 100)).coverage is None
+
+
+def asked_hourly(*, labelled_after, reference=None):
+    """What is known where a row is asked each hour, and its label comes so many hours later."""
+    known = gathered([None] * 100, [10.0] * 100)
+    times = np.datetime64("2026-03-01T00:00", "us") + np.arange(100) * np.timedelta64(1, "h")
+    came = times + np.timedelta64(labelled_after, "h")
+    answers = replace(known.answers, features=pd.DataFrame({"at": [f"{each}Z" for each in times]}))
+    labelled = LabelledRows(answers, known.labelled.labels, [f"{each}Z" for each in came])
+    features = {"lags": {"rented": [24], "warmth": [1]}, "calendar": "hour", "delay": {"rented": 12}}
+    table = rides_schema(features=features)
+    given = pd.DataFrame() if reference is None else reference
+    return replace(known, answers=answers, labelled=labelled, schema=table, reference=given)
+
+
+@pytest.mark.parametrize(("hours", "told"), [(12, False), (13, True)])
+def test_labels_that_come_later_than_declared_are_told(hours, told):
+    found = judge_delays(asked_hourly(labelled_after=hours), [])
+
+    assert [describe_late_values(each) for each in found] == told * [
+        "lags of rented: 100% of 100 values came later than 12 hours after their row, as features.delay says; nine of "
+        "ten came within 13. A lag that is shorter is missing at answers: raise features.delay.rented, and the lags "
+        "(params.yaml)"
+    ]
+
+
+def batch(name, origin=BatchOrigin.FILE):
+    return BatchIngested(batch=name, rows=1, rejected=0, source=name, sha256=name, origin=origin)
+
+
+def test_rows_of_files_tell_but_for_the_first_and_for_those_that_are_late_corrections():
+    rows = rides(400, gaps=0, first="2026-03-01").assign(**{BATCH: ["one"] * 200 + ["two"] * 200})
+    corrected = pd.concat([rows, rows.iloc[:150].assign(**{BATCH: "three"})])
+    days = [("2026-04-01T00:00:00+00:00", batch("one")), ("2026-03-17T16:00:00+00:00", batch("two"))]
+    days += [("2026-06-01T00:00:00+00:00", batch("three"))]
+
+    [found] = judge_delays(asked_hourly(labelled_after=0, reference=corrected), days)
+
+    assert found.values == 300  # 100 labels of answers, 200 rows of the second file
+    assert found.late == pytest.approx(188 / 300)
+
+
+def test_harvested_answers_are_no_file():
+    rows = rides(400, gaps=0, first="2026-03-01").assign(**{BATCH: ["one"] * 200 + ["two"] * 200})
+    batches = [("2026-04-01T00:00:00+00:00", batch("one"))]
+    batches += [("2026-05-01T00:00:00+00:00", batch("two", BatchOrigin.ANSWERS))]
+
+    assert not judge_delays(asked_hourly(labelled_after=0, reference=rows), batches)
