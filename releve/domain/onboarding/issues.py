@@ -25,6 +25,7 @@ KINDS = (
     "cells",
     "order",
     "leak",
+    "personal",
     "strong",
     "classes",
     "size",
@@ -69,6 +70,7 @@ class Issue:
     why: str = ""
     suggestions: tuple[Mapping[str, object], ...] = ()
     doubts: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()  # columns that it makes `personal: true`
 
 
 def ranked(issues: Iterable[Issue]) -> list[Issue]:

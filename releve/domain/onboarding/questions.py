@@ -9,7 +9,7 @@ from releve.domain.onboarding.issues import Issue
 from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride
 from releve.domain.onboarding.table import Roles
 
-GO_ON, MEND, KEEP, LEAVE = "go-on", "mend", "keep", "leave"
+GO_ON, MEND, KEEP, LEAVE, HIDE, SHOW = "go-on", "mend", "keep", "leave", "hide", "show"
 MEND_IT = "No: I will correct the file, and upload it again"
 
 
@@ -22,6 +22,8 @@ class AnswerChoice:
     keeps: tuple[str, ...] = ()  # columns that the model shall know
     leaves_out: tuple[str, ...] = ()  # columns that it shall not
     settings: tuple[SettingOverride, ...] = ()
+    hides: tuple[str, ...] = ()  # columns that are personal
+    shows: tuple[str, ...] = ()  # columns that are not
     mends: bool = False  # the table has to be corrected first
 
 
@@ -56,7 +58,7 @@ PLAIN = {
     "repeated": ("Many rows are there more than once.", "Are they different things that look alike?"),
 }
 LEAKS = ("leak", "strong")
-ID = "id"
+ID, PERSONAL = "id", "personal"
 
 
 def questions(issues: Iterable[Issue], *, target: str) -> tuple[list[TableQuestion], list[str]]:
@@ -76,10 +78,12 @@ def plain_summary(draft: ScenarioDraft) -> list[str]:
     what = f"one of {listed(map(str, target['classes']), most=8)}" if "classes" in target else "a number"
     used = [f"{name} ({column['type']})" for name, column in columns.items() if column.get("feature", True)]
     unused = [name for name, column in columns.items() if not column.get("feature", True)]
+    personal = [name for name, column in columns.items() if column.get("personal")]
     return [
         f"You want to know {target['name']} in advance: {what}.",
         f"The model will learn from {listed(used, most=20)}.",
         *([f"It will not see {listed(unused, most=20)}."] if unused else []),
+        *([f"No page and no message will show what stands in {listed(personal, most=20)}."] if personal else []),
     ]
 
 
@@ -90,6 +94,8 @@ def answered(roles: Roles, asked: Sequence[TableQuestion], answers: Mapping[str,
         roles,
         kept=roles.kept.union(*(each.keeps for each in chosen)),
         left_out=roles.left_out.union(*(each.leaves_out for each in chosen)),
+        personal=roles.personal.union(*(each.hides for each in chosen)),
+        not_personal=roles.not_personal.union(*(each.shows for each in chosen)),
         settings=(*roles.settings, *(setting for each in chosen for setting in each.settings)),
     )
 
@@ -103,6 +109,8 @@ def _question(issue: Issue, target: str) -> TableQuestion | None:
         keep = AnswerChoice(KEEP, "Yes: the model may use it", keeps=columns)
         leave = AnswerChoice(LEAVE, "No, only afterwards: leave it out", leaves_out=columns)
         return TableQuestion(key, says, asks, (leave, keep) if issue.leaves_out else (keep, leave), issue.text)
+    if issue.kind == PERSONAL:
+        return _personal_question(key, issue)
     if issue.kind == ID and columns:
         choices = (
             AnswerChoice(LEAVE, "Yes: leave it out", leaves_out=columns),
@@ -118,6 +126,22 @@ def _question(issue: Issue, target: str) -> TableQuestion | None:
         return TableQuestion(key, says, asks, (replace(mend, label="I will correct it"),), issue.text)
     meant = (_as_suggested(number, each) for number, each in enumerate(issue.suggestions, start=1))
     return TableQuestion(key, says, asks, (AnswerChoice(GO_ON, "Yes"), *filter(None, meant), mend), issue.text)
+
+
+def _personal_question(key: str, issue: Issue) -> TableQuestion:
+    if not issue.personal:  # the id: to hide it has a price
+        says = f"{listed(issue.doubts)} names the rows, and seems to name people."
+        show = AnswerChoice(SHOW, "Yes: pages and searches may name rows by it")
+        hide = AnswerChoice(HIDE, "No: hide it", hides=issue.doubts)
+        return TableQuestion(key, says, "May people who use the model read it?", (show, hide), issue.text)
+    columns = issue.personal
+    choices = (
+        AnswerChoice(LEAVE, "Yes: hide it, and leave it out", leaves_out=columns),
+        AnswerChoice(KEEP, "Yes: hide it, but the model may learn from it", keeps=columns),
+        AnswerChoice(SHOW, "No: it is a column like any other", shows=columns),
+    )
+    says = f"{listed(columns)} {issue.why}."
+    return TableQuestion(key, says, "Does it say who somebody is?", choices, issue.text)
 
 
 def _as_suggested(number: int, suggestion: Mapping[str, object]) -> AnswerChoice | None:

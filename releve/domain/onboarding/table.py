@@ -20,6 +20,7 @@ from releve.domain.onboarding.formats import Formats, find_formats
 from releve.domain.onboarding.issues import Issue, left_out, ranked
 from releve.domain.onboarding.leakage import leak_issues
 from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride, joined, overrides_for, with_overrides
+from releve.domain.onboarding.personal import personal_issues
 from releve.domain.onboarding.profiles import ColumnProfile, as_names, profile
 from releve.domain.onboarding.target import (
     TargetSpec,
@@ -73,6 +74,8 @@ class Roles:
     settings: tuple[SettingOverride, ...] = ()  # of params.yaml
     kept: frozenset[str] = frozenset()  # features, whatever is doubted
     left_out: frozenset[str] = frozenset()  # no features
+    personal: frozenset[str] = frozenset()  # columns, whatever they look like
+    not_personal: frozenset[str] = frozenset()  # the same
 
 
 def describe(table: NewTable, roles: Roles, *, base: Params, without: frozenset[int] = frozenset()) -> ScenarioDraft:
@@ -130,15 +133,22 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
     if len(no_features) == len(columns):
         raise BadInput(f"no feature is left: {'; '.join(f'{name} ({why})' for name, why in no_features.items())}")
     keys = {key: name for key, name in (("time", roles.time), ("id", roles.id)) if name}
-    specs = {each.name: _spec(each, no_features, roles) for each in columns}
+    personal = roles.personal.union(*(issue.personal for issue in issues))
+    specs = {each.name: _spec(each, no_features, personal, roles) for each in columns}
     described = {"target": spec.as_dict(), **keys, "columns": specs}
     Schema.from_dict(described, source=table.source)
-    comments = {each.name: "; ".join(filter(None, (seen(each), no_features.get(each.name)))) for each in columns}
+    comments = {
+        each.name: "; ".join(filter(None, ("" if each.name in personal else seen(each), no_features.get(each.name))))
+        for each in columns
+    }
     if target.spellings:
         spellings = "; ".join(listed(map(repr, each), between=" and ") for each in target.spellings.values())
         comments[target.name] = f"what is predicted; ignore_case, since {spellings} are one"
     inferred = {(each.section, each.key) for each in formats.overrides}  # these hold what was given too
     overrides = [*overrides_for(len(frame), base=base, given=roles.settings), *roles.settings]
+    clear = [name for name in specs if name in personal and name not in no_features]
+    if clear and not any((each.section, each.key) == ("ledger", "keep_clear") for each in overrides):
+        overrides.append(SettingOverride("ledger", "keep_clear", clear, "personal, and the model learns from it"))
     labels = target_profile(roles.target, whole[roles.target], as_text=table.as_text, reading=reading)
     return ScenarioDraft(
         described,
@@ -149,15 +159,17 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
     )
 
 
-def _spec(column: ColumnProfile, no_features: Mapping[str, str], roles: Roles) -> dict[str, object]:
+def _spec(
+    column: ColumnProfile, no_features: Mapping[str, str], personal: frozenset[str], roles: Roles
+) -> dict[str, object]:
     """Write a line of `columns`. What is no feature says its type alone, and one value tells no type: what stands in
     such a column tomorrow is no reason to reject a row."""
-    spec = column_spec(column)
+    spec, of_people = column_spec(column), {"personal": True} if column.name in personal else {}
     if column.name not in no_features:
-        return spec
+        return spec | of_people
     if column.distinct <= 1 and column.name not in (roles.time, roles.id):
         spec["type"] = CATEGORY
-    return {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False}
+    return {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False} | of_people
 
 
 def _issues(
@@ -179,14 +191,17 @@ def _issues(
     by_column = {column.name: column_issues(column, formats.ambiguous.get(column.name)) for column in columns}
     alone = [issue for issues in by_column.values() for issue in issues]
     named = [column for column in columns if column.name not in formats.ambiguous]  # ambiguous numbers are no names
-    ids = list(table_issues.id_issues(named, id=roles.id, time=roles.time))
-    kept = [column for column in without(columns, [*alone, *ids]) if column.name != roles.time]
+    asked = [column for column in without(columns, alone) if column.name not in roles.not_personal]
+    personal = list(personal_issues(asked, id=roles.id, time=roles.time))
+    ids = list(table_issues.id_issues(without(named, personal), id=roles.id, time=roles.time))
+    kept = [column for column in without(columns, [*alone, *personal, *ids]) if column.name != roles.time]
     leaks = leak_issues(kept, target, is_class=spec.task != REGRESSION)
     features = without(kept, leaks)
-    gone = left_out([*alone, *ids, *leaks])
+    gone = left_out([*alone, *personal, *ids, *leaks])
     return [
         *target_issues(target, spec.task, missing=formats.reading.missing),
         *(issue for name, issues in by_column.items() for issue in issues if issue.leaves_out or name not in gone),
+        *personal,
         *ids,
         *leaks,
         *row_order.clock_issues(features),

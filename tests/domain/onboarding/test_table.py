@@ -25,8 +25,8 @@ DAYS = [f"2024-{1 + n // 28:02d}-{1 + n % 28:02d}" for n in range(ROWS)]
     [
         ("instant", range(1, ROWS + 1), True),
         ("anything", range(5, 2 * ROWS + 5, 2), True),
-        ("customer_id", SHUFFLED, True),
-        ("customerId", SHUFFLED, True),
+        ("ticket_id", SHUFFLED, True),
+        ("ticketId", SHUFFLED, True),
         ("population", SHUFFLED, False),
         ("paid", SHUFFLED / 7, False),
         ("token", [f"x{n:x}" for n in SHUFFLED], True),
@@ -54,11 +54,11 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_issues() ->
 def test_an_id_without_faults_comes_last_and_is_no_category_of_many_values() -> None:
     names = [f"c{n}" for n in range(ROWS)]
 
-    found = described(a_table(customer=names, token=[f"t{n}" for n in range(ROWS)]), id="customer")
+    found = described(a_table(ticket=names, token=[f"t{n}" for n in range(ROWS)]), id="ticket")
 
-    assert found.issues[-1].text == "customer names the rows, and is no feature"
-    assert [each.text for each in found.issues if "customer" in each.text or "most of them rare" in each.text] == [
-        "customer names the rows, and is no feature"
+    assert found.issues[-1].text == "ticket names the rows, and is no feature"
+    assert [each.text for each in found.issues if "ticket" in each.text or "most of them rare" in each.text] == [
+        "ticket names the rows, and is no feature"
     ]
 
 
@@ -342,6 +342,6 @@ def test_sentences_that_repeat_are_texts_where_there_are_more_than_can_be_listed
 
 @pytest.mark.parametrize(("again", "is_named"), [(0, True), (4, True), (5, False)])
 def test_names_of_which_hardly_one_comes_back_are_no_feature(again: int, is_named: bool) -> None:
-    found = described(a_table(customer=[f"K-{max(n, again)}" for n in range(ROWS)]))
+    found = described(a_table(ticket=[f"K-{max(n, again)}" for n in range(ROWS)]))
 
-    assert (no_features(found) == ["customer"]) is is_named
+    assert (no_features(found) == ["ticket"]) is is_named
