@@ -27,6 +27,7 @@ from releve.domain.prediction_log.reproduction import (
     Reproduction,
     compare_answers,
     compare_neighbours,
+    hide_personal,
     nearest_again,
 )
 from releve.domain.registry.chain import ARMS_STARTED, POINTER_MOVES
@@ -49,7 +50,7 @@ def reproduce(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Reproduction]:
     """Give the requests and searches of these ids again, of whatever scenario, and compare; a row's id names its
-    request. Those of one model come together. What was erased of them is left out.
+    request. Those of one model come together. What was erased of them is left out, and personal cells are hidden.
 
     The model comes from the data remote (see `fetched_model`), and a search is made anew, exactly, over the rows that
     travel with it, and those that had come in since. Raises BadInput for what is no id, Unavailable.
@@ -69,13 +70,15 @@ def reproduce(
                 by_model.setdefault((line.scenario, line.model), []).append(line)
     for (scenario, model), asked in by_model.items():
         releases = _releases(registry, scenario)
-        remote = read_committed(settings, scenario).params.data
+        committed = read_committed(settings, scenario)
+        remote, personal, id = committed.params.data, committed.schema.personal, committed.schema.id
         try:
             with fetched_model(settings, model, remote=remote, from_store=from_store, progress=progress) as fetched:
                 again = [_again(settings, fetched, line, releases.get(line.index or "")) for line in asked]
+                personal |= fetched.model.schema.personal
         except (NotFound, ModelAltered, PipelineFailed) as error:
             again = [Reproduction(each.id, each, obstacle=Obstacle.MODEL_LOST, detail=str(error)) for each in asked]
-        yield from again
+        yield from (hide_personal(each, personal, id=id) for each in again)
 
 
 def _find(settings: Settings, request: str) -> AnswerLine | SearchLine:

@@ -1,7 +1,7 @@
 """Whether an answer that is given again is the one that was given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
@@ -13,7 +13,8 @@ from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, I
 from releve.domain.neighbours.recall import TOLERANCE as DISTANCE_TOLERANCE
 from releve.domain.neighbours.recall import distances_between, exact_neighbours
 from releve.domain.neighbours.vectors import Entries
-from releve.domain.prediction_log.records import AnswerLine, Scalar, SearchLine
+from releve.domain.prediction_log.records import AnswerLine, Row, Scalar, SearchLine
+from releve.domain.schema.personal import HIDDEN
 
 Neighbour = Mapping[str, Any]  # as the ledger has it
 TOLERANCE = 1e-6  # of a probability; of a number its share
@@ -105,6 +106,37 @@ class Reproduction:
     def is_same(self) -> bool:
         """Whether the very answer came out again, as far as it was not erased."""
         return self.obstacle is None and not self.differences
+
+
+def hide_personal(found: Reproduction, personal: frozenset[str], *, id: str | None) -> Reproduction:
+    """Return what people may read of it: no cell of a personal column, and no id of a row where `id` is one."""
+
+    def row_of(row: Row | None) -> Row | None:
+        return row and {name: HIDDEN if name in personal else cell for name, cell in row.items()}
+
+    def neighbour_of(neighbour: Any) -> Any:
+        is_named = id in personal and isinstance(neighbour, Mapping)
+        return {**neighbour, "row_id": HIDDEN} if is_named else neighbour
+
+    line, again = found.line, found.again
+    if isinstance(line, AnswerLine):
+        line = replace(line, rows=[row_of(row) or row for row in line.rows])
+    elif line is not None:
+        filters = [
+            {name: HIDDEN if cell and name != "field" else cell for name, cell in each.items()}
+            if each["field"] in personal
+            else each
+            for each in line.question.get("filters") or ()
+        ]
+        question = {**line.question, "row": row_of(line.question.get("row")), "filters": filters}
+        line = replace(line, question=question, neighbours=[neighbour_of(each) for each in line.neighbours])
+    if isinstance(again, list):
+        again = [neighbour_of(each) for each in again]
+    differences = tuple(
+        replace(each, recorded=neighbour_of(each.recorded), again=neighbour_of(each.again))
+        for each in found.differences
+    )
+    return replace(found, line=line, again=again, differences=differences)
 
 
 def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]:

@@ -7,12 +7,16 @@ from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, I
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.prediction_log.records import AnswerLine, SearchLine
 from releve.domain.prediction_log.reproduction import (
+    Difference,
     Differs,
     GivenAgain,
+    Reproduction,
     compare_answers,
     compare_neighbours,
+    hide_personal,
     nearest_again,
 )
+from releve.domain.schema.personal import HIDDEN
 
 LINE = AnswerLine(
     id="20240131-9f2c01ab.0.5e77c0",
@@ -120,3 +124,29 @@ def test_a_neighbour_outside_of_what_was_asked_for_differs():
 
 def test_distances_are_those_of_the_index():
     assert compared(search(), design=IndexDesign(metric=DistanceMetric.IP)) == [0, 1]
+
+
+def test_no_cell_of_a_personal_column_is_shown_of_an_answer():
+    line = replace(LINE, rows=[{"x": 1, "mail": "zoe@example.org"}, {}])
+
+    shown = hide_personal(Reproduction(LINE.id, line), frozenset({"mail"}), id="x").line
+
+    assert isinstance(shown, AnswerLine)
+    assert shown.rows == [{"x": 1, "mail": HIDDEN}, {}]
+
+
+def test_neither_a_personal_cell_nor_a_row_by_a_personal_id_is_shown_of_a_search():
+    filters = [{"field": "town", "value": "Ulm", "low": None}, {"field": "kind", "value": "new", "low": None}]
+    near, other = {"label": "a", "row_id": "C-1"}, {"label": "a", "row_id": "C-2"}
+    question = {"row": {"x": 1, "town": "Ulm"}, "vector": None, "filters": filters}
+    line = SearchLine("s", "2024", "shop", "shop:one", "index", "champion", question, [near])
+    found = Reproduction("s", line, again=[other], differences=(Difference(0, Differs.NEIGHBOUR, near, other),))
+
+    shown = hide_personal(found, frozenset({"town", "customer"}), id="customer")
+    named = hide_personal(found, frozenset({"town"}), id="customer")
+
+    assert isinstance(shown.line, SearchLine)
+    assert shown.line.question["row"] == {"x": 1, "town": HIDDEN}
+    assert [each["value"] for each in shown.line.question["filters"]] == [HIDDEN, "new"]
+    assert not any("C-" in repr(each) for each in (shown.line.neighbours, shown.again, shown.differences))
+    assert (named.again, named.differences) == (found.again, found.differences)
