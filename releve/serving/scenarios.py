@@ -20,9 +20,10 @@ from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.adapters.registry.rollback import find_way_back
 from releve.adapters.vectors.milvus_connection import IndexUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import Conflict, ReleveError, Unavailable
-from releve.core.names import SCENARIO_NAME
+from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable
+from releve.core.names import SCENARIO_NAME, ModelTag
 from releve.core.settings import Settings
+from releve.domain.approval.people import NotAnApprover, holder_of
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.events import ModelRolledBack, NoteWay
 from releve.domain.registry.release import Release
@@ -168,14 +169,20 @@ class Scenarios:
         self._registry.move(name, moved, expected=current.number, reason=reason, actor=PAGE)
         return back.release
 
-    def note(self, about: str, text: str) -> None:
-        """Write a note on a scenario or a model of it, by whoever holds the operator's token.
+    def note(self, about: str, text: str, *, token: str) -> None:
+        """Write a note on a scenario or a model of it, by the person whose token it is (release.approvers), else by
+        whoever holds the operator's.
 
-        Raises NoRelease without a registry, and what `write_note` raises.
+        Raises NoRelease without a registry, and what `write_note` and reading params.yaml raise.
         """
         if self._registry is None:
             raise NoRelease(f"{about} is served without a registry here, and notes are kept there")
-        write_note(self._registry, about, text, by=OPERATOR, way=NoteWay.ROLE)
+        approvers = files.read_params(self._settings.project, ModelTag.parse(about).scenario).release.approvers
+        try:
+            by, way = holder_of(token, approvers).name, NoteWay.PERSON
+        except (BadInput, NotAnApprover):
+            by, way = OPERATOR, NoteWay.ROLE
+        write_note(self._registry, about, text, by=by, way=way)
 
     def follow(self, name: str, release: Release) -> None:
         """Serve what a rollback brought back. Raises ReleveError where it cannot be loaded.

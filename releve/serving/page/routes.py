@@ -215,7 +215,8 @@ class _Pages:
         about = values.get("model") or scenario.name
         if ModelTag.parse(about).scenario != scenario.name:
             raise BadInput(f"a note of this page is on {scenario.name} or on its models")
-        await self._pools[Runs.REGISTRY].run(self._scenarios.note, about, values.get("text", ""))
+        token = without_scheme(token_of(self._access, request))
+        await self._pools[Runs.REGISTRY].run(partial(self._scenarios.note, about, values.get("text", ""), token=token))
         return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(scenario.name)}#history".encode()),))
 
     def asked_to_sign_in(self, request: Request) -> Reply | None:

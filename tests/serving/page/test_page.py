@@ -478,6 +478,24 @@ def test_an_operator_keeps_a_note_in_the_history_and_nothing_moves(serve: Callab
     assert serves(tmp_path) == "flowers:one"
 
 
+@pytest.mark.parametrize(("hashes", "by"), [("its own", "anna"), ("another's", "an operator")])
+def test_a_note_is_by_the_person_whose_token_the_page_was_opened_with(
+    serve: Callable[..., Ask], tmp_path: Path, hashes: str, by: str
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    token = token_of(b"\x01" * TOKEN_BYTES)
+    known = token_hash(token if hashes == "its own" else token_of(b"\x02" * TOKEN_BYTES))
+    ask, signed_in = serve({**TOKENS, Role.OPERATE: token}), {"cookie": f"releve_token={token}"}
+    params = tmp_path / "project" / "params.yaml"
+    values = yaml.safe_load(params.read_text())
+    values["release"]["approvers"] = {"anna": known}
+    params.write_text(yaml.safe_dump(values))
+
+    ask(f"{PATH}/note", {"text": "prices were changed", "model": ""}, **signed_in)
+
+    assert f"note of {by} on flowers" in ask(PATH, **signed_in).body.decode()
+
+
 @pytest.mark.parametrize(
     ("form", "token", "status"),
     [
