@@ -1,7 +1,7 @@
 """Packs of evidence: gather what is known of a model version, write it as a file, tell the registry its digest."""
 
 import hashlib
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,12 +14,12 @@ from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.adapters.git_dvc.scenario_branch import git_texts
 from releve.adapters.models.model_runtime import check_digest
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.registry.registry import Registry
+from releve.adapters.registry.registry import Registry, StaleEvents
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.names import ModelTag, check_scenario_name
 from releve.core.settings import Settings
 from releve.domain.evidence.pack import EvidencePacked, PackManifest, chain_to_pack
-from releve.domain.registry.chain import PACKED
+from releve.domain.registry.chain import PACKED, Event
 from releve.reporting.evidence.contents import pack_contents
 from releve.reporting.evidence.documents import ModelEvidence
 from releve.reporting.model_card.record import ModelRecord
@@ -85,23 +85,23 @@ def write_evidence(
     content = pack_files(files, manifest)
     digest = hashlib.sha256(content).hexdigest()
     write_bytes(out, content)
+    packed = EvidencePacked(
+        model=model, sha256=digest, bytes=len(content), head=head.number, head_hash=head.hash, missing=len(missing)
+    )
     with closing(Registry(settings.registry_url)) as registry:
-        told = registry.events(scenario, kinds=[PACKED], after=head.number)
-        event = next((each for each in told if each.payload["sha256"] == digest), None)
-        event = event or registry.append(
-            scenario,
-            EvidencePacked(
-                model=model,
-                sha256=digest,
-                bytes=len(content),
-                head=head.number,
-                head_hash=head.hash,
-                missing=len(missing),
-            ),
-            reason=f"evidence of {model} was packed",
-            actor=actor,
-        )
+        event = _told_once(registry, scenario, packed, actor=actor)
     return WrittenPack(out, digest, event.number, missing)
+
+
+def _told_once(registry: Registry, scenario: str, packed: EvidencePacked, *, actor: str) -> Event:
+    """Return the event of this very pack, written now where there is none, whoever else packs the same meanwhile."""
+    while True:
+        told = registry.events(scenario, kinds=[PACKED], after=packed.head)
+        if same := next((each for each in told if each.payload["sha256"] == packed.sha256), None):
+            return same
+        newest, reason = told[-1].number if told else packed.head, f"evidence of {packed.model} was packed"
+        with suppress(StaleEvents):
+            return registry.append_unless(scenario, packed, kinds=[PACKED], after=newest, reason=reason, actor=actor)
 
 
 def verify_evidence(settings: Settings, pack: Path) -> VerifiedPack:

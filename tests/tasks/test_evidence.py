@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -259,3 +260,36 @@ def test_a_model_whose_files_were_altered_is_neither_packed_nor_signed(packed, t
         write_evidence(replace(shop.settings, signing_key="key.pem"), packed[1], tmp_path / "pack.zip", today=TODAY)
 
     assert not (tmp_path / "pack.zip").exists()
+
+
+def test_packs_that_are_written_at_once_are_one_event(packed, made_released, tmp_path):
+    shop = made_released.copy(tmp_path)
+    model = shop.registry.current(SHOP).release.model
+
+    with ThreadPoolExecutor(4) as at_once:
+        made = list(
+            at_once.map(
+                lambda place: write_evidence(shop.settings, model, tmp_path / f"{place}.zip", today=TODAY), range(4)
+            )
+        )
+
+    assert len({each.sha256 for each in made}) == 1
+    assert {each.event for each in made} == {each.number for each in shop.registry.events(SHOP, kinds=[PACKED])}
+
+
+def test_each_document_is_looked_up_in_the_chain_and_not_searched_for(files):
+    told = [dict(json.loads(line)) for line in files["chain.jsonl"].splitlines()]
+    compared = 0
+
+    class Counted(dict):
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return dict.__eq__(self, other)
+
+        def __ne__(self, other):
+            return not self == other
+
+    verify_pack.check_documents({"monitoring.json": json.dumps({"events": told}).encode()}, [*map(Counted, told)])
+
+    assert compared == len(told)
