@@ -40,7 +40,7 @@ from releve.domain.onboarding.questions import TableQuestion, answered, question
 from releve.domain.onboarding.table import Roles
 from releve.serving.openapi.cells import answering_row
 from tasks.ingestion.intake import csv_options
-from tasks.onboarding import scaffold, understand
+from tasks.onboarding import check_free, scaffold, understand
 from tasks.places import ScenarioFiles
 
 PREVIEW_ROWS = 2_000  # from which columns are shown; what they are is inferred from more
@@ -116,6 +116,11 @@ class Upload:
     def data(self) -> Path:
         return self.folder / self.wishes.file
 
+    def has_written(self, scenario: str) -> bool:
+        """Whether the folder of that scenario was written from it."""
+        mine = self.folder / SCAFFOLDED
+        return mine.is_file() and mine.read_text(encoding="utf-8") == scenario
+
     def wish(self, **changes: Any) -> Wishes:
         """Keep what a person said."""
         wishes = self.wishes.model_copy(update=changes)
@@ -124,8 +129,8 @@ class Upload:
 
 
 def receive(settings: Settings, name: str, pieces: Iterable[bytes]) -> Upload:
-    """Keep a file that is sent, under the last part of its name. Raises BadInput for one that is no table by its name,
-    StorageFull where the disk is full."""
+    """Keep a file that is sent, under the last part of its name. Raises BadInput for one that is no table by its name
+    or has no rows that can be read, StorageFull where the disk is full."""
     file = _file_name(name)
     folder = _place(settings) / secrets.token_hex(8)
     folder.mkdir(parents=True)
@@ -134,6 +139,7 @@ def receive(settings: Settings, name: str, pieces: Iterable[bytes]) -> Upload:
             for piece in pieces:
                 stream.write(piece)
         write_document(folder / WISHES, Wishes(file=file, scenario=_free_name(settings, file)))
+        preview(settings, Upload(folder))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -172,6 +178,17 @@ def preview(settings: Settings, upload: Upload) -> list[PreviewColumn]:
     return columns
 
 
+def choose(settings: Settings, upload: Upload, scenario: str, **roles: str) -> None:
+    """Keep which columns were chosen, and the scenario's name; what was answered before is asked anew.
+
+    Raises BadInput for what is no name, Conflict where it is taken.
+    """
+    files = ScenarioFiles(settings.project, check_scenario_name(scenario))
+    if not upload.has_written(scenario):
+        check_free(files)
+    upload.wish(answers={}, scenario=scenario, **roles)
+
+
 def look(settings: Settings, upload: Upload) -> Understood:
     """What the table is taken for, and what is doubted, with the answers so far.
 
@@ -205,8 +222,7 @@ def begin(settings: Settings, upload: Upload) -> str:
     name = check_scenario_name(wishes.scenario)
     folder = ScenarioFiles(settings.project, name).folder
     mine = upload.folder / SCAFFOLDED  # a run that was killed after it wrote the folder goes on from there
-    is_mine = mine.is_file() and mine.read_text(encoding="utf-8") == name
-    if not (folder.exists() and is_mine):
+    if not (folder.exists() and upload.has_written(name)):
         if folder.exists():
             raise Conflict(f"there is a scenario {name} already; choose another name")
         write_bytes(mine, name.encode())
@@ -234,6 +250,12 @@ class ServedModel:
 
     model: str
     row: Mapping[str, Any]
+
+
+def check_known(settings: Settings, scenario: str) -> None:
+    """Raise NotFound for a scenario that nobody began."""
+    if scenario not in (names := scenario_names(settings.project)):
+        raise NotFound(f"there is no scenario {scenario}; there are: {listed(names, most=20) or 'none yet'}")
 
 
 def served(settings: Settings, scenario: str) -> ServedModel | None:

@@ -136,7 +136,8 @@ def refresh(settings: Settings) -> list[str]:
     return [path.parent.name for path in changed]
 
 
-def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
+def check_free(files: ScenarioFiles) -> None:
+    """Raise Conflict where the name of a new scenario is taken, or too near to another one."""
     name = files.scenario
     if files.folder.exists():
         raise Conflict(f"scenarios/{name} exists already; choose another name, or remove the folder to begin anew")
@@ -151,6 +152,10 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
             f"the branch releve/{name} holds the rows of an earlier scenario of this name; choose another name, or "
             f"set it aside: git branch --move releve/{name} {name}-before"
         )
+
+
+def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
+    check_free(files)
     if data.is_dir():
         raise BadInput(f"{data} is a folder; give the path of one file in it (.csv, .parquet, .jsonl and others)")
     if not data.is_file():

@@ -23,14 +23,15 @@ from starlette.routing import Route
 from releve.adapters.http.clients import LOCAL_NAMES
 from releve.adapters.prefect.api import PrefectRuns
 from releve.adapters.tables.file_types import FILE_TYPES
-from releve.core.errors import BadInput, ReleveError
+from releve.core.errors import BadInput, NotFound, ReleveError
 from releve.core.names import SCENARIO_NAME, check_scenario_name
 from releve.core.settings import Settings
 from releve.domain.onboarding.questions import plain_summary
 from releve.guide.examples import example_requests
+from releve.reporting import html
 from releve.reporting.html import make_environment, render_html
 from releve.serving.edge.sites import check_site
-from releve.serving.page.views import HEADERS
+from releve.serving.page.views import HEADERS, POLICY
 from tasks import guided
 from tasks.guided import Upload
 from tasks.reporting.model_card import card_of
@@ -42,6 +43,7 @@ COOKIE = "releve_guide"
 PIECE = 1 << 20  # bytes
 LINES = 12  # of a run, the newest
 SEE_OTHER = 303
+CARD_POLICY = f"{html.POLICY}; frame-ancestors 'none'"  # a card has its style in itself
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "Refused", "Kept champion", "Needs attention")
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -83,7 +85,8 @@ class Guide:
                 return await answer(request)
             except ReleveError as error:  # back to where it can be chosen otherwise
                 upload = request.path_params.get("upload")
-                back = f"/tables/{upload}" if upload else request.url.path if request.method == "GET" else "/"
+                again = request.url.path if request.method == "GET" else "/"
+                back = "/" if isinstance(error, NotFound) else f"/tables/{upload}" if upload else again
                 return page("error", status=error.status, error=str(error), back=back)
 
         return answering
@@ -127,11 +130,10 @@ class Guide:
         upload = self._upload(request)
         if request.method == "POST":
             form = {name: str(value) for name, value in (await request.form()).items()}
-            name = check_scenario_name(form.get("scenario", ""))
             if not form.get("target"):
                 raise BadInput("no column was chosen; choose the one that you want to know in advance")
             roles = {role: form.get(role, "") for role in ("target", "time", "id")}
-            await run_in_threadpool(self._chosen, upload, {"scenario": name, **roles})
+            await run_in_threadpool(self._chosen, upload, form.get("scenario", ""), roles)
             return RedirectResponse(f"/tables/{upload.id}/questions", SEE_OTHER)
         columns = await run_in_threadpool(guided.preview, self.settings, upload)
         return page("choose", upload=upload.id, wishes=upload.wishes, columns=columns, names=SCENARIO_NAME.pattern)
@@ -166,9 +168,9 @@ class Guide:
             guided.close(upload)
             return scenario
 
-    def _chosen(self, upload: Upload, wishes: Mapping[str, str]) -> None:
+    def _chosen(self, upload: Upload, scenario: str, roles: Mapping[str, str]) -> None:
         with self._writing:
-            upload.wish(answers={}, **wishes)
+            guided.choose(self.settings, upload, scenario, **roles)
 
     async def watch(self, request: Request) -> Response:
         """How far the first model is; once it serves, how it is asked."""
@@ -176,8 +178,10 @@ class Guide:
         return await run_in_threadpool(self._watch, scenario)
 
     def _watch(self, scenario: str) -> Response:
-        newest = next(iter(self.runs.newest(scenario, most=1)), None)
         served = guided.served(self.settings, scenario)
+        if served is None:
+            guided.check_known(self.settings, scenario)
+        newest = next(iter(self.runs.newest(scenario, most=1)), None)
         if served is not None:
             address = f"http://127.0.0.1:{self.settings.service_port}/scenarios/{scenario}"
             asks_token = bool(self.settings.service_token)
@@ -193,10 +197,11 @@ class Guide:
 
         def written() -> str:
             if (served := guided.served(self.settings, scenario)) is None:
-                raise BadInput(f"nothing serves {scenario} yet")
+                guided.check_known(self.settings, scenario)
+                raise NotFound(f"nothing serves {scenario} yet, so that there is no card")
             return render_html(card_of(self.settings, served.model))
 
-        return HTMLResponse(await run_in_threadpool(written))
+        return HTMLResponse(await run_in_threadpool(written), headers=_headers(CARD_POLICY))
 
     def _upload(self, request: Request) -> Upload:
         return guided.find(self.settings, request.path_params["upload"])
@@ -210,7 +215,11 @@ async def style(request: Request) -> Response:
 def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Write a page by its template."""
     written = _environment().get_template(f"{template}.html.jinja").render(**values)
-    return HTMLResponse(written, status, {name.decode(): value.decode() for name, value in HEADERS})
+    return HTMLResponse(written, status, _headers(POLICY))
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in HEADERS} | {"content-security-policy": policy}
 
 
 @cache

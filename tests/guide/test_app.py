@@ -117,14 +117,15 @@ def test_what_was_understood_and_what_is_doubted_stands_on_a_page(person):
     [
         ({"target": ""}, "no column was chosen"),
         ({"scenario": "../left"}, "the scenario name"),
+        ({"scenario": "digits"}, "scenarios/digits exists already; choose another name"),
     ],
 )
-def test_a_choice_that_is_none_is_refused_in_words(person, changes, says):
+def test_a_choice_that_is_none_is_refused_in_words_before_any_question(person, changes, says):
     place = upload(person)
     form = {"scenario": "left", "target": "left", "time": "day", "id": ""} | changes
     answer = person.post(place, data=form)
 
-    assert answer.status_code == 400
+    assert answer.status_code in (400, 409)
     assert says in answer.text
 
 
@@ -141,10 +142,21 @@ def test_a_column_that_is_not_there_is_refused_in_words(person):
 def test_no_file_and_a_file_that_is_no_table_are_refused_in_words(person):
     nothing = person.post("/tables", files={"file": ("", b"")})
     pickle = person.post("/tables", files={"file": ("model.pkl", b"x")})
+    empty = [person.post("/tables", files={"file": ("empty.csv", each)}) for each in (b"", b"day,left\n")]
 
-    assert (nothing.status_code, pickle.status_code) == (400, 400)
+    assert {each.status_code for each in (nothing, pickle, *empty)} == {400}
     assert "no file was chosen" in nothing.text
+    assert all("empty.csv has no" in each.text for each in empty)
+    assert "empty.csv" not in person.get("/").text
     assert "is no table by its name" in pickle.text
+
+
+def test_a_scenario_that_nobody_began_has_no_pages(person):
+    watched, card = person.get("/scenarios/nobodys"), person.get("/scenarios/nobodys/card")
+
+    assert (watched.status_code, card.status_code) == (404, 404)
+    assert all("there is no scenario nobodys; there are: digits" in each.text for each in (watched, card))
+    assert '<a href="/">Back</a>' in watched.text
 
 
 def test_what_was_begun_is_offered_again(person):

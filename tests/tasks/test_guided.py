@@ -76,6 +76,21 @@ def test_no_name_of_a_file_leads_elsewhere(settings, name, file, scenario):
     assert upload.data.parent.parent == settings.home / "guide"
 
 
+def test_a_name_that_is_taken_is_refused_when_it_is_chosen_but_not_to_who_wrote_the_scenario(settings):
+    upload = brought(settings)
+    guided.choose(settings, upload, "mine", target="left", time="day")
+    answer_all(settings, upload)
+    guided.begin(settings, upload)
+
+    guided.choose(settings, upload, "mine", target="left", time="day")
+    with pytest.raises(Conflict, match="scenarios/digits exists already"):
+        guided.choose(settings, upload, "digits", target="left")
+    with pytest.raises(Conflict, match="exists already"):
+        guided.choose(settings, brought(settings), "mine", target="left")
+
+    assert upload.wishes.scenario == "mine"
+
+
 @pytest.mark.parametrize("name", ["model.pkl", "churn", ".csv", ""])
 def test_a_file_that_is_no_table_by_its_name_is_refused_and_not_kept(settings, name):
     with pytest.raises(BadInput, match=r"is no table by its name; expected one that ends in \.csv"):
