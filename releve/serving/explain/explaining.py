@@ -61,8 +61,8 @@ def explain_row(
     """
     if not model.references.rows:
         raise NotExplainable(
-            f"{model.tag} has no reference rows, against which answers are explained; a version has some that the "
-            "pipeline made"
+            f"{model.tag} has no reference rows, against which answers are explained: it was made before models had "
+            f"any. The next version has them: make retrain SCENARIO={model.description.scenario}"
         )
     output = model.answer(arrays)
     check_answered(output)

@@ -230,7 +230,9 @@ def test_a_model_without_reference_rows_says_so(tmp_path: Path):
     (folder / REFERENCE_ROWS_FILE).unlink()
     model = model_runtime.load(folder, tag="messages:one")
 
-    with pytest.raises(explaining.NotExplainable, match="messages:one has no reference rows"):
+    with pytest.raises(
+        explaining.NotExplainable, match=r"messages:one has no reference rows.* make retrain SCENARIO=messages"
+    ):
         explain(model, {"message": "hello", "sent": None})
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from releve.adapters.models.model_store import ModelStore
+from releve.domain.approval.people import TOKEN_BYTES, token_hash, token_of
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
