@@ -7,6 +7,7 @@ from releve.core.formatting import format_score, to_the_second
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.experiment.experiment import ExperimentRecord, as_set
+from releve.reporting.messages.brought import CHAMPION_MAY_KNOW
 
 HEADS = ("experiment", "differs by", "score", "gain over what served", "CPU s", "by", "made at", "gate")
 VERDICTS = {None: "", True: "accepted", False: "refused"}
@@ -33,6 +34,8 @@ def describe_experiment(name: str, evaluation: Evaluation, record: ExperimentRec
             f"{format_score(evaluation.champion.score)} is what {record.champion} has on the same rows; gain "
             f"{describe_gain(evaluation)} ({evaluation.confidence:.0%} interval, paired)"
         )
+    if evaluation.champion_may_know:
+        yield CHAMPION_MAY_KNOW
     yield f"Send it to the gate: releve challenge {name}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.memory_files import MemoryFolder
+from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
 from releve.domain.decision.money import MoneyInputs, evaluate_money
 from releve.domain.ensemble.forward import ForwardWindow, opponents_of
@@ -46,6 +47,7 @@ def evaluate(stage: Stage, rows: "pd.DataFrame", money: MoneyInputs | None = Non
             "importances": folder.importances,
             "naive": memory.serves == Serves.NAIVE,
             "money": evaluate_money(money) if money else None,
+            "champion_may_know": may_know(stage, memory.champion, inputs.holdout_start),
         }
     )
 
@@ -81,6 +83,12 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
     champion = scored([*opponents]) if memory.champion else None
     bootstrap, in_doubt = BootstrapConfig.of(stage.params.statistics), doubted_rows(stage, memory, windows)
     return EvaluationInputs(rows, folds, challenger, champion, schema, gate, bootstrap, in_doubt)
+
+
+def may_know(stage: Stage, champion: str, start: int) -> bool:
+    """Whether a champion that was brought may have learned rows from `start` on: nobody has said what it learned."""
+    brought = ModelStore(stage.settings.home).describe(champion).brought if champion else None
+    return brought is not None and brought.learned is None and start < brought.known
 
 
 def doubted_rows(stage: Stage, memory: Memory, windows: Sequence[ForwardWindow]) -> tuple[Fold, ...]:

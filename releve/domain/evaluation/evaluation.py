@@ -220,6 +220,7 @@ class Evaluation(DocumentPart):
     groups: tuple[GroupScore, ...] = ()  # of the protected columns
     importances: FeatureImportances | None = None
     money: Money | None = None  # None where no costs are known
+    champion_may_know: bool = False  # it was brought, and nobody has said which of these rows it had learned
 
     @property
     def score(self) -> Interval:

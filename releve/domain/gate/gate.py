@@ -71,6 +71,7 @@ class Remark(StrEnum):
     """What is worth knowing of a challenger, and refuses nobody."""
 
     NAIVE = "the naive answer itself"
+    CHAMPION_MAY_KNOW = "the champion may have learned the rows"
     BELOW_NAIVE = "below the naive baseline"
     MAY_BE_UNFAIR = "may be unfair"
     ROW_BEFORE_IS_BETTER = "the row before is better"
@@ -264,6 +265,8 @@ def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, Group
     itself = constant_name(inputs.evaluation.task) if inputs.evaluation.naive else None
     if itself:
         yield Remark.NAIVE, None
+    if inputs.has_champion and inputs.evaluation.champion_may_know:
+        yield Remark.CHAMPION_MAY_KNOW, None
     naive = [(one.gain.value, name) for name, one in inputs.evaluation.baselines_to_beat if name != itself]
     better = [(gain, name) for gain, name in naive if gain < 0]
     if better:

@@ -8,6 +8,11 @@ NEVER = (
     "together is held against it"
 )
 
+CHAMPION_MAY_KNOW = (
+    "the champion was brought, and nobody has said which rows it learned: where some of these were among them, its "
+    "score is flattered, and the gain over it too low"
+)
+
 
 def describe_brought(brought: BroughtDescription) -> tuple[str, ...]:
     """Write where it comes from, that nobody refreshes it, and what is known of the rows that it learned."""

@@ -43,6 +43,7 @@ from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpo
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.origin import Basis, Origin
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
+from releve.reporting.messages.brought import CHAMPION_MAY_KNOW
 from releve.reporting.messages.money import describe_decision_change, describe_money
 
 NOT_SERVED = "no service that runs here serves it (make up)"
@@ -198,6 +199,8 @@ def _remark(remark: Remark, of: GroupDifference | Opponent | None, inputs: GateI
         )
     if remark == Remark.NAIVE:
         return f"it is the naive answer itself ({constant_name(evaluation.task)}): no model is better yet"
+    if remark == Remark.CHAMPION_MAY_KNOW:
+        return CHAMPION_MAY_KNOW
     if remark == Remark.BELOW_NAIVE and of is not None:
         return (
             f"below the naive baseline: the {describe_baseline(of)} scores {format_score(evaluation.against[of].score)}"

@@ -131,7 +131,7 @@ def answered_again(refresh: Refresh, before: Before, pool: MemberPool) -> Record
         if not refresh.inputs.reweighs:
             importances = refresh.importances(ensemble, block)
         say(f"{len(rows) - memory.rows} new rows were answered by the refresh before")
-    elif refresh.inputs.tried and memory.learned == len(rows) and refresh.champion_identity == memory.identity:
+    elif refresh.is_beside and memory.learned == len(rows) and refresh.champion_identity == memory.identity:
         windows = tuple(undivided(window) for window in windows)
     if refresh.inputs.champion != memory.champion or memory.rows < len(rows):
         windows = held_against_brought(refresh, records, windows)

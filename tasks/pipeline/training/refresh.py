@@ -66,6 +66,11 @@ class Refresh:
         described = (read_brought(folder, name).description for name in reversed(self.inputs.brought))
         return tuple(brought_member(each.name, each.digest) for each in described)
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether an experiment or a brought model is held against what serves, maybe on rows that this has learned."""
+        return self.inputs.tried or bool(self.inputs.alone)
+
     @cached_property
     def is_against_brought(self) -> bool:
         """Whether a brought model serves. Its description stays where its files leave the store."""

@@ -15,7 +15,12 @@ from releve.domain.registry.chain import CHALLENGED, RELEASED
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.validation import check_frame
+from releve.reporting.experiments import describe_experiment
 from releve.reporting.markdown import render_markdown
+from releve.reporting.messages.brought import CHAMPION_MAY_KNOW
+from tasks.experiment.challenge import challenge
+from tasks.experiment.experiment import experiment
+from tasks.experiment.experiments import experiments
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import challenges_of, count_unweighed_rows
 from tasks.monitoring.monitor import monitor
@@ -27,7 +32,8 @@ from tasks.release.rollback import rollback
 from tasks.reporting.model_card import card_of
 from tests.foreign_models import network
 from tests.tables import SHOP, shop_schema
-from tests.tasks.shop import Shop, market_rows
+from tests.tasks.experiment.test_experiment import made_of
+from tests.tasks.shop import BETTER, Shop, market_rows
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +111,19 @@ def test_a_better_model_is_judged_on_the_rows_of_the_refresh_released_and_served
     assert right.mean() > 0.85
 
 
+def test_beside_an_experiment_that_was_released_it_is_held_against_that_one_and_not_what_served_before(tried: Shop):
+    challenge(tried.settings, made_of(tried, BETTER).name)
+    release(tried.settings, SHOP)
+    listed = experiments(tried.settings, SHOP).champion
+    assert listed is not None
+    serving = listed.challenger.evaluation
+
+    judged = bring(tried, good(), learned=0).evaluation
+
+    assert judged.champion is not None
+    assert (judged.champion.score, judged.holdout_rows) == (serving.score.value, serving.holdout_rows)
+
+
 @pytest.mark.whole
 def test_its_card_and_the_gates_notes_say_where_it_comes_from_and_that_nobody_refreshes_it(brought: Shop) -> None:
     made = newest(brought)
@@ -145,8 +164,22 @@ def test_the_next_refresh_has_it_as_a_member_and_is_held_against_it_on_all_windo
     assert members_of(brought, made.model)[served.brought.name] > 0.5
     assert made.evaluation.holdout_rows == 220  # both windows, as it was the same model before each
     assert made.evaluation.against["champion"].score > 0.85
+    assert CHAMPION_MAY_KNOW not in made.notes
     again = rebuild(brought.settings, made.model).record
     assert (again.differing, again.failure) == ((), "")
+
+
+@pytest.mark.whole
+def test_a_refresh_beside_one_whose_learned_rows_nobody_named_is_told_that_its_score_is_flattered(released: Shop):
+    bring(released, good())
+    release(released.settings, SHOP)
+    receive(released, seed=500)
+
+    made = retrain(released.settings, SHOP, reason="newer rows")
+    tried = experiment(released.settings, SHOP, changes={})
+
+    assert CHAMPION_MAY_KNOW in made.notes
+    assert CHAMPION_MAY_KNOW in [*describe_experiment(tried.name, tried.evaluation, tried.record)]
 
 
 @pytest.mark.whole
