@@ -140,15 +140,19 @@ def _model_columns(tensor: TensorInput, schema: Schema, named: Sequence[str] | N
 def _unmatched(tensor: TensorInput, schema: Schema) -> str:
     if tensor.name == schema.target.name or tensor.name in schema.by_name:
         return f"input {tensor.name!r} cannot be taken from the table: {_why_not(tensor.name, schema)}"
-    blocks = _blocks(schema)
-    fitting = [*blocks[CATEGORIES], *blocks[TEXTS]] if tensor.kind == TEXT else [*schema.numbers, *schema.feature_parts]
-    columns = ", ".join(fitting[:SHOWN_COLUMNS]) + (", ..." if len(fitting) > SHOWN_COLUMNS else "")
     width = _width(tensor)
-    takes = "columns" if width is None else "one column" if width == 1 else f"{width} columns"
-    return (
-        f"input {tensor.name!r} has the name of no column; say in a mapping file (--map) which {takes} it takes, in "
-        f"the model's order, such as inputs: {{{tensor.name}: [{columns}]}}"
-    )
+    takes = "columns" if width is None else "one column" if width == 1 else f"{width} numbers of a row"
+    says = f"input {tensor.name!r} has the name of no column; say in a mapping file (--map) which {takes} it takes"
+    if tensor.kind == TEXT:
+        fitting = schema.categories if len(schema.categories) == width else [*schema.categories, *schema.texts]
+    else:
+        fitting = schema.numbers if len(schema.numbers) == width else [*schema.numbers, *schema.feature_parts]
+    if width == 1 and (near := get_close_matches(tensor.name, [*fitting, *schema.model_numbers], n=1)):
+        return f"{says}; did you mean inputs: {{{tensor.name}: [{near[0]}]}}?"
+    cells = sum(len(schema.feature_parts.get(name, (name,))) for name in fitting)
+    if cells == width and len(fitting) <= SHOWN_COLUMNS:
+        return f"{says}, in the model's order; in the table's it is inputs: {{{tensor.name}: [{', '.join(fitting)}]}}"
+    return f"{says}, in the model's order: inputs: {{{tensor.name}: [...]}}, of {_listed(fitting) or 'none that fits'}"
 
 
 def _why_not(name: str, schema: Schema) -> str:

@@ -1,6 +1,7 @@
 """Messages about what the gate decided and why, and what serves, for logs, histories and the service."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from releve.core.formatting import counted, format_score
 from releve.core.params import GateOverride, Params
@@ -355,6 +356,12 @@ def conclusion(scenario: str, challenger: Challenger, *, at: str | None, for_peo
     if challenger.promote:
         how = f"releve approve {scenario}" if for_people else f"make release SCENARIO={scenario}"
         return f"{decided}. It waits: {how}"
+    if challenger.brought:
+        return (
+            f"{decided}. {HISTORY.format(scenario=scenario)}. To have it judged again, bring it once newer labelled "
+            f"rows came, or bring a better one: releve bring {scenario} {quote(challenger.brought.file)}. A retraining "
+            "does not judge it: there it is a member of the ensemble, and answers to newer rows earn it weight"
+        )
     return (
         f"{decided}. {HISTORY.format(scenario=scenario)}. Mend what the reason names, with more rows or in "
         f"scenarios/{scenario}/params.yaml (what the gate asks for: its section gate), commit, and run again: "

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from releve.domain.brought.description import BroughtDescription
 from releve.domain.evaluation.evaluation import ColumnShare, Opponent, Sanity, SoundScore, TooGood
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.gate.gate import GateInputs, decide
@@ -75,6 +76,16 @@ def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_agai
     assert line.startswith("churn:2 refused, so nothing serves yet: too few rows. ")
     assert "scenarios/churn/params.yaml (what the gate asks for: its section gate), commit, and run again" in line
     assert line.endswith("make retrain SCENARIO=churn")
+
+
+def test_the_last_line_of_a_refused_model_that_was_brought_names_what_judges_it_again() -> None:
+    brought = BroughtDescription.model_construct(file="a model.onnx")
+
+    line = conclusion("churn", challenge(champion="churn:1").model_copy(update={"brought": brought}), at=None)
+
+    assert line.startswith("churn:2 refused, churn:1 stays: too few rows. make history")
+    assert "bring it once newer labelled rows came, or bring a better one: releve bring churn 'a model.onnx'. A" in line
+    assert "make retrain" not in line
 
 
 def test_the_last_line_of_an_accepted_one_says_whether_it_serves() -> None:
