@@ -4,7 +4,7 @@ import getpass
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioBusy, ScenarioLock, scenario_lock
 from releve.adapters.yaml_files import with_settings
 from releve.core.errors import ReleveError, explained_storage
-from releve.core.names import check_scenario_name
+from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.experiment.experiment import ExperimentRecord, check_settings, describe_changes, name_experiment
@@ -167,23 +167,30 @@ def changed_text(settings: Settings, truth: Committed, scenario: str, changes: M
 
 @contextmanager
 def throwaway(place: Path, name: str) -> Iterator[Path]:
-    """Make a folder for one run, gone afterwards; what killed runs left there goes first."""
+    """Make a folder for one run, gone afterwards; what killed runs left there goes first, and whatever else is there."""
     clones = place / "clones"
-    for left in clones.glob("*/*") if clones.is_dir() else ():
-        # Whoever made it holds the lock of its name as long as it works, and so does what it started.
-        with suppress(ScenarioBusy):
-            if left.parent.name == name:
-                shutil.rmtree(left, ignore_errors=True)
-                continue
-            with scenario_lock(place, check_scenario_name(left.parent.name), holder="tidying"):
-                shutil.rmtree(left.parent, ignore_errors=True)
+    for left in clones.iterdir() if clones.is_dir() else ():
+        # Whoever made it holds the lock of its name as long as it works, and so does what it started. A run has no other
+        # name than these.
+        is_of_a_run = left.name != name and SCENARIO_NAME.fullmatch(left.name)
+        with suppress(ScenarioBusy), scenario_lock(place, left.name, holder="tidying") if is_of_a_run else nullcontext():
+            discard_tree(left)
     folder = clones / name / secrets.token_hex(4)
     with explained_storage(folder):
         folder.mkdir(parents=True)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        discard_tree(folder.parent)
+
+
+def discard_tree(path: Path) -> None:
+    """Remove a folder or a file as far as that is allowed; a link goes, and not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
 
 
 def _login() -> str:

@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -173,11 +172,13 @@ def test_a_pipeline_that_fails_leaves_a_sentence_and_nothing_else(released):
     assert [*(released.settings.home / "experiments/clones").iterdir()] == []
 
 
-def test_what_a_killed_run_left_is_swept_and_what_one_at_work_has_is_not(tried):
+def test_what_a_killed_run_or_anybody_left_is_swept_and_what_one_at_work_has_is_not(tried):
     place = tried.settings.home / "experiments"
-    for name in ("shop-dead", "shop-busy"):
+    for name in ("shop-dead", "shop-busy", "New Folder", ".Trash-1000"):
         (place / "clones" / name / "1" / ".git").mkdir(parents=True)
-    shutil.rmtree(place / "clones" / "not-there", ignore_errors=True)
+    (place / "clones" / "shop-empty").mkdir()
+    (place / "clones" / ".DS_Store").touch()
+    (place / "clones" / "Kept elsewhere").symlink_to(tried.root / "scenarios")
 
     with scenario_lock(place, "shop-busy", holder="experiment"):
         # another process, as the lock knows its own
@@ -190,6 +191,7 @@ def test_what_a_killed_run_left_is_swept_and_what_one_at_work_has_is_not(tried):
 
     assert done.stdout == "True\n"
     assert [each.name for each in (place / "clones").iterdir()] == ["shop-busy"]
+    assert (tried.root / "scenarios" / SHOP).is_dir()
 
 
 def start(shop, changes):
