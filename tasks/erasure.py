@@ -16,7 +16,7 @@ from releve.adapters.git_dvc.data_cache import DataCache, md5
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.dvc_configuration import configuration
 from releve.adapters.git_dvc.experiments import forget_experiments
-from releve.adapters.git_dvc.remakable import drop, earlier_files, in_use, refresh_files
+from releve.adapters.git_dvc.remakable import drop, drop_made, earlier_files, in_use
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree, git_texts
 from releve.adapters.git_dvc.stored_files import StoredFiles
 from releve.adapters.models.model_store import ModelStore
@@ -265,13 +265,10 @@ class _Run:
 
     def _forget_experiments(self) -> int:
         """Forget what was tried on the rows as they were, with the files that nothing else needs; returns how many."""
-        project, params, scenario = self.settings.project, self.truth.params, self.state.scenario
-        cache = DataCache(Path(configuration(project, params.data)["cache"]["dir"]))
+        project, scenario = self.settings.project, self.state.scenario
         gone = forget_experiments(project, scenario)
         locks = git_texts(project, [f"{each.revision}:scenarios/{scenario}/dvc.lock" for each in gone])
-        made = [refresh_files(lock, cache) for lock in locks if lock]
-        files = {digest for each in made for digest in (*each.model, *each.others)}
-        drop(project, files - in_use(project, scenario, cache), remote=params.data, from_remote=False)
+        drop_made(project, scenario, filter(None, locks), remote=self.truth.params.data)
         return len(gone)
 
     def _drop_earlier(self) -> int:

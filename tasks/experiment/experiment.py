@@ -14,17 +14,28 @@ from releve.adapters.compute import open_workers
 from releve.adapters.files import parse_scenario, read_document, write_document, write_inputs
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
-from releve.adapters.git_dvc.experiments import RECORD, Experiment, find_experiments, take_over
+from releve.adapters.git_dvc.experiments import (
+    RECORD,
+    Experiment,
+    find_experiments,
+    forget_experiments,
+    take_over,
+)
+from releve.adapters.git_dvc.remakable import drop_made
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree, git, git_texts
 from releve.adapters.models.model_runtime import folder_digest
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioBusy, ScenarioLock, scenario_lock
 from releve.adapters.yaml_files import with_settings
-from releve.core.errors import ReleveError, explained_storage
+from releve.core.errors import Conflict, ReleveError, explained_storage
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
+from releve.domain.erasure.erasure import RowsErased
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.experiment.experiment import ExperimentRecord, check_settings, describe_changes, name_experiment
+from releve.domain.ingestion.row_versions import positions_in
+from releve.domain.registry.chain import ERASED
+from tasks.history import events_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.retrain import NAMED_FILES, cpu_seconds, data_version_of, inputs_on_top, newest_rollback
 
@@ -53,6 +64,12 @@ class ExperimentPlan:
         return f"{self.scenario}: {describe_changes(self.settings)}"
 
 
+class RowsErasedMeanwhile(Conflict):
+    """Rows that an experiment learned were erased while it ran."""
+
+    code = "rows_erased"
+
+
 class ExperimentEnded(ReleveError):
     """The worker that made an experiment died."""
 
@@ -73,7 +90,8 @@ def experiment(
 
     Neither the user's tree nor the scenario's branch nor the registry changes. The same experiment on the same rows is
     made once. `search`: try other recipes, too; `dask`: on a worker of compute.address, which has to see project and
-    home. Raises BadInput for a setting that is unknown, wrong, or read by no stage, PipelineFailed, Unavailable.
+    home. Raises BadInput for a setting that is unknown, wrong, or read by no stage, PipelineFailed, Unavailable,
+    RowsErasedMeanwhile.
     """
     truth = read_committed(settings, scenario)
     check_settings(changes)
@@ -115,6 +133,12 @@ def make(settings: Settings, plan: ExperimentPlan, *, by: str, progress: Progres
             tree = branch.clone(folder)
             run_pipeline(settings, plan, tree, lock, by=by, progress=progress)
             take_over(settings.project, folder, plan.name)
+            # An erasure tells the registry first, and forgets experiments later: it is seen here, or finds this one.
+            try:
+                check_not_erased(settings, tree)
+            except RowsErasedMeanwhile:
+                forget_experiments(settings.project, scenario, name=plan.name)
+                raise
     return find_experiments(settings.project, scenario, name=plan.name)[0]
 
 
@@ -152,8 +176,32 @@ def run_pipeline(
         cpu_seconds=round(cpu_seconds() - began + data.cpu_seconds, 2),
     )
     write_document(files.results / RECORD, record)
+    check_not_erased(settings, tree)
     git(tree.path, "add", "--all", "--", f"scenarios/{plan.scenario}", f"results/{plan.scenario}")
     data.save_experiment(plan.name, target=f"scenarios/{plan.scenario}/dvc.yaml:package", message=plan.message)
+
+
+def check_not_erased(settings: Settings, tree: Worktree) -> None:
+    """Raise RowsErasedMeanwhile where rows that the stages read are erased; what they made leaves the cache."""
+    import pandas as pd
+
+    files = ScenarioFiles(tree.path, tree.scenario)
+
+    def holds(batch: str, places: tuple[int, ...]) -> bool:
+        path = files.batches / f"{batch}.parquet"
+        if not path.is_file():
+            return path.is_symlink()  # into the cache, which it has left
+        return not set(places).isdisjoint(positions_in(pd.read_parquet(path)).tolist())
+
+    events = events_of(Registry(settings.registry_url), tree.scenario, ERASED)
+    if not any(holds(*rows) for event in events for rows in event.read(RowsErased).rows.items()):
+        return
+    lock, remote = (files.folder / "dvc.lock").read_text(), read_committed(settings, tree.scenario).params.data
+    drop_made(settings.project, tree.scenario, [lock], remote=remote)
+    raise RowsErasedMeanwhile(
+        f"rows of {tree.scenario} that it learned were erased while it ran, so that nothing of it is kept; once the "
+        "erasure has ended, run the same again"
+    )
 
 
 def changed_text(settings: Settings, truth: Committed, scenario: str, changes: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from releve import api
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.data_versions import data_version
+from releve.adapters.git_dvc.experiments import take_over
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer, find_request
 from releve.adapters.prediction_ledger.writer import LedgerWriter
@@ -31,7 +33,7 @@ from releve.reporting.messages.ledger import describe_reproduction
 from tasks import erasure
 from tasks.audit.reproduce import reproduce
 from tasks.erasure import erase
-from tasks.experiment.experiment import experiment
+from tasks.experiment.experiment import RowsErasedMeanwhile, experiment
 from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
@@ -324,6 +326,34 @@ def test_what_was_tried_on_the_rows_as_they_were_is_forgotten_with_its_files(nam
     left = [path for path in objects_with(named, ZOE) if path.is_relative_to(named.root / ".dvc/cache")]
     assert len(left) < cached
     assert done.shared == 0
+
+
+@pytest.mark.parametrize("moment", ["while a stage runs", "while it is saved"])
+def test_an_experiment_during_which_rows_are_erased_is_not_kept(named, monkeypatch, moment):
+    before, erased = objects_with(named, ZOE), []
+
+    def erase_now() -> None:
+        if not erased:
+            erased.append(erase(named.settings, SHOP, [ZOE], reason="asked for"))
+
+    def save(*arguments: Any) -> None:
+        erase_now()
+        take_over(*arguments)
+
+    if moment == "while it is saved":
+        monkeypatch.setattr("tasks.experiment.experiment.take_over", save)
+
+    def listen(line: str) -> None:
+        if moment == "while a stage runs" and "package" in line:
+            erase_now()
+
+    with pytest.raises(
+        RowsErasedMeanwhile, match=r"rows of shop .* were erased while it ran, so that nothing of it is"
+    ):
+        experiment(named.settings, SHOP, changes=NAIVE, progress=listen)
+
+    assert git(named.root, "for-each-ref", "--format=%(refname)", "refs/exps") == ""
+    assert {*objects_with(named, ZOE)} < {*before}
 
 
 def test_rows_in_quarantine_and_harvested_answers_are_erased_by_the_answer_too(named):

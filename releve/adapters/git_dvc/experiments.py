@@ -72,9 +72,9 @@ def take_over(project: Path, clone: Path, name: str) -> None:
             raise
 
 
-def forget_experiments(project: Path, scenario: str) -> list[Experiment]:
-    """Delete the refs of all experiments of a scenario; returns what they were."""
-    found = find_experiments(project, scenario)
+def forget_experiments(project: Path, scenario: str, *, name: str = "*") -> list[Experiment]:
+    """Delete the refs of all experiments of a scenario, or of the one of this name; returns what they were."""
+    found = find_experiments(project, scenario, name=name)
     for each in found:
         for ref in git(project, "for-each-ref", "--format=%(refname)", f"{REFS}/*/*/{each.name}").splitlines():
             git(project, "update-ref", "-d", ref)

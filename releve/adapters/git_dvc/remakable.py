@@ -6,7 +6,7 @@ other.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +128,14 @@ def drop(project: Path, digests: set[str], *, remote: Data | None, from_remote: 
     cache = DataCache(Path(config["cache"]["dir"]))
     cache.forget_runs(digests)
     return cache.remove(digests)
+
+
+def drop_made(project: Path, scenario: str, locks: Iterable[str], *, remote: Data | None) -> None:
+    """Delete from DVC's cache what stages made, by the texts of their dvc.lock, where nothing else uses it."""
+    cache = DataCache(Path(configuration(project, remote)["cache"]["dir"]))
+    made = [refresh_files(lock, cache) for lock in locks]
+    files = {digest for each in made for digest in (*each.model, *each.others)}
+    drop(project, files - in_use(project, scenario, cache), remote=remote, from_remote=False)
 
 
 def _drop_from_cloud(project: Path, digests: set[str], config: Configuration) -> None:
