@@ -21,6 +21,7 @@ from releve.core.yaml_text import load_mapping
 from releve.domain.experiment.experiment import GateToday, why_outdated
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
+from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.retrain import Built, cpu_seconds, send_to_gate
 
@@ -52,7 +53,7 @@ def challenge(
         found = find_experiment(settings, name)
         branch = ScenarioBranch(settings.project, scenario, revision=found.record.head)
         today = gate_today(settings, scenario, truth)
-        if why := why_outdated(found.record, params_at(settings, scenario, found.revision), today):
+        if why := why_outdated(found.record, *described_at(settings, scenario, found.revision), today):
             raise ExperimentOutdated(f"{name} cannot go to the gate: {why}; run the experiment again")
         with branch.worktree(state.worktrees) as tree:
             began, files = cpu_seconds(), ScenarioFiles(tree.path, scenario)
@@ -85,14 +86,14 @@ def gate_today(settings: Settings, scenario: str, truth: Committed) -> GateToday
     batches, inputs = branch.read("batches.dvc"), branch.read("inputs.yaml")
     version = data_version(batches) if batches else SEED_VERSION
     brought = load_mapping(inputs, source="inputs.yaml").get("brought", ()) if inputs else ()
-    return GateToday(current.release.model if current else "", version, truth.params, tuple(brought))
+    return GateToday(current.release.model if current else "", version, truth.params, truth.schema, tuple(brought))
 
 
-def params_at(settings: Settings, scenario: str, revision: str) -> Params:
-    """Read a scenario's params as any commit has them. Raises BadInput where they are not today's."""
+def described_at(settings: Settings, scenario: str, revision: str) -> tuple[Params, Schema]:
+    """Read a scenario's params and table as any commit has them. Raises BadInput where they are not today's."""
     own = f"scenarios/{scenario}/params.yaml"
     base, text = git_texts(settings.project, [f"{revision}:./params.yaml", f"{revision}:./{own}"])
-    return parse_scenario(scenario, base=base or "", own=text or "")[0]
+    return parse_scenario(scenario, base=base or "", own=text or "")
 
 
 def restore(data: DataVersions, files: ScenarioFiles, found: Experiment) -> None:

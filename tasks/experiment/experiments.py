@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.experiment.experiment import GateToday, differing, why_outdated
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
-from tasks.experiment.challenge import gate_today, params_at
+from tasks.experiment.challenge import described_at, gate_today
 from tasks.history import events_of
 
 
@@ -56,7 +56,7 @@ def experiments(settings: Settings, scenario: str, *, name: str = "*") -> Experi
     theirs = truth.params
     if champion:
         with suppress(BadInput):  # written for an earlier version
-            theirs = params_at(settings, scenario, champion.challenger.revision)
+            theirs, _ = described_at(settings, scenario, champion.challenger.revision)
     found = reversed(find_experiments(settings.project, scenario, name=name))
     return ExperimentList(champion, tuple(_listed(settings, each, theirs, today, verdicts) for each in found))
 
@@ -66,8 +66,8 @@ def _listed(
 ) -> ListedExperiment:
     record = found.record
     try:
-        mine = params_at(settings, record.scenario, found.revision)
-        differs, outdated = differing(mine, theirs), why_outdated(record, mine, today)
+        mine, schema = described_at(settings, record.scenario, found.revision)
+        differs, outdated = differing(mine, theirs), why_outdated(record, mine, schema, today)
     except BadInput as error:
         differs, outdated = {key: (value, None) for key, value in record.settings.items()}, str(error)
     return ListedExperiment(found, differs, outdated, verdicts.get(record.model_digest))

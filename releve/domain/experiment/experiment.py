@@ -10,7 +10,9 @@ from pydantic import JsonValue
 
 from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
+from releve.core.formatting import listed
 from releve.core.params import Params
+from releve.domain.schema.schema import Schema
 
 # Sections of params.yaml that a stage of the pipeline reads; another one would change no experiment.
 SECTIONS = ("train", "search", "statistics", "gate", "neighbours", "decision")
@@ -81,6 +83,15 @@ def differing(mine: Params, others: Params) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def differing_table(mine: Schema, others: Schema) -> list[str]:
+    """Name what of two tables' descriptions differs: "target", or "columns.price"."""
+    ours, theirs = (one.as_dict() for one in (mine, others))
+    mine_columns, their_columns = ours.pop("columns"), theirs.pop("columns")
+    keys = [key for key in dict.fromkeys((*ours, *theirs)) if ours.get(key) != theirs.get(key)]
+    names = dict.fromkeys((*mine_columns, *their_columns))
+    return keys + [f"columns.{name}" for name in names if mine_columns.get(name) != their_columns.get(name)]
+
+
 @dataclass(frozen=True)
 class GateToday:
     """What the gate would judge an experiment beside, and by, today."""
@@ -88,13 +99,14 @@ class GateToday:
     champion: str  # "" where none serves
     data_version: str
     params: Params
+    schema: Schema
     brought: tuple[str, ...] = ()  # that the next refresh has as members
 
 
-def why_outdated(record: ExperimentRecord, params: Params, today: GateToday) -> str:
+def why_outdated(record: ExperimentRecord, params: Params, schema: Schema, today: GateToday) -> str:
     """Say why the gate would judge something else today; "" where it would judge the very same.
 
-    `params`: those that the experiment was made with.
+    `params`, `schema`: those that the experiment was made with.
     """
     if today.champion != record.champion:
         return f"it was compared with {record.champion or 'nothing'}, and {today.champion or 'nothing'} serves now"
@@ -102,5 +114,7 @@ def why_outdated(record: ExperimentRecord, params: Params, today: GateToday) -> 
         return "newer rows have come since, which it has not learned"
     if today.brought != record.brought:
         return "a model was brought since, which it does not have as a member"
+    if changed := listed(differing_table(schema, today.schema)):
+        return f"it was made of a table that is described otherwise than is committed: {changed}"
     others = [key for key in differing(params, today.params) if key.partition(".")[0] in JUDGED_BY]
     return f"it was judged by another {', '.join(others)} than is committed" if others else ""

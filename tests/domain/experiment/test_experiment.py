@@ -11,7 +11,10 @@ from releve.domain.experiment.experiment import (
     name_experiment,
     why_outdated,
 )
-from tests.tables import make_params
+from releve.domain.schema.schema import Schema
+from tests.tables import SHOP_TABLE, make_params, shop_schema
+
+FEWER = {name: column for name, column in SHOP_TABLE["columns"].items() if name != "weight"}
 
 RECORD = ExperimentRecord(
     scenario="shop",
@@ -29,7 +32,8 @@ RECORD = ExperimentRecord(
 
 
 def today(**changes):
-    return GateToday(**{"champion": "shop:one", "data_version": "1.dir", "params": make_params(), **changes})
+    known = {"champion": "shop:one", "data_version": "1.dir", "params": make_params(), "schema": shop_schema()}
+    return GateToday(**{**known, **changes})
 
 
 def test_the_same_things_have_the_same_name_and_any_other_thing_another():
@@ -76,13 +80,19 @@ def test_settings_that_differ_are_named_with_both_values_and_no_others():
         ({"brought": ("brought_1",)}, "a model was brought since, which it does not have as a member"),
         ({"params": make_params(gate={"margin": 0.5})}, "it was judged by another gate.margin than is committed"),
         ({"params": make_params(statistics={"min_rows": 7})}, "by another statistics.min_rows than is committed"),
+        (
+            {"schema": shop_schema(price={"max": 90})},
+            "it was made of a table that is described otherwise than is committed: columns.price",
+        ),
+        ({"schema": Schema.from_dict(SHOP_TABLE | {"id": "kind"})}, "described otherwise than is committed: id"),
+        ({"schema": Schema.from_dict(SHOP_TABLE | {"columns": FEWER})}, "than is committed: columns.weight"),
     ],
 )
 def test_an_experiment_is_outdated_where_the_gate_would_judge_something_else_today(changes, why):
-    found = why_outdated(RECORD, make_params(), today(**changes))
+    found = why_outdated(RECORD, make_params(), shop_schema(), today(**changes))
 
     assert why in found and bool(found) == bool(why)
 
 
 def test_one_that_loosens_the_gate_for_itself_never_reaches_it():
-    assert "another gate.margin" in why_outdated(RECORD, make_params(gate={"margin": 1.0}), today())
+    assert "another gate.margin" in why_outdated(RECORD, make_params(gate={"margin": 1.0}), shop_schema(), today())

@@ -86,6 +86,17 @@ def test_another_gate_outdates_it(tried):
         challenge(tried.settings, made_of(tried, BETTER).name)
 
 
+def test_a_column_that_is_described_otherwise_since_outdates_it(tried):
+    tried.override(columns={"price": {"type": "number", "min": 0, "max": 200}})
+
+    with pytest.raises(
+        ExperimentOutdated, match=r"a table that is described otherwise than is committed: columns\.price"
+    ):
+        challenge(tried.settings, made_of(tried, BETTER).name)
+
+    assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 1
+
+
 @pytest.mark.parametrize("name", ["shop-12345678", "../../heads/main", "*", "", "shop 1", "x" * 500])
 def test_a_name_that_is_none_is_told(name, tried):
     with pytest.raises(NotFound, match=r"there is no experiment '.*; `releve experiments SCENARIO` lists those"):
