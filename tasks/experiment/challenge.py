@@ -13,7 +13,7 @@ from releve.adapters.models.model_runtime import folder_digest
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict, NotFound
-from releve.core.formatting import shortened
+from releve.core.formatting import printable, shortened
 from releve.core.names import SCENARIO_NAME
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -24,6 +24,12 @@ from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.retrain import Built, cpu_seconds, send_to_gate
+
+
+class ExperimentNotOwn(Conflict):
+    """The experiment was made elsewhere: its figures, model and files are what somebody says they are."""
+
+    code = "experiment_not_own"
 
 
 class ExperimentOutdated(Conflict):
@@ -42,8 +48,10 @@ def challenge(
 ) -> Challenger:
     """Let the gate judge the experiment, by the rules that are committed. Accepted, it waits for its release.
 
-    Raises NotFound where there is none of this name, ExperimentOutdated where it was compared with another champion, on
-    other rows or by other rules, PipelineFailed where its files are gone, ScenarioBusy, BranchMoved.
+    Raises NotFound where there is none of this name, ExperimentNotOwn where it came from elsewhere (nothing of it is
+    looked into, as only a training could show that its figures are true), ExperimentOutdated where it was compared with
+    another champion, on other rows or by other rules, PipelineFailed where its files are gone, ScenarioBusy,
+    BranchMoved.
     """
     scenario = find_experiment(settings, name).record.scenario
     truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
@@ -51,6 +59,8 @@ def challenge(
         settings.home, scenario, holder="challenge", wait_seconds=settings.wait_seconds, on_wait=progress
     ) as held:
         found = find_experiment(settings, name)
+        if not found.is_own:
+            raise ExperimentNotOwn(f"{name} cannot go to the gate: {describe_not_own(found)}")
         branch = ScenarioBranch(settings.project, scenario, revision=found.record.head)
         today = gate_today(settings, scenario, truth)
         if why := why_outdated(found.record, *described_at(settings, scenario, found.revision), today):
@@ -77,6 +87,14 @@ def find_experiment(settings: Settings, name: str) -> Experiment:
             f"there is no experiment {shortened(repr(name))}; `releve experiments SCENARIO` lists those of a scenario"
         )
     return find_experiments(settings.project, scenario, name=name)[0]
+
+
+def describe_not_own(found: Experiment) -> str:
+    """Say why an experiment of elsewhere is not taken, and what makes it here."""
+    return printable(
+        "it was not made in this clone, or was changed since, so that nobody here knows whether its figures are true; "
+        f"make it here: {found.record.command}"
+    )
 
 
 def gate_today(settings: Settings, scenario: str, truth: Committed) -> GateToday:

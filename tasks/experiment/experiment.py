@@ -123,15 +123,18 @@ def make(settings: Settings, plan: ExperimentPlan, *, by: str, progress: Progres
     place, scenario = ScenarioState(settings.home, plan.scenario).experiments, plan.scenario
     settings = replace(settings, revision=plan.revision)  # whatever is committed meanwhile
     with scenario_lock(place, plan.name, holder="experiment", wait_seconds=settings.wait_seconds) as lock:
-        if made := find_experiments(settings.project, scenario, name=plan.name):
-            progress(f"{plan.name} was made at {made[0].record.at}, from the same")
-            return made[0]
+        found = find_experiments(settings.project, scenario, name=plan.name)
+        if found and found[0].is_own:
+            progress(f"{plan.name} was made at {found[0].record.at}, from the same")
+            return found[0]
+        if found:
+            progress(f"{plan.name} came from elsewhere: it is made anew, and takes its place")
         branch = ScenarioBranch(settings.project, scenario, revision=plan.revision)
         if edited := branch.uncommitted():
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with throwaway(place, plan.name) as folder:
             tree = branch.clone(folder)
-            run_pipeline(settings, plan, tree, lock, by=by, progress=progress)
+            run_pipeline(settings, plan, tree, lock, by=by, anew=bool(found), progress=progress)
             take_over(settings.project, folder, plan.name)
             # An erasure tells the registry first, and forgets experiments later: it is seen here, or finds this one.
             try:
@@ -143,9 +146,16 @@ def make(settings: Settings, plan: ExperimentPlan, *, by: str, progress: Progres
 
 
 def run_pipeline(
-    settings: Settings, plan: ExperimentPlan, tree: Worktree, lock: ScenarioLock, *, by: str, progress: Progress
+    settings: Settings,
+    plan: ExperimentPlan,
+    tree: Worktree,
+    lock: ScenarioLock,
+    *,
+    by: str,
+    anew: bool,
+    progress: Progress,
 ) -> None:
-    """Run the stages in the clone, and save what they made there."""
+    """Run the stages in the clone, and save what they made there. `anew`: also where DVC remembers a run of them."""
     truth = read_committed(settings, plan.scenario)
     files, began = ScenarioFiles(tree.path, plan.scenario), cpu_seconds()
     data = DataVersions(
@@ -160,7 +170,7 @@ def run_pipeline(
     )
     write_inputs(files.inputs, replace(inputs, tried=True))
     data.checkout(*files.versioned)
-    data.repro(f"scenarios/{plan.scenario}/dvc.yaml:package", progress=progress)
+    data.repro(f"scenarios/{plan.scenario}/dvc.yaml:package", anew=anew, progress=progress)
     record = ExperimentRecord(
         scenario=plan.scenario,
         settings=dict(plan.settings),
@@ -215,13 +225,16 @@ def changed_text(settings: Settings, truth: Committed, scenario: str, changes: M
 
 @contextmanager
 def throwaway(place: Path, name: str) -> Iterator[Path]:
-    """Make a folder for one run, gone afterwards; what killed runs left there goes first, and whatever else is there."""
+    """Make a folder for one run, gone afterwards; what killed runs left there, or anybody, goes first."""
     clones = place / "clones"
     for left in clones.iterdir() if clones.is_dir() else ():
-        # Whoever made it holds the lock of its name as long as it works, and so does what it started. A run has no other
-        # name than these.
+        # Whoever made it holds the lock of its name as long as it works, and so does what it started. No run has a name
+        # that a lock cannot have.
         is_of_a_run = left.name != name and SCENARIO_NAME.fullmatch(left.name)
-        with suppress(ScenarioBusy), scenario_lock(place, left.name, holder="tidying") if is_of_a_run else nullcontext():
+        with (
+            suppress(ScenarioBusy),
+            scenario_lock(place, left.name, holder="tidying") if is_of_a_run else nullcontext(),
+        ):
             discard_tree(left)
     folder = clones / name / secrets.token_hex(4)
     with explained_storage(folder):

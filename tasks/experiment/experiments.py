@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.experiment.experiment import GateToday, differing, why_outdated
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
-from tasks.experiment.challenge import described_at, gate_today
+from tasks.experiment.challenge import describe_not_own, described_at, gate_today
 from tasks.history import events_of
 
 
@@ -70,6 +70,8 @@ def _listed(
         differs, outdated = differing(mine, theirs), why_outdated(record, mine, schema, today)
     except BadInput as error:
         differs, outdated = {key: (value, None) for key, value in record.settings.items()}, str(error)
+    if not found.is_own:
+        outdated = describe_not_own(found)
     return ListedExperiment(found, differs, outdated, verdicts.get(record.model_digest))
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from releve.adapters.git_dvc.scenario_branch import GitFailed, git, git_texts
+from releve.adapters.files import write_bytes
+from releve.adapters.git_dvc.scenario_branch import git, git_texts
 from releve.core.documents import parse_document
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.experiment.experiment import ExperimentRecord
@@ -11,6 +12,7 @@ from releve.domain.experiment.experiment import ExperimentRecord
 REFS = "refs/exps"
 RECORD = "experiment.json"  # of results/<scenario>: what makes an experiment of DVC's one of ours
 REMEDY = "`dvc exp remove` removes the experiment"
+MADE_HERE = "releve/experiments"  # below git's own folder, which nothing fetches into: <name>, with its commit
 
 
 @dataclass(frozen=True)
@@ -21,31 +23,36 @@ class Experiment:
     revision: str
     record: ExperimentRecord
     evaluation: Evaluation
+    is_own: bool  # it was made in this clone, and is as it was made; what came by git is what somebody says it is
 
 
 def find_experiments(project: Path, scenario: str, *, name: str = "*") -> list[Experiment]:
-    """List the experiments of a scenario, the oldest first, or the one of this name.
+    """List the experiments of a scenario, the oldest first, or the one of this name; one of this clone before others.
 
-    What `dvc exp run` made by itself has no record of who and why, and is left out.
+    What `dvc exp run` made by itself has no record of who and why, and is left out; so is what names another scenario.
     """
     refs = git(project, "for-each-ref", "--format=%(objectname) %(refname)", f"{REFS}/*/*/{name}").splitlines()
     revisions = {revision: ref.rpartition("/")[2] for revision, ref in (line.split(" ") for line in refs)}
     paths = (f"results/{scenario}/{RECORD}", f"results/{scenario}/evaluation.json")
     texts = iter(git_texts(project, [f"{revision}:{path}" for revision in revisions for path in paths]))
-    found = []
+    found, ours = [], _made_here(project)
     for revision, called in revisions.items():
         record, evaluation = next(texts), next(texts)
         if record is not None and evaluation is not None:
             source = f"the experiment {called}"
-            found.append(
-                Experiment(
-                    called,
-                    revision,
-                    parse_document(record, ExperimentRecord, source=source, remedy=REMEDY),
-                    parse_document(evaluation, Evaluation, source=source, remedy=REMEDY),
-                )
-            )
-    return sorted(found, key=lambda each: each.record.at)
+            read = parse_document(record, ExperimentRecord, source=source, remedy=REMEDY)
+            judged = parse_document(evaluation, Evaluation, source=source, remedy=REMEDY)
+            if read.scenario == scenario:
+                found.append(Experiment(called, revision, read, judged, is_own=_is_own(ours / called, revision)))
+    return sorted(found, key=lambda each: (name != "*" and not each.is_own, each.record.at))
+
+
+def _made_here(project: Path) -> Path:
+    return Path(git(project, "rev-parse", "--path-format=absolute", "--git-common-dir")) / MADE_HERE
+
+
+def _is_own(note: Path, revision: str) -> bool:
+    return note.is_file() and note.read_text(encoding="utf-8") == revision
 
 
 def owner_of(project: Path, name: str) -> str:
@@ -62,20 +69,18 @@ def owner_of(project: Path, name: str) -> str:
 def take_over(project: Path, clone: Path, name: str) -> None:
     """Bring the experiment that was saved in `clone` into the project, whole or not at all.
 
-    Nothing happens where another process has saved one of the same name just now.
+    It takes the place of one that came from elsewhere.
     """
-    ref = git(clone, "for-each-ref", "--format=%(refname)", f"{REFS}/*/*/{name}")
-    try:
-        git(project, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(clone), f"{ref}:{ref}")
-    except GitFailed:
-        if not git(project, "rev-parse", "--verify", "--quiet", ref, check=False):
-            raise
+    revision, ref = git(clone, "for-each-ref", "--format=%(objectname) %(refname)", f"{REFS}/*/*/{name}").split(" ")
+    git(project, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(clone), f"+{ref}:{ref}")
+    write_bytes(_made_here(project) / name, revision.encode())
 
 
 def forget_experiments(project: Path, scenario: str, *, name: str = "*") -> list[Experiment]:
     """Delete the refs of all experiments of a scenario, or of the one of this name; returns what they were."""
     found = find_experiments(project, scenario, name=name)
     for each in found:
+        (_made_here(project) / each.name).unlink(missing_ok=True)
         for ref in git(project, "for-each-ref", "--format=%(refname)", f"{REFS}/*/*/{each.name}").splitlines():
             git(project, "update-ref", "-d", ref)
     return found

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -42,6 +43,12 @@ class ExperimentRecord(DocumentPart):
     def described(self) -> str:
         """What was set, in a line."""
         return describe_changes(self.settings)
+
+    @property
+    def command(self) -> str:
+        """What makes the same again."""
+        asked = [f"--set {quote(f'{key}={as_set(value)}')}" for key, value in self.settings.items()]
+        return " ".join(["releve experiment", self.scenario, *asked, *(["--search"] if self.search else [])])
 
 
 def as_set(value: Any) -> str:

@@ -1,4 +1,7 @@
+import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -6,10 +9,12 @@ import pytest
 from releve.adapters.files import read_inputs, write_inputs
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import NotFound
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
-from tasks.experiment.challenge import ExperimentOutdated, challenge
+from tasks.experiment.challenge import ExperimentNotOwn, ExperimentOutdated, challenge
+from tasks.experiment.experiment import experiment
 from tasks.experiment.experiments import experiments
 from tasks.ingestion.ingest import ingest
 from tasks.release.rebuild import rebuild
@@ -95,6 +100,56 @@ def test_a_column_that_is_described_otherwise_since_outdates_it(tried):
         challenge(tried.settings, made_of(tried, BETTER).name)
 
     assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 1
+
+
+def test_one_that_was_changed_since_it_was_made_is_refused_before_any_file_of_it_is_touched(tried, tmp_path):
+    found = made_of(tried, NAIVE)
+    flatter(tried, found, tmp_path / "edited")
+    tags = ModelStore(tried.settings.home).tags(SHOP)
+
+    with pytest.raises(ExperimentNotOwn, match=r"make it here: releve experiment shop --set train\.recipe=constant$"):
+        challenge(tried.settings, found.name)
+
+    assert made_of(tried, NAIVE).evaluation.score.value == 1
+    assert ModelStore(tried.settings.home).tags(SHOP) == tags
+    assert len(tried.registry.events(SHOP, kinds=[CHALLENGED])) == 1
+    listed = {each.experiment.name: each.outdated for each in experiments(tried.settings, SHOP).experiments}
+    assert listed.pop(found.name).startswith("it was not made in this clone, or was changed since")
+    assert {*listed.values()} == {""}
+
+
+def test_one_that_was_pulled_from_elsewhere_is_made_here_before_the_gate_takes_it(tried, tmp_path):
+    found, others = made_of(tried, BETTER), tried.copy(tmp_path / "elsewhere")
+    flatter(others, found, tmp_path / "edited")
+    shutil.rmtree(tried.root / ".git/releve")
+    git(tried.root, "update-ref", "-d", ref_of(tried, found))
+    pull = ("exp", "pull", "--no-cache", str(others.root), found.name)
+    subprocess.run([sys.executable, "-m", "dvc", *pull], cwd=tried.root, check=True, capture_output=True)
+    told = []
+
+    with pytest.raises(ExperimentNotOwn, match="was not made in this clone, or was changed since"):
+        challenge(tried.settings, found.name)
+    again = experiment(tried.settings, SHOP, changes=BETTER, by="Bo", progress=told.append)
+
+    assert f"{found.name} came from elsewhere: it is made anew, and takes its place" in told
+    assert (again.name, again.evaluation, again.record.by) == (found.name, found.evaluation, "Bo")
+    assert challenge(tried.settings, found.name).evaluation == found.evaluation
+
+
+def ref_of(shop, found):
+    return git(shop.root, "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{found.name}")
+
+
+def flatter(shop, found, folder):
+    """Somebody writes a perfect score into an experiment, whose other files stay."""
+    git(shop.root, "worktree", "add", "--detach", str(folder), found.revision)
+    path = folder / "results" / SHOP / "evaluation.json"
+    document = json.loads(path.read_text())
+    document["challenger"]["score"] = {"value": 1.0, "low": 1.0, "high": 1.0}
+    path.write_text(json.dumps(document))
+    git(folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "--all", "--amend", "--no-edit")
+    git(shop.root, "update-ref", ref_of(shop, found), git(folder, "rev-parse", "HEAD"))
+    git(shop.root, "worktree", "remove", "--force", str(folder))
 
 
 @pytest.mark.parametrize("name", ["shop-12345678", "../../heads/main", "*", "", "shop 1", "x" * 500])
