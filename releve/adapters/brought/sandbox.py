@@ -1,6 +1,7 @@
 """The process that tries a foreign model: without the environment's secrets, and with an end of memory and time.
 
-`python -m releve.adapters.brought.sandbox FOLDER` reads what `tried` put there, and writes what it found.
+`python -m releve.adapters.brought.sandbox FOLDER` reads what `tried` put there, and writes what it found. It ends with
+its parent: nobody writes to its input, which is at its end as soon as the parent is gone.
 """
 
 import json
@@ -10,6 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +71,7 @@ def _run(folder: Path) -> int:
             command,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -83,6 +86,8 @@ def _run(folder: Path) -> int:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if process.stdin:
+            process.stdin.close()
 
 
 def _ended(code: int, limits: TrialLimits) -> str:
@@ -95,8 +100,16 @@ def _ended(code: int, limits: TrialLimits) -> str:
     return f"the process that tried it ended {what}, as onnxruntime does on a graph that is broken; export it again"
 
 
+def end_with_parent() -> None:
+    """Kill this process as soon as its input is at its end; onnxruntime lets other threads run while it computes."""
+    with suppress(OSError):
+        os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main(folder: Path) -> None:
     """Try the file in `folder`."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     asked: dict[str, Any] = json.loads((folder / ASKED).read_bytes())
     limits = TrialLimits(**asked["limits"])
     for limit, most in (

@@ -1,9 +1,14 @@
 """The process that tries a foreign model: what it found comes back, and what it does harms nobody else."""
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from onnx import helper
 
@@ -13,6 +18,8 @@ from releve.domain.brought.mapping import MappingFile
 from releve.domain.schema.validation import check_frame
 from tests.foreign_models import FLOAT, INT64, graph, linear
 from tests.mixed_tables import mixed_rows, mixed_schema
+from tests.processes import is_at_work
+from tests.tables import ROOT
 
 SCHEMA = mixed_schema("regression", ("numbers",))
 FRAME = check_frame(SCHEMA, mixed_rows("regression", rows=40)[["length", "width", "y"]]).accepted
@@ -63,6 +70,27 @@ def test_a_good_model_comes_back_with_its_report(monkeypatch: pytest.MonkeyPatch
 def test_a_model_without_an_end_is_ended():
     with pytest.raises(BadInput, match="it was not tried to its end within 4 s of CPU time"):
         tried(endless().SerializeToString(), SCHEMA, MAPPING, FRAME, limits=TrialLimits(cpu_seconds=4))
+
+
+def test_a_trial_ends_with_the_process_that_asked_for_it():
+    script = (
+        "from tests.adapters.brought.test_sandbox import FRAME, MAPPING, SCHEMA, endless, tried\n"
+        "tried(endless().SerializeToString(), SCHEMA, MAPPING, FRAME)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) as asking:
+        process = psutil.Process(asking.pid)
+        trial = wait_for(lambda: next((each for each in process.children() if each.cpu_times().user > 4), None))
+        asking.kill()
+
+    assert wait_for(lambda: not is_at_work(trial.pid))
+
+
+def wait_for(look: Callable[[], Any], *, seconds: float = 60) -> Any:
+    """What is seen, once it is."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def test_a_model_that_wants_too_much_memory_is_refused():
