@@ -113,13 +113,13 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                 model.model,
                 status.state,
                 describe_score(model.evaluation, with_interval=False),
-                model.rows,
+                f"{model.rows:,}",
                 to_the_second(status.since),
-                full_status_reason(status),
             )
             for model, status in judged
         ]
-        print_table(("model", "state", "score", "rows", "since", "reason"), rows)
+        print_table(("model", "state", "score", "rows", "since"), rows)
+        print_table(("model", "why"), [(model.model, full_status_reason(status)) for model, status in judged])
 
 
 def verify(
@@ -238,11 +238,10 @@ def _print_release(current: "Current | None", scenario: str, *, moment: str, jso
     elif current is None:
         print(f"no release of {scenario!r} serves {moment}")
     else:
-        release = current.release.model_dump(mode="json")
-        if update := release["index_update"]:
-            update["version"]["ended"] = len(update["version"]["ended"])  # up to a thousand ids, which --json names
-        rows = [*release.items(), ("since", current.since), ("event", current.number)]
-        print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
+        from releve.reporting.messages.releases import release_lines
+
+        rows = [*release_lines(current.release), ("since", f"{to_the_second(current.since)}, event {current.number}")]
+        print_table((scenario, moment), rows)
 
 
 def _what_happened(event: "Event") -> str:

@@ -53,9 +53,11 @@ def test_current_tells_what_serves(history, capsys):
     assert main(["current", "digits"]) == 0
 
     printed = capsys.readouterr().out
-    assert "digits:v1" in printed
-    assert "ab" * 32 in printed
-    assert "2026-05-31T13:00:00.000000+00:00" in printed
+    said = as_words(printed)
+    assert f"model digits:v1 model files sha256 {'ab' * 32} expected of it accuracy 0." in said
+    assert "FLAT by L2" in said and "recall was not measured" in said
+    assert "since 2026-05-31T13:00:00Z, event 2" in said
+    assert not [each for each in ("None", "{", "'") if each in printed]
 
 
 def test_current_as_json_is_the_release_and_its_event(history, capsys):
@@ -77,7 +79,7 @@ def test_rows_of_the_index_that_ended_are_counted_in_the_table_and_named_in_json
     table = as_words(capsys.readouterr().out)
     main(["current", "digits", "--json"])
 
-    assert "'ended': 2}" in table
+    assert f"up to data version {'d' * 32}" in table and "2 rows of before have ended" in table
     assert printed_json(capsys)["release"]["index_update"]["version"]["ended"] == [701, 702]
 
 
@@ -239,6 +241,7 @@ def test_models_tells_the_state_of_every_version_since_when_and_why(judged, caps
     lines = capsys.readouterr().out
     assert "digits:v1 champion accuracy 0.951 900 2026-05-31T13:00:00Z" in as_words(lines)
     assert "digits:v2 refused auc 0.900 900 2026-05-31T14:00:00Z" in as_words(lines)
+    assert "│ digits:v2 │ a tie; keeps the champion" in lines  # in one line
     assert max(map(len, lines.splitlines())) <= WIDTH_WITHOUT_TERMINAL
 
 
