@@ -198,18 +198,23 @@ archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is 
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
 
 ##@ Develop
-# A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
+# A file's tests stay in one process, which makes what they share once; the longest begin (tests/conftest.py).
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-# Runs on after a failure, so that one run shows everything there is to fix.
+# Runs on after a failure, so that one run shows everything there is to fix. What wants one core for a minute is checked
+# beside the tests, which wait for servers now and then, and is shown after them.
 test: setup  ## Check style, types, layers and all that the other targets do not test
-	@failed=""; \
+	@failed=""; told=$$(mktemp -d); \
 	check() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed $$name"; }; \
+	ended() { wait $$1; code=$$?; cat "$$2"; return $$code; }; \
+	$(BIN)/python -m mypy >"$$told/types" 2>&1 & types=$$!; \
+	$(BIN)/python $(BIN)/lint-imports >"$$told/layers" 2>&1 & layers=$$!; \
 	check style $(BIN)/python -m ruff check .; \
 	check format $(BIN)/python -m ruff format --check .; \
-	check types $(BIN)/python -m mypy; \
-	check layers $(BIN)/python $(BIN)/lint-imports; \
 	check tests $(PYTEST) $(PYTEST_ARGS); \
+	check types ended $$types "$$told/types"; \
+	check layers ended $$layers "$$told/layers"; \
+	rm -r "$$told"; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "All checks passed: style, format, types, layers, tests"
 
@@ -219,11 +224,9 @@ test-fast: setup  ## The tests that need neither a server nor minutes
 test-whole: setup  ## The tests of the whole: the stack of `make up`, fleets, approvals, clusters, load, kills
 	@$(PYTEST) -m whole $(PYTEST_ARGS)
 
-# Its test of memory wants a process to itself, and a worker more would be a server more.
 test-system: setup  ## The tests with PostgreSQL, Chromium, Go, Java and Node of the system (apt-get install postgresql chromium ...)
 	@$(BIN)/python -m tests.postgresql
-	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/serving/test_clients.py $(PYTEST_ARGS)
+	@$(PYTEST) -m system $(PYTEST_ARGS)
 
 test-compat: setup  ## What others' clients and servers make of ours: installs them below var/compat (docs/compatibility.md)
 	@$(BIN)/python -m pytest -m compat $(PYTEST_ARGS)

@@ -50,10 +50,26 @@ TOGETHER = {
 }
 
 
+# What takes longest begins, the longest first: at the end one worker would have nothing while another still has it.
+LONGEST = (
+    "tests/serving/",
+    "tests/flows/",
+    "tests/documents/",
+    "tests/test_notebooks.py",
+    "tests/adapters/local_stack/",
+)
+LONG = ("slow", "whole", "system")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: the short ones then fill the time in which one worker still has a long one."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Then come the other files with long tests, and in the end the short ones, which fill what time there is."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        first = next((number for number, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+        return first, item.path not in long
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

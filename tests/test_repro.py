@@ -11,7 +11,7 @@ import pytest
 from releve.adapters.git_dvc.scenario_branch import git
 from tests.projects import SCENARIO, Project, challenged_project, fresh_project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,7 @@ def test_a_copy_shares_the_code_on_the_disk_and_leaves_the_bento_that_it_comes_f
     assert "digits:one" in (built.path / "src" / "bentofile.yaml").read_text()
 
 
+@pytest.mark.whole
 def test_bentoml_lists_a_copy_and_gives_it_out_like_any_other(copied: bento_builds.BuiltBento, home: Path):
     environ = os.environ | {"BENTOML_HOME": str(home / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
 
@@ -168,6 +169,7 @@ def test_nothing_is_copied_where_a_build_would_make_something_else(
     assert bento_builds.copy_built(own, stored.tag, version="newer", sources=sources) is None
 
 
+@pytest.mark.whole
 def test_a_served_bento_answers_with_its_model_without_a_registry(copied: bento_builds.BuiltBento, home: Path):
     model = "digits:next"
     # An empty value counts as not set: the Bento is on its own, whatever the checkout around it says.

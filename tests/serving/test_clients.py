@@ -19,6 +19,7 @@ COMMANDS = {
     "client.go": ("go", "run"),
     "Client.java": ("java",),
 }
+WITH_PACKAGES = [pytest.param(each, marks=pytest.mark.system) for each in COMMANDS if each != "client.py"]
 MOST_LINES = 60
 
 
@@ -30,7 +31,7 @@ def row_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("client", COMMANDS)
+@pytest.mark.parametrize("client", ["client.py", *WITH_PACKAGES])
 def test_a_client_predicts_searches_gives_a_label_and_reads_an_error(client: str, running: Running, row_file: Path):
     command = COMMANDS[client]
     if shutil.which(command[0]) is None:
