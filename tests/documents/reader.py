@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from releve.adapters.forks.client import ForkServer
+from releve.adapters.forks.command import Command
+from releve.adapters.forks.libraries import STAGES
 from releve.core.settings import Settings
 from tests.adapters.local_stack.small import clean_environ
 from tests.projects import Project
 
 SECONDS = 400.0
+LIBRARIES = (*STAGES, "pymilvus", "sqlalchemy.dialects.sqlite", "typer")  # which most commands import, before Prefect
+_fork_server = ForkServer()
 SOMEBODY = {f"GIT_{who}_{what}": "somebody" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -36,7 +41,7 @@ class Reader:
     def root(self) -> Path:
         return self.project.root
 
-    def type(self, command: str, **environ: str) -> str:
+    def type(self, command: str) -> str:
         """Run one command; what it printed. Raises AssertionError where it fails."""
         for said, meant in self.names.items():
             command = command.replace(said, meant)
@@ -45,16 +50,27 @@ class Reader:
             name, _, value = shlex.split(command, comments=True)[1].partition("=")
             self.exported[name] = value
             return ""
+        if command.startswith((".venv/bin/releve ", "releve ")):
+            return self._fork(shlex.split(command, comments=True)[1:])
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.root,
-            env={**self.environ, **self.exported, **environ},
+            env={**self.environ, **self.exported},
             capture_output=True,
             text=True,
             timeout=SECONDS,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
+
+    def _fork(self, arguments: list[str]) -> str:
+        """Run `releve` in a process of its own that has the libraries loaded; most of a command is to load them."""
+        command = Command("releve", arguments, str(self.root), {**self.environ, **self.exported}, LIBRARIES)
+        with _fork_server.start(command) as process:
+            assert process.stdout is not None
+            told = process.stdout.read()
+        assert process.returncode == 0, f"releve {shlex.join(arguments)}\n{told[-6000:]}"
+        return told
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -110,7 +110,7 @@ def customers(first: int, rows: int) -> pd.DataFrame:
 
 @before("make scenario NAME=churn")
 def a_table_of_customers(reader: Reader) -> None:
-    customers(1000, 500).to_csv(reader.root / "churn.csv", index=False)
+    customers(1000, 250).to_csv(reader.root / "churn.csv", index=False)
 
 
 @before("git add scenarios/churn")
@@ -128,7 +128,8 @@ def a_table_of_rides(reader: Reader) -> None:
 
 @before(".venv/bin/releve challenge", ".venv/bin/dvc plots")
 def an_experiment(reader: Reader) -> None:
-    listed = json.loads(reader.type("releve experiments churn --json"))
+    told = reader.type("releve experiments churn --json")
+    listed = json.loads(told[told.index("{") :])
     reader.names["churn-1a2b3c4d"] = listed["experiments"][0]["experiment"]
 
 
@@ -233,6 +234,11 @@ def test_what_is_tried_elsewhere_is_on_a_page_and_there_is_a_test() -> None:
     assert [path for path in ELSEWHERE.values() if not (ROOT / path).is_file()] == []
 
 
+def is_typed(command: str, done: set[str]) -> bool:
+    """Whether it was typed, or its targets as the first ones of a longer `make`."""
+    return command in done or (command.startswith("make ") and any(each.startswith(f"{command} ") for each in done))
+
+
 @pytest.fixture(scope="module")
 def reader(work_dir: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     project = fresh_project(work_dir).copy(tmp_path_factory.mktemp("reader"))
@@ -248,7 +254,7 @@ def test_a_reader_can_type_what_the_pages_show(reader: Reader, subtests: Any) ->
     for page in ORDER:
         for block in blocks(page):
             for command in block.commands if block.language in SHELLS else []:
-                if command in done or command.startswith(tuple(ELSEWHERE)):
+                if is_typed(command, done) or command.startswith(tuple(ELSEWHERE)):
                     continue
                 done.add(command)
                 with subtests.test(page=page, command=command):
