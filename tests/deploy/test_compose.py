@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from releve.core.environments import SECRETS, VARIABLES
 from tests.deploy.files import COMPOSE, OURS, PAGES, ROOT
 
 SERVICES = COMPOSE["services"]
@@ -14,6 +15,25 @@ EXAMPLE = (ROOT / "deploy" / "compose.env.example").read_text()
 ASKED = dict(re.findall(r"(?<!\$)\$\{(\w+)(:[?-][^}]*)?\}", TEXT))  # name -> how it is asked for
 CONTAINER_FILES = ("worker.sh",)
 SECRET = re.compile(r"PASSWORD|TOKEN|AUTH|(S3|ROOT)_USER|KEY")
+BY_HAND = {  # what people's commands read, and what compose.yaml settles itself
+    **dict.fromkeys(("RELEVE_APPROVER_TOKEN", "RELEVE_SIGNING_KEY", "RELEVE_MODEL_SIGNING"), "of a person's command"),
+    **dict.fromkeys(("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT"), "ports of the parts"),
+    "RELEVE_GUIDE_PORT": "`make bring` runs on a person's machine",
+    "RELEVE_HOME": "the images set it",
+    "MILVUS_TOKEN": "its Milvus asks for none",
+}
+READ_BY = {
+    "RELEVE_SERVICE_WORKERS": {"service"},
+    "RELEVE_SERVICE_MEMORY": {"service"},
+    "RELEVE_SCENARIO": {"service"},
+    "RELEVE_TOKEN_READ": {"service", "worker"},
+    "RELEVE_TOKEN_LABEL": {"service"},
+    "RELEVE_TOKEN_EXPLAIN": {"service"},
+    "RELEVE_TOKEN_OPERATE": {"service"},
+    "RELEVE_TOKEN_RATE": {"service"},
+    "RELEVE_WAIT_SECONDS": {"worker"},
+    "RELEVE_EVIDENTLY_PAGES": {"worker"},
+}
 ours = {name: each for name, each in SERVICES.items() if each["image"] in OURS}
 
 
@@ -35,8 +55,15 @@ def test_every_variable_that_a_person_sets_is_in_the_example_and_documented(name
 
 @pytest.mark.parametrize("name", sorted(name for name in ASKED if SECRET.search(name)))
 def test_a_secret_has_no_default(name: str) -> None:
-    assert ASKED[name].startswith(":?")
-    assert re.search(rf"^{name}=$", EXAMPLE, re.MULTILINE)
+    assert ASKED[name].startswith(":?") or ASKED[name] == ":-"
+    assert re.search(rf"^(# )?{name}=$", EXAMPLE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted({*VARIABLES, *SECRETS} - BY_HAND.keys()))
+def test_what_decides_how_a_server_behaves_reaches_the_parts_that_read_it(name: str) -> None:
+    having = {part for part, each in ours.items() if name in each["environment"]}
+
+    assert having >= READ_BY.get(name, {"service", "shadow", "worker", "deployments"})
 
 
 def test_secrets_stand_in_no_file_that_git_holds() -> None:
