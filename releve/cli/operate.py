@@ -1,5 +1,6 @@
 """Commands that operate the local stack, and what a scenario keeps."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -7,9 +8,10 @@ import typer
 
 from releve.cli.output import ScenarioName, begin, for_history, read_settings, tell
 from releve.cli.show import serving_model
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, ReleveError
 from releve.core.formatting import counted
 from releve.core.progress import break_silence, show_progress
+from releve.core.settings import Settings
 
 SHOWN = 10  # scenarios that `up` says something about
 
@@ -22,6 +24,8 @@ def up() -> None:
 
     settings = read_settings()
     stack.check_no_demo(settings)
+    for line in wrong_settings(settings):
+        tell(line)
     with show_progress() as progress:
         started = stack.up(settings, progress=progress)
     print(f"started {', '.join(started)}" if started else "everything runs already")
@@ -33,6 +37,19 @@ def up() -> None:
         print(serving_model(scenario, settings))
     if len(names) > SHOWN:
         print(f"and {counted(len(names) - SHOWN, 'more scenario')}: {service.address}/ lists those that are served")
+
+
+def wrong_settings(settings: Settings) -> Iterator[str]:
+    """Say of each scenario whose committed params are wrong what is wrong with them."""
+    from releve.adapters.files import scenario_names
+    from releve.adapters.git_dvc.committed import NotCommitted, read_committed_settings
+
+    try:
+        for name, params in read_committed_settings(settings, scenario_names(settings.project)):
+            if isinstance(params, ReleveError) and not isinstance(params, NotCommitted):
+                yield f"nothing runs for {name}, alone, until this is mended and committed: {params}"
+    except ReleveError as error:
+        yield f"nothing runs for any scenario until this is mended and committed: {error}"
 
 
 def down() -> None:

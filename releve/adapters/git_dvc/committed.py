@@ -71,11 +71,11 @@ def read_committed_base(settings: Settings) -> Params:
 
 
 def read_committed_settings(
-    settings: Settings, scenarios: Sequence[str], *, keys: Collection[str]
+    settings: Settings, scenarios: Sequence[str], *, keys: Collection[str] | None = None
 ) -> Iterator[tuple[str, Params | ReleveError]]:
-    """Read the params of many scenarios for the sake of a few keys: one call of git for all.
+    """Read the params of many scenarios, all of them or for the sake of a few keys: one call of git for all.
 
-    A scenario's own file is parsed only where one of these keys stands in it, and is not checked otherwise. What is
+    `keys`: a scenario's own file is parsed only where one of them stands in it, and is not checked otherwise. What is
     wrong with one, or not committed, is an error in its place. Raise BadInput for what is wrong with params.yaml.
     """
     own = [f"scenarios/{check_scenario_name(name)}/params.yaml" for name in scenarios]
@@ -88,7 +88,7 @@ def read_committed_settings(
     for scenario, name, text in zip(scenarios, own, texts, strict=True):
         if text is None:
             yield scenario, NotCommitted(not_committed([name]))
-        elif not any(key in text.text for key in keys):
+        elif keys is not None and not any(key in text.text for key in keys):
             yield scenario, params
         else:
             try:
