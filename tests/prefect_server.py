@@ -26,6 +26,7 @@ class PrefectServer:
     """Where it is, and what a test wants to see or change there by itself."""
 
     api_url: str
+    pid: int  # it leads a process group of its own
 
     @property
     def environ(self) -> dict[str, str]:
@@ -71,8 +72,8 @@ def prefect_serving(home: Path) -> Iterator[PrefectServer]:
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     log = home / "server.log"
-    with running_process(command, log, cwd=home, environ=environ):
-        server = PrefectServer(f"http://{LOOPBACK}:{port}/api")
+    with running_process(command, log, cwd=home, environ=environ) as pid:
+        server = PrefectServer(f"http://{LOOPBACK}:{port}/api", pid)
         wait_until(lambda: _answers(server), log, seconds=240)
         yield server
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from releve.reporting.blocks import Block, ReportPage
 
 RETRY_SECONDS = [5.0, 20.0]
+steps_at_work: list[str] = []  # names of steps of this process whose function has not returned yet
 ENGINE_ENDED = "Engine execution exited with unexpected exception"  # Prefect's, after each run that is not green
 
 # Prefect begins the span of a run before the run's first line, so that here is the last place to begin.
@@ -90,7 +93,7 @@ def step(function: Any, *, name: str | None = None) -> Any:
     def explained(*arguments: Any, **named: Any) -> Any:
         progress = named.get("progress", lambda line: None)
         telemetry.annotate(step=name, scenario=next((each for each in arguments[1:2] if isinstance(each, str)), ""))
-        with explained_storage(), break_silence(name, progress) as named_progress:
+        with _at_work(name), explained_storage(), break_silence(name, progress) as named_progress:
             return function(*arguments, **named | ({"progress": named_progress} if "progress" in named else {}))
 
     made = task(
@@ -101,6 +104,15 @@ def step(function: Any, *, name: str | None = None) -> Any:
         retry_condition_fn=may_succeed,
     )
     return made(explained)
+
+
+@contextmanager
+def _at_work(name: str) -> Iterator[None]:
+    steps_at_work.append(name)
+    try:
+        yield
+    finally:
+        steps_at_work.remove(name)
 
 
 def show(

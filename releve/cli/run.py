@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from releve.cli.output import ScenarioName, begin, for_history, print_table, read_settings
+from releve.cli.patience import limited_patience
 from releve.core.errors import BadInput, Unavailable
 from releve.core.formatting import printable
 from releve.core.progress import break_silence, show_rows
@@ -131,7 +132,9 @@ def backtest(
 def score(
     scenario: ScenarioName,
     source: Annotated[str, typer.Option("--in", help="A table, a folder of tables, or a URL.")],
-    output: Annotated[str, typer.Option("--out", help="The folder for the answers; it may end in .csv or .jsonl.")],
+    output: Annotated[
+        str, typer.Option("--out", help="A folder or URL for the answers; it may end in .csv or .jsonl.")
+    ],
     ledger: Annotated[bool, typer.Option("--ledger", help="The ledger gets the answers, too.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Start over, by the model that serves now.")] = False,
 ) -> None:
@@ -161,20 +164,21 @@ def run_flow(name: str, scenario: str, **parameters: object) -> None:
     """Run a flow here and now, and print what its final state says.
 
     A challenger that the gate refused is no failure. Where a person is needed, the exit code is 3. Raises what the flow
-    raised, Unavailable without a server.
+    raised, Unavailable without a server; ends the process where the server goes away meanwhile, and does not come back.
     """
     from releve.adapters.git_dvc.committed import read_committed
 
     settings = read_settings()
     read_committed(settings, scenario)  # before Prefect, which would refuse a bad name with a traceback
-    _connect(settings)
+    address = _connect(settings)
     import httpx
 
     try:
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         for handler in logging.getLogger().handlers:
             handler.addFilter(_not_an_error_of_a_run)
-        state = flow(scenario, **parameters, return_state=True)
+        with limited_patience(settings, scenario, address=address, host=_host_of(address)):
+            state = flow(scenario, **parameters, return_state=True)
         if state.name == importlib.import_module("flows.shared.states").ATTENTION:
             print(f"needs attention: {printable(state.message)}", file=sys.stderr)
             raise typer.Exit(NEEDS_ATTENTION)
@@ -184,8 +188,8 @@ def run_flow(name: str, scenario: str, **parameters: object) -> None:
     print(state.message or f"{name} of {scenario}: {state.name}", flush=True)
 
 
-def _connect(settings: Settings) -> None:
-    """Point Prefect at the server: the one of PREFECT_API_URL, or the local stack's."""
+def _connect(settings: Settings) -> str:
+    """Point Prefect at the server, the one of PREFECT_API_URL or the local stack's, and return its address."""
     from releve.adapters.local_stack.parts import prefect_env
     from releve.adapters.local_stack.ports import answers_http
 
@@ -196,6 +200,7 @@ def _connect(settings: Settings) -> None:
             raise Unavailable(f"no Prefect server answers on port {settings.prefect_port}; start it with `make up`")
         os.environ.update(prefect_env(settings))
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+    return os.environ["PREFECT_API_URL"]
 
 
 def _check_reachable(address: str) -> None:
@@ -205,11 +210,15 @@ def _check_reachable(address: str) -> None:
     try:
         httpx.get(f"{address.rstrip('/')}/health", timeout=CONNECT_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL):
-        shown = urlsplit(address).netloc.rpartition("@")[2] or "its address"
         raise Unavailable(
-            f"no Prefect server answers at {shown} (PREFECT_API_URL); start it, correct the variable, or unset it for "
-            "the server of `make up`"
+            f"no Prefect server answers at {_host_of(address)} (PREFECT_API_URL); start it, correct the variable, or "
+            "unset it for the server of `make up`"
         ) from None
+
+
+def _host_of(address: str) -> str:
+    """What people are told of an address: no name and password."""
+    return urlsplit(address).netloc.rpartition("@")[2] or "its address"
 
 
 def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:
