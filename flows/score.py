@@ -23,7 +23,7 @@ answer_rows = step(score_table, name="score")
 def score(
     scenario: Scenario,
     source: Annotated[str, helped("A table, a folder of tables, or a URL; from the project's folder on.")] = "",
-    output: Annotated[str, helped("The folder for the answers; it may end in .csv or .jsonl.")] = "",
+    output: Annotated[str, helped("A folder or URL for the answers; it may end in .csv or .jsonl.")] = "",
     ledger: Annotated[bool, helped("Whether the ledger gets the answers, for labels that come.")] = False,
     again: Annotated[bool, helped("Whether to start over, by the model that serves now.")] = False,
 ) -> Any:

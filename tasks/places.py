@@ -116,6 +116,10 @@ class ScenarioState:
         return self.home / "resubmit" / self.scenario
 
     @property
+    def scoring(self) -> Path:  # of outputs that go to a URL: their manifests, and the part that is being written
+        return self.home / "scoring" / self.scenario
+
+    @property
     def pulled(self) -> Path:  # how far the scenario's query was followed
         return self.home / "pulled" / self.scenario
 

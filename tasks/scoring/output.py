@@ -1,5 +1,8 @@
 """The folder of a scored table: parts, rejected rows and the manifest, which alone says what is finished.
 
+Behind a URL each part is sent there before its line is written, and the manifest at the beginning, which claims the
+place, and at the end. The lines, and what is being written, are in the state of this machine meanwhile.
+
     part-000000.parquet ...          answered rows, in the order of the input
     _rejected/part-000000.parquet    rejected rows of the same part, as in quarantine
     _manifest.jsonl                  see releve.domain.scoring.manifest
@@ -10,13 +13,15 @@ pandas, pyarrow, DuckDB and Spark skip names that begin with "_" when they read 
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from releve.adapters.journal import JournalBusy, LineJournal
-from releve.adapters.remote.files import is_url
+from releve.adapters.remote.files import is_url, open_url
+from releve.adapters.remote.folder import RemoteFolder
 from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, Conflict, explained_storage
 from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, read_manifest
@@ -37,25 +42,57 @@ def form_of(output: str) -> Form:
     return known or Form.PARQUET
 
 
-def folder_of(output: str) -> Path:
-    """Return the folder that `--out` names. Raise BadInput, and Conflict where something else is there already."""
-    if is_url(output) or not output or "\0" in output:
-        raise BadInput("--out names a folder of this machine; copy it elsewhere once it is complete")
-    if output.startswith("~"):
-        raise BadInput(f"--out {output}: a shell would have replaced the ~; write the whole path")
-    folder = Path(output)
-    if folder.exists() and not folder.is_dir():
-        raise Conflict(f"{output} is a file; --out names a folder, which gets the answers in parts: name another one")
-    if folder.is_dir() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise Conflict(f"{output} exists and is no output of `releve score`; name another folder, or remove it")
-    return folder
+@dataclass(frozen=True)
+class OutputPlace:
+    """What `--out` names."""
+
+    name: str  # as it was given
+    folder: Path  # on this machine
+    remote: RemoteFolder | None  # where the parts go, in place of that folder
+
+    @classmethod
+    def of(cls, output: str, *, state: Path) -> "OutputPlace":
+        """`state`: a folder of this machine for what goes elsewhere, as long as it is being made.
+
+        Raise BadInput, and Conflict where something else is there already.
+        """
+        if not output or "\0" in output:
+            raise BadInput("--out names a folder for the answers, or a URL")
+        if output.startswith("~"):
+            raise BadInput(f"--out {output}: a shell would have replaced the ~; write the whole path")
+        if (folder := local_path(output)) is None:
+            remote = RemoteFolder(output)
+            return cls(output, state / sha256(remote.url.encode()).hexdigest()[:16], remote)
+        if folder.exists() and not folder.is_dir():
+            raise Conflict(
+                f"{output} is a file; --out names a folder, which gets the answers in parts: name another one"
+            )
+        if folder.is_dir() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
+            raise Conflict(describe_foreign(output))
+        return cls(output, folder, None)
+
+    def check_apart(self, source: str) -> None:
+        """Raise BadInput where input and output lie in each other: another run would take answers for rows."""
+        there, here = local_path(source), self.folder.resolve()
+        if self.remote is not None:
+            is_apart = there is not None or self.remote.is_apart(source)
+        else:
+            there = there and there.resolve()
+            is_apart = there is None or not (there.is_relative_to(here) or here.is_relative_to(there))
+        if not is_apart:
+            raise BadInput(f"--in {source} and --out {self.name} lie in each other; name an output elsewhere")
 
 
-def check_apart(source: str, folder: Path) -> None:
-    """Raise BadInput where input and output lie in each other: another run would take answers for rows."""
-    there, here = Path(source).resolve(), folder.resolve()
-    if not is_url(source) and (there.is_relative_to(here) or here.is_relative_to(there)):
-        raise BadInput(f"--in {source} and --out {folder} lie in each other; name an output elsewhere")
+def describe_foreign(output: str) -> str:
+    """Say that a place holds what is not ours."""
+    return f"{output} exists and is no output of `releve score`; name another folder, or remove it"
+
+
+def local_path(text: str) -> Path | None:
+    """Return the path of this machine that a path or a file:// names; None for another URL."""
+    if not is_url(text):
+        return Path(text)
+    return Path(open_url(text, of="a table")[1]) if text.startswith(("file://", "local://")) else None
 
 
 def rejected_name(part: str) -> str:
@@ -67,10 +104,14 @@ def rejected_name(part: str) -> str:
 class ScoringOutput:
     """An output that nobody else writes."""
 
-    folder: Path
+    place: OutputPlace
     form: Form
     manifest: ScoringManifest | None
     _journal: LineJournal
+
+    @property
+    def folder(self) -> Path:
+        return self.place.folder
 
     @property
     def work(self) -> Path:
@@ -80,8 +121,41 @@ class ScoringOutput:
         """Write a line of the manifest; it is on disk when this returns."""
         self._journal.append(line.model_dump_json())
 
+    def claim(self) -> None:
+        """Show behind a URL whose output it is; before anything is answered, so that a place that refuses says so."""
+        if self.place.remote is not None:
+            self.place.remote.write(MANIFEST, self._lines)
+
+    def send(self, *names: str) -> None:
+        """Send finished files to where they belong; those behind a URL are not kept here."""
+        if (remote := self.place.remote) is not None:
+            for path in (self.folder / name for name in names):
+                if path.is_file():
+                    remote.put(str(path.relative_to(self.folder)), path)
+                    path.unlink()
+
+    def complete(self) -> None:
+        """Say behind a URL that all of it is there. Raise Conflict where somebody else has begun it anew."""
+        if (remote := self.place.remote) is None:
+            return
+        there = _manifest_there(remote, remote.names())
+        assert self.manifest is not None, "it is complete"
+        if there is None or there.begun.output != self.manifest.begun.output:
+            raise Conflict(f"another scoring has begun {remote.url} anew meanwhile; name another place")
+        if there.ended is None:
+            remote.write(MANIFEST, self._lines)
+        with explained_storage(self.folder):
+            (self.folder / KNOWN).unlink(missing_ok=True)
+
+    @property
+    def _lines(self) -> bytes:
+        return b"".join(line + b"\n" for line in self._journal.lines())
+
     def clear(self) -> None:
-        """Forget what is there. The manifest goes first: whoever is killed leaves parts that count for nothing."""
+        """Forget what is there. The manifest goes first: whoever is killed leaves parts that count for nothing. Behind
+        a URL it goes last, when another one takes its place: without one it would be anybody's folder."""
+        if (remote := self.place.remote) is not None:
+            remote.delete({name for name in remote.names() if name.startswith(("part-", f"{REJECTED}/"))})
         self._journal.clear()
         self.manifest = None
         with explained_storage(self.folder):
@@ -92,19 +166,21 @@ class ScoringOutput:
 
     def check_parts(self) -> None:
         """Raise Conflict where a part is gone that the manifest has."""
+        remote = self.place.remote
+        there = remote.names() if remote and self.manifest else set[str]()
         for part in self.manifest.parts if self.manifest else ():
             for rows, name in ((part.answered, part.name), (part.rejected, rejected_name(part.name))):
-                if rows and not (self.folder / name).is_file():
-                    raise Conflict(f"{name} is gone from {self.folder}, whose manifest has it; {START_OVER}")
+                if rows and not (name in there if remote else (self.folder / name).is_file()):
+                    raise Conflict(f"{name} is gone from {self.place.name}, whose manifest has it; {START_OVER}")
 
 
 @contextmanager
-def open_output(output: str, *, again: bool) -> Iterator[ScoringOutput]:
+def open_output(place: OutputPlace, *, again: bool) -> Iterator[ScoringOutput]:
     """Hold the output against every other scoring; `again`: whatever its manifest says.
 
-    Raise Conflict, BadInput, DiskFull, StorageRefused.
+    Raise Conflict, BadInput, Unavailable, DiskFull, StorageRefused.
     """
-    form, folder = form_of(output), folder_of(output)
+    output, folder, form = place.name, place.folder, form_of(place.name)
     try:
         with explained_storage(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +192,9 @@ def open_output(output: str, *, again: bool) -> Iterator[ScoringOutput]:
         raise Conflict(f"another scoring writes {output} now; wait for it, or name another folder") from None
     with journal:
         manifest = None if again else read_manifest(journal.lines(), source=f"{output}/{MANIFEST}")
-        opened = ScoringOutput(folder, form, manifest, journal)
+        if place.remote is not None:
+            manifest = _agreed(place.remote, journal, manifest, again=again)
+        opened = ScoringOutput(place, form, manifest, journal)
         shutil.rmtree(opened.work, ignore_errors=True)  # of a killed run
         if manifest is None and not again:
             opened.clear()
@@ -124,3 +202,39 @@ def open_output(output: str, *, again: bool) -> Iterator[ScoringOutput]:
             yield opened
         finally:
             shutil.rmtree(opened.work, ignore_errors=True)
+
+
+def _agreed(
+    remote: RemoteFolder, journal: LineJournal, manifest: ScoringManifest | None, *, again: bool
+) -> ScoringManifest | None:
+    """Say what is gone on with behind a URL: what this machine began, or what is complete there.
+
+    Raise Conflict where something else is there.
+    """
+    held = remote.names()
+    if not held:
+        return manifest
+    if MANIFEST not in held:
+        raise Conflict(describe_foreign(remote.url))
+    if again:
+        return None
+    there = _manifest_there(remote, held)
+    is_ours = manifest is not None and (there is None or there.begun.output == manifest.begun.output)
+    if is_ours:
+        return manifest
+    if there is None or there.ended is None:
+        raise Conflict(
+            f"{remote.url} was begun elsewhere, or with a state that is gone from here, and is not complete; the same "
+            f"command there goes on with it; here, {START_OVER}"
+        )
+    journal.clear()
+    for line in remote.read(MANIFEST).splitlines():
+        journal.append(line.decode())
+    return there
+
+
+def _manifest_there(remote: RemoteFolder, held: Collection[str]) -> ScoringManifest | None:
+    """Read the whole lines of the manifest behind a URL."""
+    content = remote.read(MANIFEST) if MANIFEST in held else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    return read_manifest(whole.splitlines(), source=f"{remote.url}/{MANIFEST}")

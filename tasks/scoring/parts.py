@@ -248,6 +248,7 @@ class _Part:
         self._file.close()
         self._quarantine.keep(self._out.folder / rejected_name(self._name))
         self._file.move(self._out.folder / self._name)
+        self._out.send(rejected_name(self._name), self._name)
         part = PartScored(
             name=self._name,
             source=self.source.name,

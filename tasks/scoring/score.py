@@ -29,7 +29,7 @@ from tasks.places import ScenarioState
 from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer, known_by_now
 from tasks.scoring.inputs import InputFile, find_inputs
 from tasks.scoring.ledger import ScoringLedger
-from tasks.scoring.output import KNOWN, MANIFEST, ScoringOutput, check_apart, folder_of, form_of, open_output
+from tasks.scoring.output import KNOWN, MANIFEST, OutputPlace, ScoringOutput, form_of, open_output
 from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
 
 
@@ -37,7 +37,8 @@ from tasks.scoring.parts import ROWS_PER_PART, Progress, write_parts
 class ScoringResult:
     """An output that is complete."""
 
-    folder: Path
+    folder: Path  # on this machine
+    output: str  # as it was named: a folder, or a URL
     manifest: ScoringManifest
     resumed_rows: int  # that earlier runs had finished
     newer_model: str  # that serves by now; "" where the one that answered does
@@ -54,33 +55,35 @@ def score(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Progress = lambda reached: None,
 ) -> ScoringResult:
-    """Answer the rows of `source` into the folder `output`, or go on where an earlier run was ended.
+    """Answer the rows of `source` into the folder or URL `output`, or go on where an earlier run was ended.
 
     `ledger`: the service's ledger gets the answers, too. `again`: start over, by what serves now.
 
     Raise NotFound, BadInput, Conflict, NoRelease, Unavailable, DiskFull, StorageRefused.
     """
-    truth = read_committed(settings, scenario)
-    inputs, form, folder = find_inputs(source), form_of(output), folder_of(output)
-    check_apart(source, folder)
+    truth, state = read_committed(settings, scenario), ScenarioState(settings.home, scenario)
+    inputs, form, place = find_inputs(source), form_of(output), OutputPlace.of(output, state=state.scoring)
+    place.check_apart(source)
     registry = Registry(settings.registry_url)
     current = registry.current(scenario)
-    if current is None and (again or not (folder / MANIFEST).exists()):
+    if current is None and (again or not (place.folder / MANIFEST).exists()):
         raise NoRelease(nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN))))
-    with open_output(output, again=again) as out:
+    with open_output(place, again=again) as out:
         files = inputs.fetch(out.work / "input")
         wanted = _wanted(truth, scenario, _answering(current, out), files, at=clock(), form=form, ledger=ledger)
         before = _decide(out, wanted, again=again)
         if before is not None:
             out.check_parts()
             if before.ended is not None:
-                return ScoringResult(folder, before, before.rows, "")
+                out.complete()
+                return ScoringResult(place.folder, output, before, before.rows, "")
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
         if before is None:
             out.clear()
         begun = ScoringManifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
         out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
-        state = ScenarioState(settings.home, scenario)
+        out.manifest = begun
+        out.claim()
         with ExitStack() as stack:
             hidden = hidden_cells(settings, truth.params.ledger, model.schema)
             written = ScoringLedger(state.ledger, begun, hidden, clock) if ledger else None
@@ -107,14 +110,15 @@ def score(
             )
         ended = ScoringEnded(at=clock().isoformat(), rows=done.rows, answered=done.answered, rejected=done.rejected)
         out.note(ended)
+        out.complete()
     newer = current.release.model if current and current.release.model != model.tag else ""
-    return ScoringResult(folder, replace(done, ended=ended), before.rows if before else 0, newer)
+    return ScoringResult(place.folder, output, replace(done, ended=ended), before.rows if before else 0, newer)
 
 
 def check_answered(done: ScoringResult) -> None:
     """Raise BadInput where not a single row was answered."""
     if not done.manifest.answered:
-        raise BadInput(describe_unanswered(done.manifest, str(done.folder)))
+        raise BadInput(describe_unanswered(done.manifest, done.output))
 
 
 @dataclass(frozen=True)
@@ -169,10 +173,10 @@ def _decide(out: ScoringOutput, wanted: ScoringBegun, *, again: bool) -> Scoring
     if before.is_nothing_lost and (changes or is_other):
         return None
     if changes:
-        raise Conflict(describe_changes(str(out.folder), changes))
+        raise Conflict(describe_changes(out.place.name, changes))
     if before.ended and is_other:
         raise Conflict(
-            f"{out.folder} is complete, answered by {before.begun.model}, and {wanted.model} serves by now; "
+            f"{out.place.name} is complete, answered by {before.begun.model}, and {wanted.model} serves by now; "
             f"{START_OVER}"
         )
     return before

@@ -31,7 +31,7 @@ class RemoteFile:
             except Exception as error:
                 if storage_error(error):
                     raise
-                raise Unavailable(f"{self.path} cannot be fetched: {_why(error)}") from error
+                raise Unavailable(f"{self.path} cannot be fetched: {why(error)}") from error
         return place
 
 
@@ -49,27 +49,36 @@ class RemoteListing:
     is_folder: bool
 
 
-def list_files(url: str) -> RemoteListing:
-    """List the file of a URL, or what its folder holds, but for names with . or _. Raise BadInput, NotFound,
-    Unavailable."""
+def open_url(url: str, *, of: str) -> tuple[Any, str]:
+    """Return the file system of a URL, and its path there. `of`: what it is the URL of, such as "an input".
+
+    Raise BadInput, Unavailable.
+    """
     from fsspec import available_protocols
     from fsspec.core import url_to_fs
 
     scheme = url.partition("://")[0]
     if SECRET_IN_URL.search(url):
-        raise BadInput("the URL of an input holds a password; give it by the environment, where fsspec reads it")
+        raise BadInput(f"the URL of {of} holds a password; give it by the environment, where fsspec reads it")
     try:
         system, path = url_to_fs(url)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
         what = f"install {extra}" if extra else f"{error}"
-        raise BadInput(f"{scheme}:// cannot be read here: {what}, or copy the files to this machine") from None
+        raise BadInput(f"{scheme}:// cannot be used here: {what}, or name a place of this machine") from None
     except Exception as error:  # some connect at once, and each has errors of its own
         if isinstance(error, ValueError) and scheme.rpartition("::")[2] not in available_protocols():
             raise BadInput(
                 f"{url} has the unknown scheme '{scheme}'; expected a path, or a URL that begins with file:// or s3://"
             ) from None
         raise _unavailable(url, error) from error
+    return system, path
+
+
+def list_files(url: str) -> RemoteListing:
+    """List the file of a URL, or what its folder holds, but for names with . or _. Raise BadInput, NotFound,
+    Unavailable."""
+    system, path = open_url(url, of="an input")
     try:
         if not system.exists(path):
             raise NotFound(f"there is nothing at {url}; check the URL")
@@ -89,8 +98,9 @@ def list_files(url: str) -> RemoteListing:
 
 
 def _unavailable(url: str, error: Exception) -> Unavailable:
-    return Unavailable(f"{url} cannot be read: {_why(error)}; check the address, and your right to it")
+    return Unavailable(f"{url} cannot be read: {why(error)}; check the address, and your right to it")
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Say in a line what a file system says."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
