@@ -14,7 +14,19 @@ from releve.core.settings import LOOPBACK, PREFECT_DATABASE, Settings, read_scen
 MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW = "milvus", "prefect", "forks", "worker", "service", "shadow"
 NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE, SHADOW)  # in starting order; stopped in the opposite one
 WORK_POOL = "local"
-QUERY_SECONDS = "PREFECT_WORKER_QUERY_SECONDS"  # how often the worker asks for runs to start
+SERVER_MODULE = "releve.adapters.local_stack.prefect_server"
+# How often Prefect's worker and server look whether there is something to do; by default most do every 5 seconds, which
+# is what an idle stack costs. Whoever sets one of these variables has it: docs/prefect.md says what each one delays.
+WORKER_LOOPS = {"PREFECT_WORKER_QUERY_SECONDS": "10", "PREFECT_WORKER_HEARTBEAT_SECONDS": "60"}
+SERVER_LOOPS = {
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT30S",
+}
 SHADOW_READY = "the shadow follows the registry"  # what it prints once it does
 
 
@@ -49,8 +61,10 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
     )
     server = StackPart(
         name=PREFECT,
-        command=python_module("prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)),
-        environ=with_prefect,
+        command=python_module(
+            SERVER_MODULE, "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)
+        ),
+        environ=_unless_set(SERVER_LOOPS, with_prefect),
         port=settings.prefect_port,
         port_setting="RELEVE_PREFECT_PORT",
         health_path="/api/health",
@@ -65,7 +79,7 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
     worker = StackPart(
         name=WORKER,
         command=python_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
-        environ={**with_prefect, QUERY_SECONDS: environ.get(QUERY_SECONDS) or "2"},
+        environ=_unless_set(WORKER_LOOPS, with_prefect),
         ready_line="started!",
         address=f"work pool {WORK_POOL}",
     )
@@ -95,6 +109,11 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
     is_here = settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}"
     every = (milvus, server, forks, worker, service, shadow)
     return {part.name: part for part in every if part is not milvus or is_here}
+
+
+def _unless_set(defaults: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `environ` with the defaults of what it does not set; an empty variable counts as not set."""
+    return {**environ, **{name: environ.get(name) or value for name, value in defaults.items()}}
 
 
 def shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

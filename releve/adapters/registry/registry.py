@@ -200,7 +200,7 @@ class Registry:
     def arm_pointers(self) -> dict[str, int]:
         """Scenario -> number of the event that started its arms, of all that have some: one small SELECT."""
         with self._reading() as connection:
-            return {row.scenario: row.number for row in connection.execute(_ARM_POINTERS)}
+            return dict(connection.execute(_ARM_POINTERS).tuples().all())
 
     def current(self, scenario: str) -> Current | None:
         """What serves now: one SELECT by primary key, cheap enough to ask twice a second."""
@@ -211,7 +211,7 @@ class Registry:
     def pointers(self) -> dict[str, int]:
         """Scenario -> number of the event that put its release there, of all that have one: one small SELECT."""
         with self._reading() as connection:
-            return {row.scenario: row.number for row in connection.execute(_POINTERS)}
+            return dict(connection.execute(_POINTERS).tuples().all())
 
     def previous(self, scenario: str) -> Release | None:
         """What a rollback returns to: the other model that served last, with the index that it had then. Rolling back
@@ -281,7 +281,7 @@ class Registry:
     def tails(self) -> dict[str, int]:
         """Scenario -> number of its newest event, of all that have one: one small SELECT, which reads an index."""
         with self._reading() as connection:
-            return {row.scenario: row.number for row in connection.execute(_TAILS)}
+            return dict(connection.execute(_TAILS).tuples().all())
 
     def scenarios(self) -> list[str]:
         """Those that have events, sorted."""

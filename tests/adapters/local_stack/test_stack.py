@@ -18,7 +18,7 @@ import pytest
 from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
-from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVICE, WORKER
+from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVER_LOOPS, SERVICE, WORKER, WORKER_LOOPS
 from releve.adapters.local_stack.ports import PortTaken
 from releve.adapters.local_stack.stack import StartFailed
 from releve.adapters.prefect.api import PrefectRuns
@@ -68,6 +68,41 @@ def test_parts_see_the_callers_settings_and_this_pythons_programs_first(settings
         assert part.environ["RELEVE_PROJECT"] == str(settings.project)
         assert part.environ["MILVUS_TOKEN"] == "t"
         assert part.environ["PATH"] == f"{Path(sys.executable).parent}:/bin"
+
+
+@pytest.mark.parametrize(("part", "loops"), [(WORKER, WORKER_LOOPS), (PREFECT, SERVER_LOOPS)])
+def test_prefect_looks_rarely_unless_the_caller_says_how_often(
+    settings: Settings, part: str, loops: dict[str, str]
+) -> None:
+    first, second, *others = loops
+
+    environ = stack_parts.parts(settings, {first: "1.5", second: ""})[part].environ
+
+    assert environ[first] == "1.5"
+    assert {name: environ[name] for name in (second, *others)} == {name: loops[name] for name in (second, *others)}
+
+
+@pytest.mark.parametrize("name", [*WORKER_LOOPS, *SERVER_LOOPS])
+def test_prefect_knows_every_setting_by_which_it_looks_rarely(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import Settings as PrefectSettings
+
+    def hashed() -> str:
+        return PrefectSettings().hash_key()
+
+    monkeypatch.delenv(name, raising=False)
+    before = hashed()
+    monkeypatch.setenv(name, (WORKER_LOOPS | SERVER_LOOPS)[name].replace("0", "7"))  # which is nobody's default
+
+    assert hashed() != before
+
+
+def test_a_place_that_a_killed_run_held_is_given_back_as_soon_as_the_documentation_says(settings: Settings) -> None:
+    from prefect.settings import Settings as PrefectSettings
+
+    from flows.shared.scenario_run import LEASE_SECONDS
+
+    assert "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS" not in stack_parts.parts(settings, {})[PREFECT].environ
+    assert LEASE_SECONDS + PrefectSettings().server.services.repossessor.loop_seconds < 90
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", ""), ("bike", "bike"), ("bike, churn", "bike,churn")])
