@@ -110,7 +110,7 @@ def customers(first: int, rows: int) -> pd.DataFrame:
 
 @before("make scenario NAME=churn")
 def a_table_of_customers(reader: Reader) -> None:
-    customers(1000, 250).to_csv(reader.root / "churn.csv", index=False)
+    customers(1000, 500).to_csv(reader.root / "churn.csv", index=False)
 
 
 @before("git add scenarios/churn")
