@@ -96,19 +96,8 @@ def test_dvc_lists_it_with_its_parameters_and_metrics(tried):
 def test_dvc_draws_it_beside_the_champion(tried, tmp_path):
     found = made_of(tried, BETTER)
 
-    drawn = f"results/{SHOP}/plots"
-    told = dvc(
-        tried,
-        "plots",
-        "diff",
-        tried.branch.name,
-        found.name,
-        "--out",
-        str(tmp_path / "page"),
-        "--targets",
-        drawn,
-        into=subprocess.STDOUT,
-    )
+    asked = ("plots", "diff", tried.branch.name, found.name, "--out", str(tmp_path / "page"))
+    told = dvc(tried, *asked, "--targets", f"results/{SHOP}/plots", into=subprocess.STDOUT)
 
     assert "WARNING" not in told
     page = (tmp_path / "page/index.html").read_text()
