@@ -271,7 +271,7 @@ def predict(
     piece = PieceToScore(0, "the rows", Chunk(frame, np.arange(1, len(frame) + 1)), is_text=False, place=0)
     if (known := known_by_now(loaded(scorer), state)) is not None:
         history, own = known.copy(), read_history(scorer, piece)
-        history.add(own.ticks, own.values)
+        history.add(own.rows, own.values)
         scorer = replace(scorer, known=history.series)
     done = score_piece(scorer, piece)
     if done.problems:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from releve.adapters.prediction_ledger.follower import SegmentFollower
 from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, from_line
 from releve.core.errors import ReleveError
 from releve.domain.features.clock import UNKNOWN, Ticks
-from releve.domain.features.completion import complete_rows, sent_values, ticks_of_rows
-from releve.domain.features.history import LagHistory, values_of
+from releve.domain.features.completion import complete_rows, sent_values, times_of_rows
+from releve.domain.features.history import LagHistory, RowTimes, values_of
 from releve.domain.features.known import MOST_VALUES, KnownValues
 from releve.domain.prediction_log.records import AnswerLine, LabelLine, day_of, timestamp
 
@@ -97,7 +97,7 @@ class FeatureSource:
 
     def _begun(self, ingested: KnownValues | None) -> "_LedgerNews":
         history = LagHistory(self._schema)
-        for known in (self._came_with, ingested) if history.series else ():
+        for known in (self._came_with, ingested):
             if known is not None:
                 known.add_to(history)
         return _LedgerNews(history, self._folder, self._clock)
@@ -123,19 +123,19 @@ class _LedgerNews:
     def __init__(self, history: LagHistory, folder: Path, clock: Callable[[], datetime]) -> None:
         self.history = history
         self._schema, self._clock = history.schema, clock
-        self._unlabelled: dict[str, int] = {}  # ticks by the id of the row
+        self._unlabelled: dict[str, tuple[int, str]] = {}  # tick and entity by the id of the row
         self._answers = SegmentFollower(folder, ANSWERS)
         self._labels = SegmentFollower(folder, LABELS)
 
     def look(self) -> Iterator[None]:
         """Take in what was written since the last look, LINES_TOGETHER at a step. Raises Unavailable."""
-        if not self.history.series:
+        if not self.history.lagged:
             return
         first_day = day_of(timestamp(self._clock() - FOLLOWED))
         for lines in _together(self._answers.new_lines(first_day=first_day)):
             self._note([each for line in lines if (each := AnswerLine.parse(from_line(line))) is not None])
             yield
-        if self._schema.target.name in self.history.series:
+        if self._schema.target.name in self.history.lagged:
             for lines in _together(self._labels.new_lines(first_day=first_day)):
                 self._note_labels([label for line in lines if (label := LabelLine.parse(from_line(line))) is not None])
                 yield
@@ -147,21 +147,24 @@ class _LedgerNews:
             features = line.features
             by_id |= {f"{line.id}.{place}": features[place] for place in line.left}
         rows = [*by_id.values()]
-        ticks = ticks_of_rows(self._schema, rows)
-        self.history.add(ticks, sent_values(self._schema, rows))
-        if self._schema.target.name in self.history.series:
-            for row_id, tick in zip(by_id, ticks.tolist(), strict=True):
+        when = times_of_rows(self._schema, rows)
+        self.history.add(when, sent_values(self._schema, rows))
+        if self._schema.target.name in self.history.lagged:
+            entities = repeat("") if when.entities is None else when.entities
+            for row_id, tick, entity in zip(by_id, when.ticks.tolist(), entities, strict=False):
                 if tick != UNKNOWN:
-                    self._unlabelled[row_id] = tick
+                    self._unlabelled[row_id] = (tick, entity)
             while len(self._unlabelled) > MOST_UNLABELLED:
                 del self._unlabelled[next(iter(self._unlabelled))]
 
     def _note_labels(self, lines: Sequence[LabelLine]) -> None:
         target = self._schema.target
         told = [(self._unlabelled.get(line.id), target.parse(line.label)) for line in lines]
-        known = [(tick, label) for tick, label in told if tick is not None and label is not None]
-        ticks: Ticks = np.array([tick for tick, _ in known], dtype=np.int64)
-        self.history.add(ticks, {target.name: values_of(self._schema, target.name, [label for _, label in known])})
+        known = [(when, label) for when, label in told if when is not None and label is not None]
+        ticks: Ticks = np.array([tick for (tick, _), _ in known], dtype=np.int64)
+        entities = np.array([entity for (_, entity), _ in known], dtype=object)
+        rows = RowTimes(ticks, entities if self._schema.derived and self._schema.derived.by else None)
+        self.history.add(rows, {target.name: values_of(self._schema, target.name, [label for _, label in known])})
 
 
 def _together(lines: Iterator[bytes]) -> Iterator[list[bytes]]:

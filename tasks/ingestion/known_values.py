@@ -23,7 +23,8 @@ def refresh_known_values(settings: Settings, scenario: str, truth: Committed) ->
         return
     try:
         held = read_known_values(path)
-        if held.data_version == newest.data_version and held.columns.keys() == {*lagged}:
+        is_same = held.columns.keys() == {*lagged} and schema.derived and held.by == schema.derived.by
+        if held.data_version == newest.data_version and is_same:
             return
     except (ReleveError, OSError):  # none yet, or a damaged one
         pass

@@ -22,7 +22,7 @@ from releve.domain.evaluation.metrics import METRICS, compute_score, metrics_of
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.features.clock import UNKNOWN, Ticks, ticks_of
-from releve.domain.features.completion import ticks_of_rows, times_of
+from releve.domain.features.completion import times_of, times_of_rows
 from releve.domain.features.lateness import LateValues, comes_afterwards, find_late
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels, parse_since
 from releve.domain.quality import realised, staleness
@@ -215,7 +215,7 @@ def judge_delays(known: Gathered, batches: Sequence[tuple[str, BatchIngested]]) 
     if not columns:
         return ()
     newest = known.labelled.take(range(len(known.labelled))[-known.most_rows :])
-    rows = ticks_of_rows(known.schema, newest.answers.features.to_dict("records"))
+    rows = times_of_rows(known.schema, newest.answers.features.to_dict("records")).ticks
     by_labels = [(rows, np.array([moment_of(at) for at in newest.labelled_at], dtype="datetime64[us]"))]
     by_files = _arrivals(known, batches)
     arrivals = {name: [*by_files, *(by_labels if name == known.schema.target.name else ())] for name in columns}

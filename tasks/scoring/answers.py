@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,8 @@ from releve.adapters.tables.image_files import read_images
 from releve.core.params import Ingest
 from releve.domain.decision.money import cells_of
 from releve.domain.decision.policy import Decided
-from releve.domain.features.clock import Ticks
 from releve.domain.features.completion import complete_later_frame, later_values
-from releve.domain.features.history import LagHistory, Series, Values
+from releve.domain.features.history import Key, LagHistory, RowTimes, Series, Values
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
 from releve.domain.schema.schema import ROW, Schema
@@ -58,7 +57,7 @@ class Scorer:
     ingest: Ingest
     images: Path
     ledger: bool
-    known: Mapping[str, Series] = field(default_factory=dict)  # by column whose lags are features, when it began
+    known: Mapping[Key, Series] = field(default_factory=dict)  # of columns whose lags are features, when it began
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class PieceToScore:
     is_text: bool
     place: int  # bytes of all inputs up to its end
     number: int = 1  # among the pieces of its input, from 1
-    reached: Mapping[str, Series] = field(default_factory=dict)  # of all inputs, what its rows look lags up in
+    reached: Mapping[Key, Series] = field(default_factory=dict)  # of all inputs, what its rows look lags up in
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,17 @@ class ScoredPiece:
 class PieceHistory:
     """The columns of a piece whose lags are features, by its accepted rows."""
 
-    ticks: Ticks
+    rows: RowTimes
     values: Mapping[str, Values]
+
+    @classmethod
+    def joined(cls, parts: Sequence["PieceHistory"]) -> "PieceHistory":
+        """Put parts together that have the same columns."""
+        entities = [each.rows.entities for each in parts if each.rows.entities is not None]
+        rows = RowTimes(
+            np.concatenate([each.rows.ticks for each in parts]), np.concatenate(entities) if entities else None
+        )
+        return cls(rows, {name: np.concatenate([each.values[name] for each in parts]) for name in parts[0].values})
 
 
 def known_by_now(model: Model, state: ScenarioState) -> LagHistory | None:
@@ -126,9 +134,7 @@ def read_history(scorer: Scorer, item: PieceToScore) -> PieceHistory:
         later_values(schema, _checked(scorer, schema, chunk, is_text=item.is_text).accepted)
         for chunk in small_enough(chunks, schema)
     ]
-    names = dict.fromkeys(name for _, values in read for name in values)
-    values = {name: np.concatenate([values[name] for _, values in read]) for name in names}
-    return PieceHistory(np.concatenate([ticks for ticks, _ in read]), values)
+    return PieceHistory.joined([PieceHistory(rows, values) for rows, values in read])
 
 
 def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
@@ -137,9 +143,8 @@ def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
 
     model = loaded(scorer)
     chunks = without_own_columns([item.piece.read()], model.schema, item.name, labelled=False)
-    history = LagHistory(model.schema, {name: replace(each) for name, each in scorer.known.items()})
-    for name, reached in item.reached.items():
-        history.series[name].add(reached.ticks, reached.values)
+    history = LagHistory(model.schema, dict(scorer.known))
+    history.add_series(item.reached)
     done = [
         _scored(scorer, model, chunk, history, is_text=item.is_text) for chunk in small_enough(chunks, model.schema)
     ]

@@ -12,8 +12,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from releve.adapters.compute import Function, Outcome, cores, open_workers
 from releve.adapters.part_files import new_part
 from releve.adapters.tables.chunks import Piece
@@ -130,15 +128,13 @@ class _InputHistory:
         """Put together what pieces say, in their order."""
         history, spans, found = LagHistory(schema), {}, list[PieceHistory]()
         for item, piece in read:
-            known = piece.ticks[piece.ticks != UNKNOWN]
+            known = piece.rows.ticks[piece.rows.ticks != UNKNOWN]
             if len(known):
                 spans[item.source, item.number] = (int(known.min()), int(known.max()))
                 found.append(piece)
-        for name in history.series:
-            having = [each for each in found if name in each.values]
-            if having:
-                values = np.concatenate([each.values[name] for each in having])
-                history.add(np.concatenate([each.ticks for each in having]), {name: values})
+        for columns in {tuple(each.values) for each in found}:  # files may leave out what is no feature
+            joined = PieceHistory.joined([each for each in found if tuple(each.values) == columns])
+            history.add(joined.rows, joined.values)
         return cls(history, spans)
 
     def given_to(self, item: PieceToScore) -> PieceToScore:

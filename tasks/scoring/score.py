@@ -18,7 +18,7 @@ from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.tables import chunks
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.features.history import Series
+from releve.domain.features.history import Key, Series
 from releve.domain.features.known import KnownTicks
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
@@ -192,7 +192,7 @@ def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[M
         raise NotFound(f"{error}{hint}") from None
 
 
-def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> dict[str, Series]:
+def _known(out: ScoringOutput, model: Model, state: ScenarioState, *, is_begun: bool) -> dict[Key, Series]:
     """Return what is known of columns whose lags are features, as it was when the output was begun."""
     path = out.folder / KNOWN
     if not is_begun or not path.is_file():

@@ -34,7 +34,7 @@ from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
 from releve.serving.served import Served
 from releve.serving.shadow.shadow import Shadow
-from tests.domain.features.tables import RIDES_TABLE, rides, rides_schema
+from tests.domain.features.tables import PANEL_TABLE, RIDES_TABLE, panel, panel_schema, rides, rides_schema
 from tests.events import make_arms_started
 from tests.factories import SCENARIO, make_project, make_release
 from tests.serving.conftest import registry_of
@@ -184,6 +184,32 @@ def test_the_ledger_has_what_the_model_was_asked(served, tmp_path):
     assert kept["rented.lag_24"].tolist() == FRAME["rented"].iloc[PAST - 24 : PAST - 22].tolist()
 
 
+def test_each_shop_has_lags_of_what_was_asked_and_told_of_it(tmp_path):
+    schema, past = panel_schema(), panel(60, gaps=0, missing=0)
+    made = tmp_path / "panel"
+    made.mkdir()
+    packed(made, PANEL_TABLE, complete_frame(schema, past))
+    write_document(made / HISTORY, KnownValues.of(schema, past))
+    model = model_runtime.load(made, tag="rides:panel")
+    served = Served(model, ServiceLimits(max_rows=500), since="2026-01-01T00:00:00+00:00")
+
+    def row(shop, hour):
+        return {"at": f"2024-02-23T{hour:02d}:00", "warmth": float(len(shop)), "sky": "rain", "shop": shop}
+
+    with worker(tmp_path) as one, worker(tmp_path) as two:
+        for shop, truth in (("north", 7.0), ("south", 8.0)):
+            [first] = one.predict(served, *one.checked(served, [row(shop, 9)])).row_ids
+            two.feedback(served, [(first, truth)])
+        later = [row(shop, 10) for shop in ("north", "south", "west")]
+        asked = [two.checked(served, [each])[0][0] for each in later]
+        next_day = [each | {"at": "2024-02-24T09:00"} for each in later]
+        told = [one.checked(served, [each])[0][0] for each in next_day]
+
+    assert [each["sky.lag_2"] for each in asked] == [None] * 3  # nobody asked at eight
+    assert [each["warmth.lag_1"] for each in asked] == [5.0, 5.0, None]
+    assert [each["rented.lag_24"] for each in told] == [7.0, 8.0, None]
+
+
 def test_a_model_that_is_let_go_is_not_kept_for_its_features(folder, tmp_path):
     model = model_runtime.load(folder, tag="rides:one")
     gone = weakref.ref(model)
@@ -197,7 +223,7 @@ def test_a_model_that_is_let_go_is_not_kept_for_its_features(folder, tmp_path):
 
 def test_many_answers_are_taken_in_at_once(served, tmp_path, monkeypatch):
     added, add = [], LagHistory.add
-    monkeypatch.setattr(LagHistory, "add", lambda *given: (added.append(len(given[1])), add(*given))[1])
+    monkeypatch.setattr(LagHistory, "add", lambda *given: (added.append(len(given[1].ticks)), add(*given))[1])
     with worker(tmp_path) as one, worker(tmp_path) as two:
         for place in range(PAST, PAST + 30):
             one.predict(served, *asked(one, served, place))

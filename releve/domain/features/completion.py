@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.features.clock import UNKNOWN, Ticks, phases, ticks_of
-from releve.domain.features.history import LagHistory, Values, values_of
+from releve.domain.features.history import LagHistory, RowTimes, Values, values_of
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import DATE, Column
 from releve.domain.schema.schema import BATCH, Schema
@@ -32,15 +32,14 @@ def complete_frame(schema: Schema, frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     if schema.derived is None:
         return frame
-    times = times_of(schema, frame)
-    ticks, history = ticks_of(schema, times), LagHistory(schema)
-    columns: dict[str, Any] = dict(phases(schema, times))
+    rows, history = row_times(schema, frame), LagHistory(schema)
+    columns: dict[str, Any] = dict(phases(schema, times_of(schema, frame)))
     if schema.derived.lags:
         values = lagged_values(schema, frame)
         parts = []
-        for part in _in_time(ticks, frame[BATCH].to_numpy(object)):
-            history.add(ticks[part], {name: cells[part] for name, cells in values.items()})
-            parts.append(history.lags(ticks[part]))
+        for part in _in_time(rows.ticks, frame[BATCH].to_numpy(object)):
+            history.add(rows.take(part), {name: cells[part] for name, cells in values.items()})
+            parts.append(history.lags(rows.take(part)))
         columns |= {lag.name: np.concatenate([part[lag.name] for part in parts]) for lag in schema.derived.lags}
     return with_columns(frame, columns)
 
@@ -49,45 +48,44 @@ def complete_later_frame(schema: Schema, frame: "pd.DataFrame", history: LagHist
     """Add the derived columns to checked rows without labels, from a history that knows them (`later_values`)."""
     if schema.derived is None:
         return frame
-    times = times_of(schema, frame)
-    ticks = ticks_of(schema, times)
-    columns: dict[str, Any] = dict(phases(schema, times))
+    columns: dict[str, Any] = dict(phases(schema, times_of(schema, frame)))
     if schema.derived.lags:
-        columns |= history.lags(ticks)
+        columns |= history.lags(row_times(schema, frame))
     return with_columns(frame, columns)
 
 
-def later_values(schema: Schema, frame: "pd.DataFrame") -> tuple[Ticks, dict[str, Values]]:
-    """Return the ticks of checked rows without labels, and their lagged columns: never the target, if a file has it."""
+def later_values(schema: Schema, frame: "pd.DataFrame") -> tuple[RowTimes, dict[str, Values]]:
+    """Return when checked rows without labels are, and their lagged columns: never the target, if a file has it."""
     sent = lagged_values(schema, frame)
     sent.pop(schema.target.name, None)
-    return ticks_of(schema, times_of(schema, frame)), sent
+    return row_times(schema, frame), sent
 
 
 def history_of(schema: Schema, frame: "pd.DataFrame") -> LagHistory:
     """Return the history that all labelled rows make."""
     history = LagHistory(schema)
     if schema.derived and schema.derived.lags:
-        history.add(ticks_of(schema, times_of(schema, frame)), lagged_values(schema, frame))
+        history.add(row_times(schema, frame), lagged_values(schema, frame))
     return history
 
 
 def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> list[Any]:
     """Add the derived cells to rows as requests bring them, where they do not bring them themselves.
 
-    A row whose time cannot be read stays as it is: the check of the rows says what is wrong with it.
+    A row whose time, or entity, cannot be read stays as it is: the check of the rows says what is wrong with it.
     """
     assert schema.derived is not None, "there are features to add"
     places, times = _times_of_rows(schema, rows)
     if not places:
         return list(rows)
-    ticks, cells = ticks_of(schema, times), dict[str, NDArray[Any]](phases(schema, times))
+    cells = dict[str, NDArray[Any]](phases(schema, times))
     if schema.derived.lags:
-        seen = history
+        timed = [rows[place] for place in places]
+        seen, when = history, RowTimes(ticks_of(schema, times), _entities_of_rows(schema, timed))
         if len(places) > 1:
             seen = history.copy()
-            seen.add(ticks, sent_values(schema, [rows[place] for place in places]))
-        cells |= seen.lags(ticks)
+            seen.add(when, sent_values(schema, timed))
+        cells |= seen.lags(when)
     found = list(rows)
     for at, place in enumerate(places):
         derived = {name: _sent(schema.by_name[name], values[at]) for name, values in cells.items()}
@@ -95,24 +93,30 @@ def complete_rows(schema: Schema, rows: Sequence[Any], history: LagHistory) -> l
     return found
 
 
-def ticks_of_rows(schema: Schema, rows: Sequence[Any]) -> Ticks:
-    """Return the tick of each row as a request brought it; UNKNOWN where its time cannot be read."""
+def times_of_rows(schema: Schema, rows: Sequence[Any]) -> RowTimes:
+    """Return when each row is that a request brought; UNKNOWN where its time cannot be read."""
     ticks = np.full(len(rows), UNKNOWN, dtype=np.int64)
     places, times = _times_of_rows(schema, rows)
     ticks[places] = ticks_of(schema, times)
-    return ticks
+    return RowTimes(ticks, _entities_of_rows(schema, rows))
+
+
+def _entities_of_rows(schema: Schema, rows: Sequence[Row]) -> Values | None:
+    by = schema.derived.by if schema.derived else None
+    return None if by is None else _typed_cells(schema, by, rows)
 
 
 def _times_of_rows(schema: Schema, rows: Sequence[Any]) -> tuple[list[int], NDArray[Any]]:
-    """Return the places of the rows whose time can be read, and their times."""
-    name = str(schema.time)
-    column = schema.by_name[name]
+    """Return the places of the rows of which can be read what others follow from, and their times."""
+    columns = [schema.by_name[name] for name in schema.looked_up_by]
     places = [
         place
         for place, row in enumerate(rows)
-        if isinstance(row, dict) and name in row and column.problem(row[name]) is None
+        if isinstance(row, dict)
+        and all(column.name in row and column.problem(row[column.name]) is None for column in columns)
     ]
-    return places, np.array([column.typed(rows[place][name]) for place in places], dtype=_dtype(schema))
+    time = columns[0]
+    return places, np.array([time.typed(rows[place][time.name]) for place in places], dtype=_dtype(schema))
 
 
 def sent_rows(schema: Schema, rows: Sequence[Row]) -> Sequence[Row]:
@@ -128,13 +132,21 @@ def sent_values(schema: Schema, rows: Sequence[Row]) -> dict[str, Values]:
     for name in schema.derived.lagged if schema.derived else ():
         if name == schema.target.name:
             continue
-        column = schema.by_name[name]
-        cells = [row.get(name) for row in rows]
-        empty = column.typed(None)
-        found[name] = values_of(
-            schema, name, [empty if is_missing(c) or column.problem(c) else column.typed(c) for c in cells]
-        )
+        found[name] = values_of(schema, name, _typed_cells(schema, name, rows))
     return found
+
+
+def _typed_cells(schema: Schema, name: str, rows: Sequence[Row]) -> Values:
+    column = schema.by_name[name]
+    cells, empty = [row.get(name) for row in rows], column.typed(None)
+    typed = [empty if is_missing(cell) or column.problem(cell) else column.typed(cell) for cell in cells]
+    return np.array(typed, dtype=object)
+
+
+def row_times(schema: Schema, frame: "pd.DataFrame") -> RowTimes:
+    """Return when the rows of a checked frame are, and of which entity."""
+    by = schema.derived.by if schema.derived else None
+    return RowTimes(ticks_of(schema, times_of(schema, frame)), None if by is None else frame[by].to_numpy(object))
 
 
 def times_of(schema: Schema, frame: "pd.DataFrame") -> NDArray[Any]:

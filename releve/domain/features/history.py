@@ -3,10 +3,11 @@
 A lag of k steps is the newest value whose row is at least k steps older than the row that asks, and less than k + 1.
 Where there is none, be it that no row has that time or that its value is not known yet, it is missing. So it does not
 matter how much more is known: the service, which is told of values as they come, and training, which knows all of
-them, look up the same. Nothing that is newer than k steps is ever read.
+them, look up the same. Nothing that is newer than k steps is ever read, and with `features.by` nothing of another
+entity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,26 +20,49 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
 Values = NDArray[Any]  # float64 of a number, NaN where missing; object of a category, "" where missing
+Key = tuple[str, str]  # a lagged column, and an entity; "" where lags are not kept apart
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class RowTimes:
+    """When rows are, (n,), and of which entity each is, (n,), "" where that is missing; None without `features.by`."""
+
+    ticks: Ticks
+    entities: Values | None = None
+
+    def take(self, part: slice) -> "RowTimes":
+        """Select neighbouring rows."""
+        return RowTimes(self.ticks[part], None if self.entities is None else self.entities[part])
+
+    def by_entity(self) -> Iterator[tuple[str, Any]]:
+        """Yield each entity with the places of its rows; rows of no entity are left out."""
+        if self.entities is None:
+            yield "", slice(None)
+        elif len(self.entities):
+            names, places = np.unique(self.entities.astype(str), return_inverse=True)
+            ends = np.cumsum(np.bincount(places))[:-1]
+            for name, part in zip(names.tolist(), np.split(np.argsort(places, kind="stable"), ends), strict=True):
+                if name:
+                    yield name, part
+
+
+@dataclass(frozen=True, eq=False)
 class Series:
-    """One column's known values, (n,), by ascending ticks, (n,); of one tick the value that was added last is last."""
+    """Known values, (n,), by ascending ticks, (n,); of one tick the value that was added last is last."""
 
     ticks: Ticks
     values: Values
 
-    def add(self, ticks: Ticks, values: Values) -> None:
+    def joined(self, ticks: Ticks, values: Values) -> "Series":
         """Add values; those that are missing, or whose time is, are left out."""
         known = (ticks != UNKNOWN) & (~np.isnan(values) if values.dtype.kind == "f" else values != "")
         ticks, values = ticks[known], values[known]
         order = np.argsort(ticks, kind="stable")
         ticks, values = ticks[order], values[order]
         if not len(self.ticks) or not len(ticks) or ticks[0] >= self.ticks[-1]:
-            self.ticks, self.values = np.concatenate([self.ticks, ticks]), np.concatenate([self.values, values])
-        else:
-            places = np.searchsorted(self.ticks, ticks, side="right")
-            self.ticks, self.values = np.insert(self.ticks, places, ticks), np.insert(self.values, places, values)
+            return Series(np.concatenate([self.ticks, ticks]), np.concatenate([self.values, values]))
+        places = np.searchsorted(self.ticks, ticks, side="right")
+        return Series(np.insert(self.ticks, places, ticks), np.insert(self.values, places, values))
 
     def newest(self, after: Ticks, until: Ticks) -> Values:
         """Return the newest value in each (after, until], missing where there is none."""
@@ -49,59 +73,74 @@ class Series:
         found = (places >= 0) & (self.ticks[places] > after)
         return np.where(found, self.values[places], missing).astype(self.values.dtype)
 
-    def keep_newest(self, most: int) -> None:
-        """Let go of the oldest ones, where there are more than twice as many as `most`."""
-        if len(self.ticks) > 2 * most:
-            self.ticks, self.values = self.ticks[-most:], self.values[-most:]
+    def take(self, part: slice) -> "Series":
+        """Select neighbouring values."""
+        return Series(self.ticks[part], self.values[part])
 
 
 @dataclass
 class LagHistory:
-    """The known values of all lagged columns of a schema."""
+    """The known values of all lagged columns of a schema; a series for each that has values."""
 
     schema: Schema
-    series: dict[str, Series] = field(default_factory=dict)
+    series: dict[Key, Series] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in self.schema.derived.lagged if self.schema.derived else ():
-            dtype: Any = np.float64 if is_number(self.schema, name) else object
-            self.series.setdefault(name, Series(np.empty(0, dtype=np.int64), np.empty(0, dtype=dtype)))
+    @property
+    def lagged(self) -> tuple[str, ...]:
+        """The columns of which values are wanted."""
+        return self.schema.derived.lagged if self.schema.derived else ()
 
-    def add(self, ticks: Ticks, columns: Mapping[str, Values]) -> None:
+    def add(self, rows: RowTimes, columns: Mapping[str, Values]) -> None:
         """Add rows: `columns` has cells of lagged columns, as a checked frame has them."""
-        for name, values in columns.items():
-            self.series[name].add(ticks, values)
+        for entity, part in rows.by_entity():
+            for name, values in columns.items():
+                self._join((name, entity), rows.ticks[part], values[part])
 
-    def lags(self, ticks: Ticks) -> dict[str, Values]:
+    def add_series(self, series: Mapping[Key, Series]) -> None:
+        """Add what another history knows."""
+        for key, each in series.items():
+            self._join(key, each.ticks, each.values)
+
+    def lags(self, rows: RowTimes) -> dict[str, Values]:
         """Look up every lag of rows, (n,)."""
         assert self.schema.derived is not None, "lags are features"
-        step, asked = step_ticks(self.schema), np.where(ticks == UNKNOWN, 0, ticks)
-        found = {}
+        step, asked = step_ticks(self.schema), np.where(rows.ticks == UNKNOWN, 0, rows.ticks)
+        found, groups = {}, [*rows.by_entity()]
         for lag in self.schema.derived.lags:
-            until = asked - max(1, round(lag.steps * step))  # never the row itself
-            values = self.series[lag.column].newest(until - step, until)
-            values[ticks == UNKNOWN] = np.nan if values.dtype.kind == "f" else ""
+            values = self._missing(lag.column, len(asked))
+            for entity, part in groups:
+                if (known := self.series.get((lag.column, entity))) is not None:
+                    until = asked[part] - max(1, round(lag.steps * step))  # never the row itself
+                    values[part] = known.newest(until - step, until)
+            values[rows.ticks == UNKNOWN] = np.nan if values.dtype.kind == "f" else ""
             found[lag.name] = values
         return found
 
-    def reached(self, oldest: int, newest: int) -> dict[str, Series]:
+    def reached(self, oldest: int, newest: int) -> dict[Key, Series]:
         """Return the values that lags of rows from the tick `oldest` to `newest` may be looked up in."""
         assert self.schema.derived is not None, "lags are features"
         farthest = oldest - round(self.schema.derived.farthest * step_ticks(self.schema)) - 1
-        found = {}
-        for name, each in self.series.items():
-            part = slice(*np.searchsorted(each.ticks, [farthest, newest]))
-            found[name] = Series(each.ticks[part], each.values[part])
-        return found
+        ends = {key: np.searchsorted(each.ticks, [farthest, newest]) for key, each in self.series.items()}
+        return {key: self.series[key].take(slice(*found)) for key, found in ends.items() if found[0] < found[1]}
 
     def keep_newest(self, most: int) -> None:
         """Let go of the oldest values of a column that has more than twice as many as `most`."""
-        for each in self.series.values():
-            each.keep_newest(most)
+        for name in self.lagged:
+            own = [key for key in self.series if key[0] == name]
+            if sum(len(self.series[key].ticks) for key in own) > 2 * most:
+                for key in own:
+                    self.series[key] = self.series[key].take(slice(-max(1, most // len(own)), None))
 
     def copy(self) -> "LagHistory":
-        """Return one that can be added to by itself: arrays are never changed in place."""
-        return LagHistory(self.schema, {name: Series(each.ticks, each.values) for name, each in self.series.items()})
+        """Return one that can be added to by itself: a series is never changed."""
+        return LagHistory(self.schema, dict(self.series))
+
+    def _join(self, key: Key, ticks: Ticks, values: Values) -> None:
+        known = self.series.get(key) or Series(np.empty(0, dtype=np.int64), self._missing(key[0], 0))
+        self.series[key] = known.joined(ticks, values)
+
+    def _missing(self, name: str, rows: int) -> Values:
+        return np.full(rows, np.nan) if is_number(self.schema, name) else np.full(rows, "", dtype=object)
 
 
 def is_number(schema: Schema, name: str) -> bool:

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
 from releve.domain.features.clock import UNKNOWN, step_ticks, ticks_of
-from releve.domain.features.completion import lagged_values, times_of
-from releve.domain.features.history import LagHistory, Series, is_number, values_of
+from releve.domain.features.completion import lagged_values, row_times, times_of
+from releve.domain.features.history import Key, LagHistory, RowTimes, Series, is_number, values_of
 from releve.domain.schema.columns import DATE
 from releve.domain.schema.schema import Schema
 
@@ -24,6 +25,7 @@ class ColumnValues(DocumentPart):
 
     times: tuple[int | float, ...]
     values: tuple[float | str, ...]
+    entities: tuple[str, ...] = ()  # of each row, where lags are kept apart
 
 
 class KnownValues(DocumentPart):
@@ -32,42 +34,48 @@ class KnownValues(DocumentPart):
     format: Literal[1] = 1
     data_version: str = ""  # whose rows these are; "" where it travels with a model, which says it
     dates: bool  # whether the time is a date
+    by: str | None = None  # as `features.by`
     columns: dict[str, ColumnValues]
 
     @classmethod
     def of(cls, schema: Schema, frame: "pd.DataFrame", *, data_version: str = "") -> "KnownValues":
         """Take them from all labelled rows, in the order of their batches."""
         assert schema.derived is not None, "there are lags"
-        times = times_of(schema, frame)
-        ticks, dates = ticks_of(schema, times), schema.by_name[str(schema.time)].type == DATE
+        times, rows = times_of(schema, frame), row_times(schema, frame)
+        ticks, dates = rows.ticks, schema.by_name[str(schema.time)].type == DATE
         newest = ticks[ticks != UNKNOWN][-NEWEST_ROWS:]
         around = int(np.median(newest)) if len(newest) else 0  # a row of the year 9999 is not what comes next
         oldest = around - round(DEPTH * schema.derived.farthest * step_ticks(schema))
-        places = np.flatnonzero(ticks >= max(oldest, UNKNOWN + 1))
+        is_near = ticks >= max(oldest, UNKNOWN + 1)
+        if rows.entities is not None:
+            is_near &= rows.entities != ""
+        places = np.flatnonzero(is_near)
         columns = {}
         for name, cells in lagged_values(schema, frame.iloc[places]).items():
             known = ~np.isnan(cells) if cells.dtype.kind == "f" else cells != ""
-            order = places[known][np.argsort(ticks[places][known], kind="stable")]
-            is_last = np.append(ticks[order[1:]] != ticks[order[:-1]], True)[: len(order)]  # of its time
-            kept = order[is_last][-MOST_VALUES:]
+            kept = _last_of_each(rows, places[known])[-MOST_VALUES:]
             found = times[kept].astype(np.int64) if dates else times[kept]
             columns[name] = ColumnValues(
                 times=tuple(found.tolist()),
                 values=tuple(values_of(schema, name, frame[name].to_numpy(object)[kept]).tolist()),
+                entities=() if rows.entities is None else tuple(rows.entities[kept].tolist()),
             )
-        return cls(data_version=data_version, dates=dates, columns=columns)
+        return cls(data_version=data_version, dates=dates, by=schema.derived.by, columns=columns)
 
     def add_to(self, history: LagHistory) -> None:
-        """Add what `history` has lags of; a column that was of another type then says nothing."""
+        """Add what `history` has lags of; a column that was of another type, or kept apart otherwise, says nothing."""
         schema = history.schema
-        if self.dates != (schema.by_name[str(schema.time)].type == DATE):
+        is_alike = schema.derived is not None and self.by == schema.derived.by
+        if not is_alike or self.dates != (schema.by_name[str(schema.time)].type == DATE):
             return
         kind: Any = "datetime64[us]" if self.dates else np.float64
-        for name in history.series.keys() & self.columns.keys():
+        for name in {*history.lagged} & self.columns.keys():
             known = self.columns[name]
             if known.values and isinstance(known.values[0], str) is not is_number(schema, name):
                 times = np.array(known.times, dtype=np.int64 if self.dates else np.float64).astype(kind)
-                history.add(ticks_of(schema, times), {name: values_of(schema, name, known.values)})
+                entities = None if self.by is None else np.array(known.entities, dtype=object)
+                rows = RowTimes(ticks_of(schema, times), entities)
+                history.add(rows, {name: values_of(schema, name, known.values)})
 
 
 class KnownTicks(DocumentPart):
@@ -79,15 +87,35 @@ class KnownTicks(DocumentPart):
     @classmethod
     def of(cls, history: LagHistory) -> "KnownTicks":
         """Take all of a history."""
-        columns = {
-            name: ColumnValues(times=tuple(each.ticks.tolist()), values=tuple(each.values.tolist()))
-            for name, each in history.series.items()
-        }
+        columns = {}
+        for name in history.lagged:
+            own = [(entity, each) for (column, entity), each in history.series.items() if column == name]
+            columns[name] = ColumnValues(
+                times=tuple(tick for _, each in own for tick in each.ticks.tolist()),
+                values=tuple(value for _, each in own for value in each.values.tolist()),
+                entities=tuple(entity for entity, each in own for _ in each.ticks),
+            )
         return cls(columns=columns)
 
-    def series(self, schema: Schema) -> dict[str, Series]:
+    def series(self, schema: Schema) -> dict[Key, Series]:
         """Return them as the model with that schema has them."""
-        return {
-            name: Series(np.array(each.times, dtype=np.int64), values_of(schema, name, each.values))
-            for name, each in self.columns.items()
-        }
+        history = LagHistory(schema)
+        for name, each in self.columns.items():
+            is_apart = schema.derived is not None and schema.derived.by
+            entities = np.array(each.entities, dtype=object) if is_apart else None
+            rows = RowTimes(np.array(each.times, dtype=np.int64), entities)
+            history.add(rows, {name: values_of(schema, name, each.values)})
+        return history.series
+
+
+def _last_of_each(rows: RowTimes, places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return places in the order of their ticks: of an entity's rows of one tick, the last one."""
+    kept = []
+    own = RowTimes(rows.ticks[places], None if rows.entities is None else rows.entities[places])
+    for _, part in own.by_entity():
+        ticks = own.ticks[part]
+        order = np.argsort(ticks, kind="stable")
+        is_last = np.append(np.diff(ticks[order]) != 0, True)[: len(order)]
+        kept.append(places[part][order[is_last]])
+    found = np.concatenate([np.empty(0, dtype=np.intp), *kept])
+    return found[np.argsort(rows.ticks[found], kind="stable")]

@@ -21,7 +21,7 @@ from releve.domain.evaluation.paired import BootstrapConfig, compare
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.features.completion import complete_frame
-from releve.domain.schema.columns import DATE
+from releve.domain.schema.columns import CATEGORY, DATE
 from releve.domain.schema.derived import DAY, HOUR, MONTH
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training.learning import answer, learn
@@ -35,7 +35,8 @@ MOST_ROWS = 10_000  # the newest before the holdout
 FEWEST_ROWS = 300
 LEARNED = 0.7  # share of them
 MOST_CLASSES = 20  # a boosted model is one of trees for each
-FEW_TIES = 0.9  # different times per row, below which rows are of several things, whose lags would be mixed up
+FEW_TIES = 0.9  # different times per row, below which rows are of several things, whose lags have to be kept apart
+FEWEST_OF_EACH = 10  # rows on average of an entity whose lags are kept apart
 HOURS = {HOUR: 1.0, DAY: 24.0, MONTH: 24 * 30.44}
 SEASONS: Mapping[str, tuple[int, ...]] = {HOUR: (24, 168), DAY: (7, 28), MONTH: (12,)}
 COARSEST = {HOUR: 12.0, DAY: 15 * 24.0}  # hours between rows, up to which rows are so many steps apart
@@ -112,7 +113,9 @@ def _measured(trial: _Trial, schema: Schema) -> list[FeatureProposal]:
         proposal = FeatureProposal(spec, when + _describe(metric, found, known, rows=len(without)), chosen=False)
         return proposal, found.gain.low > 0
 
-    step, near, seasons = spacing(schema, trial.rows[schema.time].iloc[: trial.start].to_numpy())
+    learned = trial.rows.iloc[: trial.start]
+    by = entity(schema, learned)
+    step, near, seasons = spacing(schema, learned[schema.time].to_numpy(), learned[by].to_numpy() if by else None)
     usual = [name for name in naive if name != Opponent.ROW_BEFORE]
     proposals, calendar = [], {}
     if step:
@@ -120,29 +123,48 @@ def _measured(trial: _Trial, schema: Schema) -> list[FeatureProposal]:
         calendar = {"calendar": step} if is_better else {}
         proposals.append(FeatureProposal(proposal.spec, proposal.worth, chosen=is_better))
     target, kept = schema.target.name, calendar or ({"step": step} if step else {})
-    unit = f" {step}s" if step else ""
+    unit, apart = f" {step}s" if step else "", {"by": by} if by else {}
     if seasons:
         when = f"if {target} is known {seasons[0]}{unit} later: "
-        proposals.append(measured({"lags": {target: [*seasons]}, **kept}, when, usual)[0])
+        proposals.append(measured({"lags": {target: [*seasons]}, **apart, **kept}, when, usual)[0])
     if near:
         when = f"if {target} is known when the next row is asked: "
-        proposals.append(measured({"lags": {target: [near, *seasons]}, **kept}, when, [*naive])[0])
+        proposals.append(measured({"lags": {target: [near, *seasons]}, **apart, **kept}, when, [*naive])[0])
     return proposals
 
 
-def spacing(schema: Schema, times: Any) -> tuple[str | None, float, tuple[int, ...]]:
+def entity(schema: Schema, rows: "pd.DataFrame") -> str | None:
+    """Return the category that tells rows of one time apart, such as a shop; None where none does, or none has to."""
+    if rows[schema.time].nunique() >= FEW_TIES * len(rows):
+        return None
+    names = [column.name for column in schema.sent.columns if column.type == CATEGORY and column.name != schema.id]
+    counts = {name: rows[name].nunique() for name in names}
+    apart = [
+        name
+        for name, count in counts.items()
+        if count * FEWEST_OF_EACH <= len(rows) <= len(rows[[schema.time, name]].drop_duplicates()) / FEW_TIES
+    ]
+    return min(apart, key=counts.__getitem__, default=None)
+
+
+def spacing(schema: Schema, times: Any, entities: Any = None) -> tuple[str | None, float, tuple[int, ...]]:
     """Return the step of a table, how many of it lie between neighbouring rows, and the seasons that it shows.
 
-    `times`: of the rows, ascending. None where time is a number; 0 rows apart where several rows share most times.
+    `times`: of the rows, ascending. `entities`: of what each row is, where that tells rows of one time apart. None
+    where time is a number; 0 rows apart where several rows share most times.
     """
     distinct = np.unique(times)
     is_date, is_alone = schema.by_name[str(schema.time)].type == DATE, len(distinct) >= FEW_TIES * len(times)
-    if len(distinct) < 2:
+    gaps = np.diff(distinct)
+    if entities is not None:
+        is_alone = True
+        gaps = np.concatenate([np.diff(np.unique(times[entities == each])) for each in np.unique(entities.astype(str))])
+    if len(gaps) < 1:
         return None, 0.0, ()
     if not is_date:
-        gap = float(f"{np.median(np.diff(distinct)):.6g}")
+        gap = float(f"{np.median(gaps):.6g}")
         return None, gap if is_alone else 0.0, ()
-    hours = float(np.median(np.diff(distinct)) / np.timedelta64(1, "s")) / 3600
+    hours = float(np.median(gaps) / np.timedelta64(1, "s")) / 3600
     step = next((step for step, coarsest in COARSEST.items() if hours <= coarsest), MONTH)
     near = round(hours / HOURS[step], 2 if step == HOUR else 0)
     if not near or not is_alone:

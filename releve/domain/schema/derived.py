@@ -22,7 +22,7 @@ CYCLES = {  # what comes again, of which a model sees the phase: those that are 
     DAY: ("week", "month", "year"),
     MONTH: ("year",),
 }
-KEYS = ("lags", "calendar", "step", "timezone", "delay")
+KEYS = ("lags", "by", "calendar", "step", "timezone", "delay")
 MOST_LAGS = 100  # of all columns together
 FARTHEST = 100_000  # steps
 EXAMPLE = "features: {lags: {rented: [24, 168]}, calendar: hour}"
@@ -50,6 +50,7 @@ class Features:
     step: str | None = None  # of STEPS, in which lags and delays count; None for a time that is a number
     timezone: str | None = None  # of the calendar, and of steps that are days or months; None: UTC
     delays: tuple[tuple[str, float], ...] = ()  # steps after which a column's value is known, where that takes some
+    by: str | None = None  # the category whose values have lags of their own, such as shop; None: one series for all
 
     @property
     def lagged(self) -> tuple[str, ...]:
@@ -89,8 +90,10 @@ def read_features(spec: Any, *, source: str) -> Features | None:
         (str(column), _number(f"features.delay.{column}", given, source))
         for column, given in _mapping(spec, "delay", source).items()
     )
-    calendar = spec.get("calendar")
-    return Features(lags, calendar, spec.get("step") or calendar, _timezone(spec.get("timezone"), source), delays)
+    by, calendar = spec.get("by"), spec.get("calendar")
+    if by is not None and (not isinstance(by, str) or not lags):
+        raise BadInput(f"{source}: features.by is {by!r}; expected one column, whose values have lags of their own")
+    return Features(lags, calendar, spec.get("step") or calendar, _timezone(spec.get("timezone"), source), delays, by)
 
 
 def write_features(features: Features) -> dict[str, Any]:
@@ -98,7 +101,12 @@ def write_features(features: Features) -> dict[str, Any]:
     lags: dict[str, list[float]] = {}
     for lag in features.lags:
         lags.setdefault(lag.column, []).append(lag.steps)
-    spec: dict[str, Any] = {"lags": lags, "calendar": features.calendar, "timezone": features.timezone}
+    spec: dict[str, Any] = {
+        "lags": lags,
+        "by": features.by,
+        "calendar": features.calendar,
+        "timezone": features.timezone,
+    }
     spec |= {"step": None if features.step == features.calendar else features.step, "delay": dict(features.delays)}
     return {key: value for key, value in spec.items() if value}
 
@@ -125,6 +133,13 @@ def check_features(
             f"{source}: features.lags count steps, and nothing says how long one is: add `step: {HOUR}`, "
             f"{DAY} or {MONTH} to 'features'"
         )
+    if features.by is not None:
+        _check_source(by_name, target, features.by, source=source, key="by")
+        if features.by not in by_name or by_name[features.by].type != CATEGORY:
+            raise BadInput(
+                f"{source}: features.by names '{features.by}', which is no category; expected the category of which a "
+                "row tells what it is of, such as a shop: declare the column with `type: category`"
+            )
     for lag in features.lags:
         _check_source(by_name, target, lag.column, source=source)
         if features.step in (DAY, MONTH) and not float(lag.steps).is_integer():
@@ -166,13 +181,13 @@ def _as_column(target: Target) -> Column:
     return Column(target.name, CATEGORY, categories=names, ignore_case=target.ignore_case)
 
 
-def _check_source(by_name: Mapping[str, Column], target: Target, name: str, *, source: str) -> None:
+def _check_source(by_name: Mapping[str, Column], target: Target, name: str, *, source: str, key: str = "lags") -> None:
     known = [*by_name, target.name]
     if name not in known:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
-        raise BadInput(f"{source}: features.lags names '{name}', which is no column of the table; {hint}")
-    if name in by_name and by_name[name].type not in (NUMBER, CATEGORY):
+        raise BadInput(f"{source}: features.{key} names '{name}', which is no column of the table; {hint}")
+    if key == "lags" and name in by_name and by_name[name].type not in (NUMBER, CATEGORY):
         raise BadInput(
             f"{source}: features.lags names the {by_name[name].type} '{name}'; expected a number, a category or the "
             "target"

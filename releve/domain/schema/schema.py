@@ -88,9 +88,13 @@ class Schema:
 
     @cached_property
     def asked(self) -> tuple[Column, ...]:
-        """The columns that a row to predict has to bring: the features that are sent, and the time that others need."""
-        needed = {self.time} if self.derived else set()
-        return tuple(column for column in self.sent.columns if column.feature or column.name in needed)
+        """The columns that a row to predict has to bring: the features that are sent, and what others follow from."""
+        return tuple(column for column in self.sent.columns if column.feature or column.name in self.looked_up_by)
+
+    @cached_property
+    def looked_up_by(self) -> tuple[str, ...]:
+        """The columns that calendar and lags follow from: the time, and `features.by`."""
+        return tuple(filter(None, (self.time, self.derived.by))) if self.derived else ()
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -220,6 +224,7 @@ class Schema:
         self.check_settings(setting, names, source=source)
         hidden = {*names}
         learned = [each.name for each in self.features if {each.name, self.made_of.get(each.name)} & hidden]
+        learned += [name for name in self.looked_up_by if name in hidden]
         if learned:
             raise BadInput(
                 f"{source}: {setting} names '{self.made_of.get(learned[0], learned[0])}', which the model learns from"

@@ -73,14 +73,16 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
                 hint = f"; did you mean '{close[0]}'?" if close else " of this scenario"
                 problems.append(Problem(number, name, f"is not a feature{hint}", row.get(name)))
         for column in schema.columns:
+            unknown = "; send null if it is not known" if column.nullable or not column.feature else ""
             if column.name in row:
                 reason = column.problem(row[column.name])
             elif column.name == schema.time and schema.derived:
                 reason = "is missing; what is known of the time of the row follows from it"
-            elif column.name in schema.derived_names and schema.time not in row:
-                reason = None  # nobody sends it, and the time that it follows from is what is missing
+            elif schema.derived and column.name == schema.derived.by:
+                reason = f"is missing, and lags are looked up by it{unknown}"
+            elif column.name in schema.derived_names and not {*schema.looked_up_by} <= row.keys():
+                reason = None  # nobody sends it, and what it follows from is missing
             else:
-                unknown = "; send null if it is not known" if column.nullable else ""
                 reason = f"is missing{unknown}" if column.feature else None
             if reason is not None:
                 value = HIDDEN if column.personal else row.get(column.name)
@@ -89,8 +91,8 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
 
 
 def check_columns(schema: Schema, names: Sequence[str], *, source: str, labelled: bool = True) -> None:
-    """Raise BadInput when the columns of `source` are not the described ones; only features are required, the time that
-    others follow from, and where rows are `labelled` the target."""
+    """Raise BadInput when the columns of `source` are not the described ones; only features are required, what
+    others are looked up by, and where rows are `labelled` the target."""
     needed = [*(column.name for column in schema.asked), *([schema.target.name] if labelled else [])]
     missing = [name for name in needed if name not in set(names)]
     extra = {

@@ -19,6 +19,27 @@ RIDES_TABLE = {
 }
 
 
+PANEL = "panel"
+PANEL_FEATURES = {"lags": {"rented": [24, 48], "warmth": 1, "sky": [2]}, "by": "shop", "calendar": "hour"}
+PANEL_TABLE = {
+    **RIDES_TABLE,
+    "columns": {**RIDES_TABLE["columns"], "shop": {"type": "category", "feature": False}},
+    "features": PANEL_FEATURES,
+}
+
+
+def panel_schema(**changes):
+    return Schema.from_dict({**PANEL_TABLE, **changes}, source="panel.yaml")
+
+
+def panel(rows=200, *, shops=("north", "south", "east"), **made):
+    """Make rows of several shops at the same hours, in time order; of some it is not known of which shop they are."""
+    each = [rides(rows, seed=seed, **made).assign(shop=shop) for seed, shop in enumerate(shops, start=7)]
+    frame = pd.concat(each).sort_values([BATCH, "at"], kind="stable", ignore_index=True)
+    frame.loc[::50, "shop"] = ""
+    return frame
+
+
 def rides_schema(**changes):
     return Schema.from_dict({**RIDES_TABLE, **changes}, source="rides.yaml")
 

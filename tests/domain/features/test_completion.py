@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.features.clock import ticks_of
-from releve.domain.features.completion import complete_frame, complete_rows, history_of
+from releve.domain.features.completion import complete_frame, complete_rows, history_of, row_times
 from releve.domain.features.history import LagHistory, values_of
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.schema import BATCH
@@ -112,8 +111,9 @@ def test_the_service_gives_a_model_exactly_what_training_gave_it(target, timezon
 
     def note(places, names):
         cells = frame.iloc[places]
-        ticks = ticks_of(schema, cells["at"].to_numpy())
-        history.add(ticks, {name: values_of(schema, name, cells[name].to_numpy(object)) for name in names})
+        history.add(
+            row_times(schema, cells), {name: values_of(schema, name, cells[name].to_numpy(object)) for name in names}
+        )
 
     labelled = start
     for place in range(start, len(frame)):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from releve.core.documents import parse_document
-from releve.domain.features.clock import ticks_of
-from releve.domain.features.completion import complete_later_frame, history_of, later_values, times_of
+from releve.domain.features.completion import complete_later_frame, history_of, later_values, row_times
 from releve.domain.features.history import LagHistory
 from releve.domain.features.known import KnownTicks, KnownValues
 from tests.domain.features.tables import rides, rides_schema
@@ -67,13 +66,13 @@ def test_another_kind_of_time_or_of_column_says_nothing():
     for other in (by_number, by_class):
         history = LagHistory(other)
         known.add_to(history)
-        assert not len(history.series["rented"].ticks)
+        assert not history.series
 
 
 def test_an_empty_table_has_no_known_values():
     schema = rides_schema()
 
-    assert not len(travelled(schema, rides(20).iloc[:0]).series["rented"].ticks)
+    assert not any(len(each.ticks) for each in travelled(schema, rides(20).iloc[:0]).series.values())
 
 
 @pytest.mark.parametrize("rows", [0, 100])
@@ -93,10 +92,10 @@ def test_a_whole_history_travels_as_it_is(rows):
 def test_what_a_part_of_the_rows_reaches_is_enough_for_its_lags():
     schema, frame = rides_schema(), rides(400)
     history, part = history_of(schema, frame), frame.iloc[200:230]
-    ticks = ticks_of(schema, times_of(schema, part))
+    rows = row_times(schema, part)
 
-    reached = LagHistory(schema, history.reached(int(ticks.min()), int(ticks.max())))
+    reached = LagHistory(schema, history.reached(int(rows.ticks.min()), int(rows.ticks.max())))
 
-    for name, values in history.lags(ticks).items():
-        np.testing.assert_array_equal(reached.lags(ticks)[name], values)
-    assert 0 < len(reached.series["rented"].ticks) < 30 + 50
+    for name, values in history.lags(rows).items():
+        np.testing.assert_array_equal(reached.lags(rows)[name], values)
+    assert 0 < len(reached.series["rented", ""].ticks) < 30 + 50

@@ -127,3 +127,29 @@ def test_a_time_that_is_a_number_has_no_calendar():
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_row_has_no_neighbour(count):
     assert spacing(Schema.from_dict(TABLE), times((1, "D"), count)) == (None, 0.0, ())
+
+
+def of_three_shops(*, known=True):
+    """Rows of three shops at the same hours; what is sold at each follows what it sold a day before."""
+    columns = {**TABLE["columns"], "shop": {"type": "category"}, "row": {"type": "category", "feature": False}}
+    each = [hourly(lambda hour, level=level: of_the_day(hour) + level, rows=600) for level in (0, 20, 40)]
+    frame = pd.concat([one.assign(shop=f"shop {number}") for number, one in enumerate(each)], ignore_index=True)
+    frame["row"] = [f"row {number}" for number in range(len(frame))]
+    frame["shop"] = frame["shop"] if known else "one"
+    return frame, {**TABLE, "columns": columns}
+
+
+def test_rows_of_several_shops_are_offered_lags_of_each():
+    frame, table = of_three_shops()
+
+    lags = [each.spec for each in propose(table, frame, make_params()) if "lags" in each.spec]
+
+    assert [(spec["by"], spec["lags"]["sold"]) for spec in lags] == [("shop", [24]), ("shop", [1, 24])]
+    for spec in lags:
+        assert Schema.from_dict({**table, "features": spec}).as_dict()["features"] == spec
+
+
+def test_no_lags_are_offered_where_nothing_tells_rows_of_one_time_apart():
+    frame, table = of_three_shops(known=False)
+
+    assert ["lags" in each.spec for each in propose(table, frame, make_params())] == [False]

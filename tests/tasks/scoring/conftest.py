@@ -23,7 +23,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.places import ScenarioState
 from tasks.scoring.score import ScoringResult, score
-from tests.domain.features.tables import RIDES, RIDES_TABLE, rides
+from tests.domain.features.tables import PANEL, PANEL_TABLE, RIDES, RIDES_TABLE, panel, rides
 from tests.factories import make_release
 from tests.once import made_once
 from tests.repositories import commit
@@ -64,6 +64,7 @@ TABLES = {
     RENTALS: (RENTALS_TABLE, rentals_rows(200)),
     MESSAGES: (MESSAGES_TABLE, messages_rows(200)),
     RIDES: (RIDES_TABLE, rides(200)),
+    PANEL: (PANEL_TABLE, panel(200)),
 }
 
 

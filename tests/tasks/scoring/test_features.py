@@ -19,7 +19,7 @@ from releve.domain.features.known import KnownValues
 from releve.domain.schema.arrays import arrays_of_rows, rows_of_frame
 from releve.serving.feedback import write_labels
 from releve.serving.prediction import predict, sent_numbers
-from tests.domain.features.tables import RIDES, rides, rides_schema
+from tests.domain.features.tables import PANEL, RIDES, panel, panel_schema, rides, rides_schema
 
 
 @pytest.fixture
@@ -68,6 +68,21 @@ def test_a_row_s_lags_do_not_end_where_a_piece_does(project, several, monkeypatc
     project.score(path)
 
     assert answered(project) == expected(project, frame, rides(200))
+
+
+@pytest.mark.parametrize("rows", [100, 10_000])
+def test_each_shop_has_its_own_lags_wherever_a_piece_ends(scored, tmp_path, monkeypatch, rows):
+    project, schema, whole = scored(PANEL, tmp_path), panel_schema(), panel(300)
+    newer = whole[whole["at"] > panel(200)["at"].max()].reset_index(drop=True)
+    names = [column.name for column in schema.asked]
+    cut(monkeypatch, rows)
+
+    project.score(project.put("newer.csv", newer[names]))
+
+    asked = complete_rows(schema, rows_of_frame(schema.sent, newer, names=names), history_of(schema, panel(200)))
+    model = ModelStore(project.settings.home).load(f"{PANEL}:one")
+    assert {row["warmth.lag_1"] is None for row in asked} == {True, False}
+    assert answered(project) == sent_numbers(predict(model, arrays_of_rows(schema, asked), asked).labels)
 
 
 def test_a_run_that_goes_on_gives_the_bytes_of_one_that_was_never_ended(project, several, monkeypatch):

@@ -1,0 +1,160 @@
+"""Lags of a table of several shops: each shop has its own, alike in training, at predict and where they travel."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.core.documents import parse_document
+from releve.core.errors import BadInput
+from releve.domain.features.completion import complete_frame, complete_rows, history_of, row_times
+from releve.domain.features.history import LagHistory
+from releve.domain.features.known import KnownTicks, KnownValues
+from releve.domain.schema.arrays import rows_of_frame
+from releve.domain.schema.schema import BATCH, Schema
+from releve.domain.schema.validation import row_problems
+from tests.domain.features.tables import PANEL_FEATURES, panel, panel_schema
+
+LAGS = [lag.name for lag in panel_schema().derived.lags]
+ALONE = {key: value for key, value in PANEL_FEATURES.items() if key != "by"}
+
+
+def test_a_shop_has_the_lags_of_a_table_of_its_own():
+    frame = panel()
+    found = complete_frame(panel_schema(), frame)
+
+    for shop in ("north", "south", "east"):
+        own = (frame["shop"] == shop).to_numpy()
+        expected = complete_frame(panel_schema(features=ALONE), frame[own].reset_index(drop=True))
+        pd.testing.assert_frame_equal(found[own][LAGS].reset_index(drop=True), expected[LAGS])
+        assert expected["rented.lag_24"].notna().sum() > 50
+
+
+def test_a_row_of_no_shop_has_no_lags():
+    frame = panel()
+
+    found = complete_frame(panel_schema(), frame)[frame["shop"] == ""]
+
+    assert found["rented.lag_24"].isna().all()
+    assert (found["sky.lag_2"] == "").all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_row_learns_anything_of_another_shop_nor_of_what_is_not_known_by_then(seed):
+    random = np.random.default_rng(seed)
+    frame = panel(120, batches=4)
+    before = complete_frame(panel_schema(), frame)
+    place = int(random.integers(len(frame)))
+    changed = frame.copy()
+    changed.loc[place, ["rented", "warmth"]] = [1e6, -1e6]
+
+    after = complete_frame(panel_schema(), changed)
+
+    at, batch, shop = (frame[name].to_numpy() for name in ("at", BATCH, "shop"))
+    for name, steps in (("rented.lag_24", 24), ("rented.lag_48", 48), ("warmth.lag_1", 1)):
+        may_know = (at >= at[place] + np.timedelta64(steps, "h")) & (batch >= batch[place]) & (shop == shop[place])
+        pd.testing.assert_series_equal(before.loc[~may_know, name], after.loc[~may_know, name])
+
+
+def test_a_row_is_asked_with_what_it_was_learned_with():
+    schema, frame = panel_schema(), panel()
+    trained = complete_frame(schema, frame)
+    newest = frame["at"] > frame["at"].max() - np.timedelta64(1, "h")  # of which no label is needed
+    names = [column.name for column in schema.asked]
+    past, asked = history_of(schema, frame[~newest]), rows_of_frame(schema.sent, frame[newest], names=names)
+
+    rows = complete_rows(schema, asked, past)
+
+    assert not row_problems(schema, rows)
+    for name in ("rented.lag_24", "rented.lag_48"):
+        expected = [None if cell != cell else cell for cell in trained.loc[newest, name].tolist()]
+        assert [row[name] for row in rows] == expected
+
+
+@pytest.mark.parametrize("shop", ["west", None])
+def test_a_shop_that_nobody_knows_has_no_lags(shop):
+    schema = panel_schema()
+    asked = {"at": "2024-02-25T09:00", "warmth": 1, "sky": "rain", "shop": shop}
+
+    [row] = complete_rows(schema, [asked], history_of(schema, panel()))
+
+    assert not row_problems(schema, [row])
+    assert {row[name] for name in LAGS} == {None}
+
+
+def test_a_row_has_to_say_of_which_shop_it_is():
+    schema = panel_schema()
+    rows = complete_rows(schema, [{"at": "2024-02-25T09:00", "warmth": 1, "sky": "rain"}], LagHistory(schema))
+
+    [problem] = row_problems(schema, rows)
+
+    assert str(problem) == "row 0: shop is missing, and lags are looked up by it; send null if it is not known"
+    assert "shop" in [column.name for column in schema.asked]
+
+
+def test_what_travels_is_enough_for_each_shop():
+    schema, frame = panel_schema(), panel(600)
+    past, newer = frame.iloc[:1200], frame.iloc[1200:]
+    travelled = LagHistory(schema)
+    text = KnownValues.of(schema, past).model_dump_json()
+    parse_document(text, KnownValues, source="history.json").add_to(travelled)
+
+    rows = row_times(schema, newer)
+    for name, expected in history_of(schema, past).lags(rows).items():
+        np.testing.assert_array_equal(travelled.lags(rows)[name], expected)
+
+
+def test_what_was_kept_apart_otherwise_says_nothing():
+    known = KnownValues.of(panel_schema(), panel())
+    history = LagHistory(panel_schema(features=ALONE))
+
+    known.add_to(history)
+
+    assert not history.series
+
+
+def test_a_whole_history_travels_shop_by_shop():
+    schema = panel_schema()
+    history = history_of(schema, panel())
+
+    series = parse_document(KnownTicks.of(history).model_dump_json(), KnownTicks, source="_known.json").series(schema)
+
+    assert {key[1] for key in series} == {"north", "south", "east"}
+    for key, each in history.series.items():
+        np.testing.assert_array_equal(series[key].ticks, each.ticks)
+        np.testing.assert_array_equal(series[key].values, each.values)
+
+
+def test_the_oldest_values_go_first_however_many_shops_there_are():
+    schema = panel_schema()
+    history = history_of(schema, panel(gaps=0, missing=0))
+
+    history.keep_newest(30)
+
+    assert {len(each.ticks) for key, each in history.series.items() if key[0] == "rented"} == {10}
+
+
+def test_it_is_read_back_as_it_was_written():
+    schema = panel_schema()
+
+    assert schema.as_dict()["features"]["by"] == "shop"
+    assert Schema.from_dict(schema.as_dict()) == schema
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"by": "town"}, "features.by names 'town', which is no column of the table"),
+        ({"by": "warmth"}, "features.by names 'warmth', which is no category"),
+        ({"by": "rented"}, "features.by names 'rented', which is no category"),
+        ({"by": ["shop"]}, r"features.by is \['shop'\]; expected one column"),
+        ({"lags": None}, "features.by is 'shop'; expected one column, whose values have lags of their own"),
+    ],
+)
+def test_what_cannot_tell_rows_apart_is_refused(features, said):
+    with pytest.raises(BadInput, match=said):
+        panel_schema(features=PANEL_FEATURES | features)
+
+
+def test_the_ledger_may_not_hide_by_what_lags_are_looked_up():
+    with pytest.raises(BadInput, match=r"ledger\.hash names 'shop', which the model learns from"):
+        panel_schema().check_not_learned("ledger.hash", ["shop"], source="params.yaml")
