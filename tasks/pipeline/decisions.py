@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from releve.adapters.models.memory_files import MemoryFolder
-from releve.domain.decision.money import AnsweredPart, MoneyInputs, compare_tables, together
+from releve.domain.decision.money import AnsweredPart, MoneyInputs, compare_tables, known_labels, together
 from releve.domain.decision.policy import DecisionPolicy, DecisionTable
 from releve.domain.ensemble.forward import ForwardWindow, opponents_of
 from releve.domain.evaluation.baselines import labels_as_places
@@ -52,7 +52,8 @@ def money_inputs(
         served_earlier=champion[:first] if champion else (),
         challenger=challenger[first:],
         champion=champion[first:] if champion else None,
-        known=[labels[: fold.start] for fold in judged],
+        labels=labels,
+        known=[known_labels(fold, stage.params.gate.label_delay_rows) for fold in judged],
         rows=rows.iloc[judged[0].start :],
         bootstrap=BootstrapConfig.of(stage.params.statistics),
     )

@@ -43,7 +43,8 @@ def priced(plan: WalkForward, played: Sequence[PlayedPolicy]) -> PricedPolicies 
         return table.costs.charge(book.apply(choices, cells)[0], truth)
 
     same = [
-        table.costs.best_constant(plan.truth[: plan.known_before(each)], each.end - each.start) for each in plan.windows
+        table.costs.best_constant(plan.truth, np.full(each.end - each.start, plan.known_before(each)))
+        for each in plan.windows
     ]
     return PricedPolicies(
         unit=params.unit,

@@ -35,10 +35,10 @@ class CostMatrix(DocumentPart):
         """Return what each row cost (rows,); `truth`: places of the true classes."""
         return np.asarray(self.array[choices.places, truth.astype(np.intp)])
 
-    def best_constant(self, truth: NDArray[Any], rows: int) -> Choices:
-        """Decide the same for so many rows: what would have cost least where `truth` was true."""
-        shares = np.bincount(truth.astype(np.intp), minlength=self.array.shape[1]) / len(truth)
-        return choose(self, np.tile(shares, (rows, 1)))
+    def best_constant(self, truth: NDArray[Any], known: NDArray[np.intp]) -> Choices:
+        """Decide rows without a model: what would have cost least for the first `known` (rows,) of `truth`."""
+        counts = np.cumsum(np.eye(self.array.shape[1])[truth.astype(np.intp)], axis=0)
+        return choose(self, counts[known - 1] / known[:, None])
 
     def never_decided(self) -> tuple[str, ...]:
         """Name decisions that cost more than another one whatever is true: no probability leads to them."""
@@ -75,11 +75,14 @@ class UnitPrices(DocumentPart):
         fixed = np.array([*self.prices, 0.0])[choices.places]  # NUMBER takes the last one
         return np.asarray(np.where(choices.places == NUMBER, self.cost_of(truth - choices.numbers), fixed))
 
-    def best_constant(self, truth: NDArray[Any], rows: int) -> Choices:
-        """Decide the same for so many rows: what would have cost least where `truth` was true."""
-        number = float(np.quantile(truth, self.quantile))
-        expected = float(self.cost_of(truth - number).mean())
-        return Choices.of_numbers(np.full(rows, number), np.full(rows, expected), self.prices)
+    def best_constant(self, truth: NDArray[Any], known: NDArray[np.intp]) -> Choices:
+        """Decide rows without a model: what would have cost least for the first `known` (rows,) of `truth`."""
+        counts, places = np.unique(known, return_inverse=True)
+        numbers = np.array([np.quantile(truth[:count], self.quantile) for count in counts])
+        expected = np.array(
+            [self.cost_of(truth[:count] - number).mean() for count, number in zip(counts, numbers, strict=True)]
+        )
+        return Choices.of_numbers(numbers[places], expected[places], self.prices)
 
     def never_decided(self) -> tuple[str, ...]:
         """Name none: what a number costs depends on how well it is known."""

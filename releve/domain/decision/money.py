@@ -15,6 +15,7 @@ from releve.domain.evaluation.baselines import labels_as_places
 from releve.domain.evaluation.evaluation import Comparison, Money
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.paired import BootstrapConfig, compare_costs, mean_interval
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.schema import Schema
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 A_NUMBER = "a number"  # decided, of a regression
+MOST_CHANGES = 50  # of the constant decision in a window: one that is made anew with every label would take minutes
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,8 @@ class MoneyInputs:
     served_earlier: Sequence[AnsweredPart]  # the same windows, as they were served
     challenger: Sequence[AnsweredPart]
     champion: Sequence[AnsweredPart] | None  # the same windows
-    known: Sequence[NDArray[Any]]  # of each window, the truth of all rows before it
+    labels: NDArray[Any]  # the truth of all rows up to the end of the windows
+    known: Sequence[NDArray[np.intp]]  # of each row of each window, how many of `labels` have come
     rows: "pd.DataFrame"  # of the windows
     bootstrap: BootstrapConfig
 
@@ -65,7 +68,8 @@ class MoneyInputs:
             served_earlier=(),
             challenger=parts(evaluated.challenger),
             champion=parts(evaluated.champion) if evaluated.champion else None,
-            known=[labels[: fold.start] for fold in folds],
+            labels=labels,
+            known=[known_labels(fold, evaluated.gate.label_delay_rows) for fold in folds],
             rows=evaluated.rows.iloc[[row for fold in folds for row in range(fold.start, fold.end)]],
             bootstrap=evaluated.bootstrap,
         )
@@ -87,10 +91,7 @@ def evaluate_money(inputs: MoneyInputs) -> Money:
     by_model = forward_choices(table, inputs.earlier, inputs.challenger)
     decided, fired = book.apply(by_model, cells)
     mine = table.costs.charge(decided, truth)
-    same = [
-        table.costs.best_constant(known, len(part.truth))
-        for known, part in zip(inputs.known, inputs.challenger, strict=True)
-    ]
+    same = [table.costs.best_constant(inputs.labels, known) for known in inputs.known]
     champion = charged(forward_choices(table, inputs.served_earlier, inputs.champion)) if inputs.champion else None
     return Money(
         unit=table.unit,
@@ -121,6 +122,16 @@ def compare_tables(inputs: MoneyInputs, served: DecisionTable) -> Comparison | N
     ours, _fired = book.apply(mine, cells)
     others, _ = book.apply(Choices(in_today.places, in_today.numbers, ours.each, ours.expected), cells)
     return compare_costs(table.costs.charge(ours, truth), table.costs.charge(others, truth), inputs.bootstrap)
+
+
+def known_labels(fold: Fold, delay: int | None) -> NDArray[np.intp]:
+    """Return how many labels have come when each row of a window is decided, (rows,): those before the window, as a
+    model knows them; with `gate.label_delay_rows` those of the window, too, that are so many rows older."""
+    rows = np.arange(fold.start, fold.end)
+    if not delay:
+        return np.full(len(rows), fold.start, dtype=np.intp)
+    at_once = max(1, len(rows) // MOST_CHANGES)
+    return np.asarray(fold.start + np.maximum(0, rows - delay + 1 - fold.start) // at_once * at_once, dtype=np.intp)
 
 
 def forward_choices(table: DecisionTable, earlier: Sequence[AnsweredPart], parts: Sequence[AnsweredPart]) -> Choices:

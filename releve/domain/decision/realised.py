@@ -68,7 +68,8 @@ def realised_cost(
     before = labels_as_places(learned, target)
     constant = None
     if len(before):
-        constant = float(table.costs.charge(table.costs.best_constant(before, len(truth)), truth).mean())
+        same = table.costs.best_constant(before, np.full(len(truth), len(before)))
+        constant = float(table.costs.charge(same, truth).mean())
     return found.model_copy(
         update={
             "cost": mean_interval(table.costs.charge(made, truth), bootstrap),

@@ -45,7 +45,7 @@ from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.origin import Basis, Origin
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 from releve.reporting.messages.brought import CHAMPION_MAY_KNOW
-from releve.reporting.messages.money import describe_decision_change, describe_money
+from releve.reporting.messages.money import describe_decision_change, describe_idle_rules, describe_money
 
 NOT_SERVED = "no service that runs here serves it (make up)"
 HISTORY = "make history SCENARIO={scenario} lists every reason"
@@ -80,7 +80,8 @@ def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple
         else:
             reasons.append(reason + "".join(f"; {override_name(one)} expired on {one.until}" for one in failed.expired))
     remarks = [_remark(*each, inputs, params) for each in decision.remarks]
-    remarks += [describe_money(inputs.evaluation.money)] if inputs.evaluation.money else []
+    if money := inputs.evaluation.money:
+        remarks += [describe_money(money), *describe_idle_rules(money)]
     if not decision.promote:
         return tuple(reasons), (*overridden, *remarks)
     held = [_held(name, inputs, params) for name in decision.held_against]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from releve.core.formatting import counted, format_score
+from releve.core.formatting import counted, format_score, listed, plural
 from releve.domain.decision.calibration import NumberShifts
 from releve.domain.decision.costs import CostMatrix
 from releve.domain.decision.policy import DecisionPolicy
@@ -21,6 +21,15 @@ def describe_money(money: Money) -> str:
         f"{format_score(money.expected)} was expected; the {Opponent.SAME_DECISION} "
         f"{format_score(money.constant.score)}, a gain of {format_interval(money.constant.gain)}"
     )
+
+
+def describe_idle_rules(money: Money) -> list[str]:
+    """Name the rules that decided no row that is judged: others may come before them, or no row is like that."""
+    idle = [reason for reason, rows in money.fired.items() if not rows]
+    if not idle:
+        return []
+    what = plural(len(idle), "the rule", "the rules")
+    return [f"{what} {listed(map(repr, idle))} decided none of {counted(money.rows, 'row')} that are judged"]
 
 
 def describe_decision_change(change: DecisionChange, money: Money | None) -> str:

@@ -102,10 +102,12 @@ def test_a_number_costs_by_the_side_it_misses_on():
 def test_the_best_constant_decision_is_chosen_by_known_labels_alone():
     matrix = make_table().costs
 
-    assert matrix.best_constant(np.array([0] * 99 + [1]), 2).places.tolist() == [0, 0]
-    assert matrix.best_constant(np.array([1] * 9 + [0]), 1).places.tolist() == [2]
+    assert matrix.best_constant(np.array([0] * 99 + [1]), np.array([100, 100])).places.tolist() == [0, 0]
+    assert matrix.best_constant(np.array([1] * 9 + [0]), np.array([10])).places.tolist() == [2]
     prices = make_table(costs=PRICES, schema=demand()).costs
-    assert prices.best_constant(np.arange(101.0), 1).numbers.tolist() == [75]
+    assert prices.best_constant(np.arange(101.0), np.array([101])).numbers.tolist() == [75]
+
+    assert prices.best_constant(np.arange(101.0), np.array([101, 1, 101])).numbers.tolist() == [75, 0, 75]
 
 
 def test_a_scenario_without_costs_decides_nothing():

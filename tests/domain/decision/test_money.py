@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.decision.money import AnsweredPart, MoneyInputs, compare_tables, evaluate_money, forward_choices
+from releve.domain.decision.money import (
+    AnsweredPart,
+    MoneyInputs,
+    compare_tables,
+    evaluate_money,
+    forward_choices,
+    known_labels,
+)
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
@@ -23,11 +30,11 @@ def parts(windows=6, *, twist=1.0, seed=7, sound=()):
 
 def make_inputs(table=None, *, challenger=None, champion=None, rows=None, **changes):
     challenger = challenger or parts()
-    known = [np.array([0] * 50 + [1] * 50) for _ in challenger]
+    labels, known = np.array([0] * 50 + [1] * 50), [np.full(ROWS, 100) for _ in challenger]
     frame = pd.DataFrame({"amount": np.arange(len(challenger) * ROWS, dtype=float)}) if rows is None else rows
     values = dict(table=table or make_table(), schema=churn(), earlier=(), challenger=challenger, champion=champion)
     values["served_earlier"] = ()
-    return MoneyInputs(**{**values, "known": known, "rows": frame, "bootstrap": BOOTSTRAP, **changes})
+    return MoneyInputs(**{**values, "labels": labels, "known": known, "rows": frame, "bootstrap": BOOTSTRAP, **changes})
 
 
 def test_no_window_is_decided_by_thresholds_that_were_chosen_on_it():
@@ -62,6 +69,31 @@ def test_costs_stand_beside_the_best_constant_decision_and_what_did_serve():
     assert money.champion.score > money.cost.value  # it answered other rows
     assert sum(money.decided.values()) == 360
     assert money.rules is None
+
+
+@pytest.mark.parametrize(
+    ("delay", "known"),
+    [(0, [100, 100, 100, 100]), (1, [100, 101, 102, 103]), (3, [100, 100, 100, 101]), (90, [100, 100, 100, 100])],
+)
+def test_the_naive_decision_knows_the_labels_that_have_come(delay, known):
+    assert known_labels(Fold(100, 104), delay).tolist() == known
+
+
+def test_the_naive_decision_is_made_anew_fifty_times_in_a_window_at_most():
+    assert len({*known_labels(Fold(100, 1100), 1).tolist()}) == 50
+
+
+def test_a_naive_decision_that_hears_of_labels_sooner_costs_less():
+    truth = np.array([0] * 30 + [1] * 30)
+    window = [AnsweredPart(np.tile([0.5, 0.5], (ROWS, 1)), truth)]
+    labels = np.concatenate([np.zeros(40, dtype=int), truth])
+
+    late, soon = (
+        evaluate_money(make_inputs(challenger=window, labels=labels, known=[known_labels(Fold(40, 100), delay)]))
+        for delay in (0, 1)
+    )
+
+    assert soon.constant.score < late.constant.score
 
 
 def test_what_did_serve_is_decided_by_as_many_windows_as_the_challenger():
@@ -106,13 +138,14 @@ def test_a_regression_is_charged_for_the_numbers_that_were_acted_upon():
     truth = random.normal(100, 10, 600)
     answers = truth + random.normal(0, 3, 600)
     windows = [AnsweredPart(*each) for each in zip(np.split(answers, 6), np.split(truth, 6), strict=True)]
-    known = [random.normal(100, 10, 300) for _ in windows]
+    labels, known = random.normal(100, 10, 300), [np.full(100, 300) for _ in windows]
 
     money = evaluate_money(
         make_inputs(
             make_table(costs=PRICES, schema=demand()),
             challenger=windows,
             schema=demand(),
+            labels=labels,
             known=known,
             rows=pd.DataFrame({"price": truth}),
         )
@@ -136,7 +169,8 @@ def test_what_is_evaluated_is_priced_window_by_window():
     money = evaluate_money(MoneyInputs.of(make_table(), evaluated))
 
     doubted = parts(sound={0})
-    known = [np.array([*before, *truth[: number * ROWS]]) for number in range(6)]
-    beside = make_inputs(challenger=doubted, champion=doubted, known=known, rows=rows.iloc[200:])
+    known = [np.full(ROWS, 200 + number * ROWS) for number in range(6)]
+    every = np.array([*before, *truth])
+    beside = make_inputs(challenger=doubted, champion=doubted, labels=every, known=known, rows=rows.iloc[200:])
     assert money == evaluate_money(beside)
     assert money.champion.gain.value == 0
