@@ -13,6 +13,7 @@ from releve.domain.backtest.report import (
     Recommendation,
     ReportedWindow,
 )
+from releve.domain.decision.realised import RealisedCost
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
@@ -147,6 +148,20 @@ def make_run(*, day: float = 0.0, refresh: bool = False, search: bool = False, *
         "report": "20260105T090000Z",
     }
     return MonitoringRun(**{**values, **changes})
+
+
+def make_money(cost: float, *, promised: float | None = 10.0) -> RealisedCost:
+    """What decisions have cost, a row more or less certain by 2."""
+    return RealisedCost(
+        unit="EUR",
+        rows=180,
+        cost=Interval(cost, cost - 1, cost + 1),
+        expected=10.0,
+        constant=20.0,
+        promised=None if promised is None else Interval(promised, promised - 1, promised + 1),
+        decided={"keep": 200},
+        fired={},
+    )
 
 
 def monitored_event(*, day: float = 0.0, **changes: Any) -> Event:

@@ -138,7 +138,9 @@ class Search(ParamsSection):
     min_days: Limit
 
 
-AlertSubject = Literal["files", "data", "drift", "quality", "estimate", "age", "retraining", "approval", "monitoring"]
+AlertSubject = Literal[
+    "files", "data", "drift", "quality", "cost", "estimate", "age", "retraining", "approval", "monitoring"
+]
 
 
 def _check_environment_name(name: str) -> str:

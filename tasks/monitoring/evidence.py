@@ -190,7 +190,8 @@ def judge_late_labels(known: Gathered) -> LateQuality | None:
 
 def judge_money(known: Gathered, settings: Settings) -> RealisedCost | None:
     """Add up what the champion's decisions have cost; None where it decides nothing."""
-    policy, target = ModelStore(settings.home).describe(known.champion.release.model).decision, known.schema.target
+    description, target = ModelStore(settings.home).describe(known.champion.release.model), known.schema.target
+    policy, judged = description.decision, description.evaluation
     if policy is None:
         return None
     learned = [label for label in map(target.parse, known.reference.get(target.name, ())) if label is not None]
@@ -203,6 +204,7 @@ def judge_money(known: Gathered, settings: Settings) -> RealisedCost | None:
         rows=known.most_rows,
         min_rows=known.params.statistics.min_rows,
         bootstrap=known.bootstrap,
+        promised=judged.money.cost if judged and judged.money else None,
     )
 
 

@@ -42,9 +42,9 @@ APPROVAL_STATES = {  # by the kind of the event
 # events that can say something
 KINDS = (FILES_REFUSED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED, SILENT, *APPROVAL_STATES)
 
-FILES, DATA, DRIFT, QUALITY, ESTIMATE, AGE = "files", "data", "drift", "quality", "estimate", "age"
+FILES, DATA, DRIFT, QUALITY, COST, ESTIMATE, AGE = "files", "data", "drift", "quality", "cost", "estimate", "age"
 RETRAINING, APPROVAL, MONITORING = "retraining", "approval", "monitoring"
-SUBJECTS = (FILES, DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, APPROVAL, MONITORING)
+SUBJECTS = (FILES, DATA, DRIFT, QUALITY, COST, ESTIMATE, AGE, RETRAINING, APPROVAL, MONITORING)
 
 
 class Level(StrEnum):
@@ -64,6 +64,8 @@ LEVELS: Mapping[tuple[str, str], Level] = {
     (QUALITY, "degraded"): Level.ALARM,
     (QUALITY, "harmful"): Level.ALARM,
     (QUALITY, "within_tolerance"): Level.CALM,
+    (COST, "dear"): Level.ALARM,
+    (COST, "as_promised"): Level.CALM,
     (ESTIMATE, "degraded"): Level.ALARM,
     (ESTIMATE, "audit_failed"): Level.ALARM,
     (ESTIMATE, "within_tolerance"): Level.CALM,
@@ -167,6 +169,8 @@ def signals_of_run(run: MonitoringRun) -> Iterator[Signal]:
             yield Signal(QUALITY, QUALITY_STATES[late.quality.state], late.models[-1])
     elif run.quality.state in QUALITY_STATES:
         yield Signal(QUALITY, QUALITY_STATES[run.quality.state], run.model)
+    if run.money and run.money.change:
+        yield Signal(COST, "dear" if run.money.is_dear else "as_promised", run.model)
     if run.estimate.state in QUALITY_STATES:
         yield Signal(ESTIMATE, QUALITY_STATES[run.estimate.state], run.model)
     # one more limit is a change, one more day is none

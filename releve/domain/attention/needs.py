@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import takewhile
 
 from releve.domain.alerting.alert_state import AlertState
-from releve.domain.alerting.signals import DATA, QUALITY, Signal, signals_of_run
+from releve.domain.alerting.signals import COST, DATA, QUALITY, Signal, signals_of_run
 from releve.domain.approval.approval import Approval, ApprovalState
 from releve.domain.health.health import HealthCause, HealthEvidence, assess_health
 from releve.domain.quality.staleness import UNLABELLED
@@ -51,6 +51,7 @@ class NeedKind(StrEnum):
     NOTHING_SERVES = "nothing serves"
     HARMFUL = "harmful"  # shown to be worse than the release before, and it still serves
     DEGRADED = "degraded"
+    DEAR = "dear decisions"
     BROKEN_DATA = "broken data"
     TAKEN_BACK = "taken back"  # the release before serves again, and the rows that made the harm are still there
     WAITING_APPROVAL = "waiting approval"  # of the people who let a release in
@@ -157,7 +158,7 @@ def is_told(newest_first: Sequence[SeenRun]) -> bool:
     """Whether no older run says more: the oldest of these is calm, and data and quality are known; or they are many."""
     known = {signal.subject: signal.state for seen in newest_first for signal in seen.signals}  # the oldest of each
     calm = (known.get(DATA), known.get(QUALITY)) == ("sound", "within_tolerance") and not newest_first[-1].late
-    return calm or len(newest_first) >= MOST_RUNS
+    return (calm and known.get(COST) != "dear") or len(newest_first) >= MOST_RUNS
 
 
 def _nothing_serves(known: ScenarioFacts) -> Need | None:
@@ -190,11 +191,17 @@ def _harmful(known: ScenarioFacts) -> Need | None:
 
 
 def _degraded(known: ScenarioFacts) -> Need | None:
-    """By labels. A refresh has its chance: what came after one degraded model is no need before labels tell of it."""
-    if not known.release or _harmful(known):
-        return None
-    told = list(_lasting(known, QUALITY, "degraded", "harmful"))
-    if not told:
+    return None if _harmful(known) else _shown_by_labels(known, NeedKind.DEGRADED, QUALITY, "degraded", "harmful")
+
+
+def _dear(known: ScenarioFacts) -> Need | None:
+    return _shown_by_labels(known, NeedKind.DEAR, COST, "dear")
+
+
+def _shown_by_labels(known: ScenarioFacts, kind: NeedKind, subject: str, *states: str) -> Need | None:
+    """A refresh has its chance: what came after one such model is no need before labels tell of it."""
+    told = list(_lasting(known, subject, *states))
+    if not known.release or not told:
         return None
     (seen, newest), models = told[0], {signal.about for _, signal in told}
     if newest.about != known.release.model:
@@ -203,8 +210,8 @@ def _degraded(known: ScenarioFacts) -> Need | None:
         is_refresh = move is not None and move.kind == RELEASED and _change(move) in refreshes
         if not is_refresh or len(models) < 2:
             return None
-    since = _began(known, told[-1][0], QUALITY, "degraded", "harmful")
-    return Need(known.scenario, NeedKind.DEGRADED, since, newest.about, len(models), run=seen.run)
+    since = _began(known, told[-1][0], subject, *states)
+    return Need(known.scenario, kind, since, newest.about, len(models), run=seen.run)
 
 
 def _broken_data(known: ScenarioFacts) -> Need | None:
@@ -305,6 +312,7 @@ NEEDS: tuple[Callable[[ScenarioFacts], Need | None], ...] = (
     _nothing_serves,
     _harmful,
     _degraded,
+    _dear,
     _broken_data,
     _taken_back,
     _waiting_approval,

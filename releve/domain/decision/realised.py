@@ -12,7 +12,7 @@ from releve.domain.decision.costs import CostTable, UnitPrices
 from releve.domain.decision.money import A_NUMBER
 from releve.domain.decision.policy import DecisionTable
 from releve.domain.evaluation.baselines import labels_as_places
-from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.intervals import Interval, difference
 from releve.domain.evaluation.paired import BootstrapConfig, mean_interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.schema.target import Label, Target
@@ -26,8 +26,19 @@ class RealisedCost(DocumentPart):
     cost: Interval | None  # None of too few rows
     expected: float | None  # that was sent with these very answers
     constant: float | None  # of the decision that costs least by the labels that the model learned, on the same rows
+    promised: Interval | None = None  # at the release, as the gate judged it; None where it judged no decisions
     decided: dict[str, int]  # answers of the model by decision, labelled or not
     fired: dict[str, int]  # the same, by the reason of the rule that decided
+
+    @property
+    def change(self) -> Interval | None:
+        """Return how much less a row costs than was promised, so that positive is better; None where nobody knows."""
+        return difference(self.promised, self.cost) if self.promised and self.cost else None
+
+    @property
+    def is_dear(self) -> bool:
+        """Whether labels show that a row costs more than was promised."""
+        return self.change is not None and self.change.high < 0
 
 
 def realised_cost(
@@ -40,8 +51,10 @@ def realised_cost(
     rows: int,
     min_rows: int,
     bootstrap: BootstrapConfig,
+    promised: Interval | None = None,
 ) -> RealisedCost:
-    """Add up what the newest `rows` labelled answers have cost. `learned`: labels that the model learned."""
+    """Add up what the newest `rows` labelled answers have cost. `learned`: labels that the model learned; `promised`:
+    what a row was to cost, as the gate judged it."""
     places = {name: place for place, name in enumerate(table.costs.decisions)}
     parsed = [target.parse(label) for label in labelled.labels]
     decisions = labelled.answers.decisions
@@ -57,6 +70,7 @@ def realised_cost(
         cost=None,
         expected=None,
         constant=None,
+        promised=promised,
         decided={name: counts[name] for name in (A_NUMBER, *table.costs.decisions) if counts[name]},
         fired=_fired(answers.rules, [rule.reason for rule in table.rules]),
     )

@@ -37,6 +37,7 @@ class HealthCause(StrEnum):
     BEFORE_BELOW_EXPECTED = "realised quality of the release before is degraded"
     BEFORE_INCONCLUSIVE = "realised quality of the release before is inconclusive"
     ESTIMATED_BELOW_EXPECTED = "estimated quality is degraded"
+    DEAR = "decisions cost more than was promised"
     INCONCLUSIVE = "realised quality is inconclusive"
     BROKEN_DATA = "broken data"
     DRIFT = "drift"
@@ -63,7 +64,11 @@ class HealthAction(StrEnum):
     IMPROVE = "bring more to learn from"
 
 
-WAYS_ON = {HealthCause.REJECTED_ROWS: HealthAction.RESUBMIT, HealthCause.NAIVE: HealthAction.IMPROVE}  # else: monitor
+WAYS_ON = {  # else: monitor
+    HealthCause.DEAR: HealthAction.RETRAIN,
+    HealthCause.REJECTED_ROWS: HealthAction.RESUBMIT,
+    HealthCause.NAIVE: HealthAction.IMPROVE,
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class HealthEvidence:
     before_estimated: QualityState = QualityState.UNKNOWN
     late_degraded: bool = False  # labels that came late show a degradation, and its own do not tell
     run_outdated: bool = False  # the newest monitoring run is too old to rely on
+    dear: bool = False  # labels show that decisions cost more than was promised
     broken_data: bool = False
     drift: bool = False
     due: bool = False  # a limit of age is passed
@@ -204,6 +210,7 @@ def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
         HealthCause.BEFORE_INCONCLUSIVE: before == QualityState.INCONCLUSIVE,
         HealthCause.BELOW_BASELINE: evidence.is_beaten and not _degraded(evidence),
         HealthCause.NAIVE: evidence.naive,
+        HealthCause.DEAR: evidence.dear,
         HealthCause.INCONCLUSIVE: evidence.realised == QualityState.INCONCLUSIVE,
         HealthCause.OUTDATED: evidence.is_outdated,
         HealthCause.DRIFT: evidence.drift,

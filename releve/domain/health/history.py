@@ -266,6 +266,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         before_estimated=history.run_before.estimate.state if history.run_before else QualityState.UNKNOWN,
         late_degraded=late is not None and late.quality.state == QualityState.DEGRADED,
         run_outdated=newest is not None and history.is_outdated(newest.at),
+        dear=newest is not None and newest.money is not None and newest.money.is_dear,
         broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
         drift=newest is not None and newest.drift.of_sound_columns == DriftState.DRIFT,
         due=newest is not None and bool(newest.staleness.exceeded),

@@ -11,6 +11,7 @@ from releve.domain.alerting.alert_state import Alert, AlertKind
 from releve.domain.alerting.signals import (
     AGE,
     APPROVAL,
+    COST,
     DATA,
     DRIFT,
     ESTIMATE,
@@ -24,6 +25,7 @@ from releve.domain.registry.chain import ARCHIVED, CHALLENGED, FILES_REFUSED, MO
 from releve.domain.registry.events import Challenger, FilesRefused
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages.gate import event_reason
+from releve.reporting.messages.money import describe_realised
 from releve.reporting.messages.monitoring import (
     describe_decision,
     describe_drift,
@@ -53,6 +55,8 @@ SENTENCES = {  # `{about}` is a model version, without the scenario that every t
     (QUALITY, "degraded"): "model {about} is worse than expected",
     (QUALITY, "harmful"): "model {about} is shown to be worse than the release before it",
     (QUALITY, "within_tolerance"): "model {about} performs as expected again",
+    (COST, "dear"): "decisions of model {about} cost more than was promised",
+    (COST, "as_promised"): "decisions of model {about} do not cost more than was promised any more",
     (ESTIMATE, "degraded"): "model {about} is estimated to be worse than expected",
     (ESTIMATE, "audit_failed"): "concept drift is suspected: the labels contradict the estimate",
     (ESTIMATE, "within_tolerance"): "model {about} is estimated to perform as expected again",
@@ -138,6 +142,8 @@ def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
         if run.rollback.roll_back:
             return (describe_payoff(run),)
         return (describe_late(run.telling_late) if run.telling_late else describe_quality(run.quality),)
+    if alert.subject == COST and run.money:
+        return (describe_realised(run.money),)
     if alert.subject == ESTIMATE:
         return describe_estimate(run.estimate)
     return describe_staleness(run.staleness) if alert.subject == AGE else describe_decision(run)

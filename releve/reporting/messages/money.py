@@ -55,8 +55,15 @@ def describe_realised(money: RealisedCost) -> str:
     constant = "" if money.constant is None else f", the {Opponent.SAME_DECISION} {format_score(money.constant)}"
     return (
         f"{format_score_interval(money.cost)}{_unit(money.unit)} a row on {counted(money.rows, 'labelled decision')}, "
-        f"{format_score(money.expected)} was expected{constant}{fired}"
+        f"{format_score(money.expected)} was expected{constant}{_beside_promise(money)}{fired}"
     )
+
+
+def _beside_promise(money: RealisedCost) -> str:
+    if money.promised is None or money.change is None:
+        return ""
+    shown = f", and labels show more: a change of {format_interval(money.change)}" if money.is_dear else ""
+    return f"; {format_score(money.promised.value)} was promised at the release{shown}"
 
 
 def money_blocks(money: RealisedCost) -> list[Block]:

@@ -11,6 +11,7 @@ from releve.domain.health.health import HealthCause
 from releve.domain.quality.staleness import UNLABELLED, days_between
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages.approval import people
+from releve.reporting.messages.money import describe_realised
 from releve.reporting.messages.monitoring import describe_drift, describe_late, describe_payoff, describe_quality
 
 LONGEST = 300  # characters of an error
@@ -81,6 +82,15 @@ def _degraded(need: Need) -> NeedText:
     )
 
 
+def _dear(need: Need) -> NeedText:
+    found = f": {describe_realised(need.run.money)}" if need.run and need.run.money else ""
+    return NeedText(
+        f"decisions of {_version(need)} cost more than was promised{found}",
+        "Look at 'Decisions in money' on the scenario's page; a retraining learns the thresholds anew.",
+        "make retrain SCENARIO={scenario}",
+    )
+
+
 def _quality(run: MonitoringRun | None) -> str:
     if run is None:
         return "labels show it"
@@ -139,6 +149,7 @@ TEXTS: Mapping[NeedKind, Callable[[Need], NeedText]] = {
     NeedKind.NOTHING_SERVES: _nothing_serves,
     NeedKind.HARMFUL: _harmful,
     NeedKind.DEGRADED: _degraded,
+    NeedKind.DEAR: _dear,
     NeedKind.BROKEN_DATA: _broken_data,
     NeedKind.TAKEN_BACK: lambda need: NeedText(
         f"{_version(need)} was rolled back by itself: labels showed that it answered worse than the release before it",

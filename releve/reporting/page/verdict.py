@@ -13,6 +13,7 @@ from releve.domain.health.health import (
 from releve.domain.health.history import RealisedQuality, health_evidence
 from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
+from releve.reporting.messages.money import describe_realised
 from releve.reporting.messages.monitoring import describe_drift, describe_late, describe_quality, describe_staleness
 from releve.reporting.page.evidence import PageEvidence, version_of
 
@@ -145,6 +146,11 @@ def _outdated(evidence: PageEvidence) -> str:
     return f"{_estimated(evidence)} That is too old to tell how good the model is now."
 
 
+def _dear(evidence: PageEvidence) -> str:
+    money = evidence.own_runs[-1].money
+    return f"Decisions cost more than was promised: {describe_realised(money)}." if money else ""
+
+
 def _drifted(evidence: PageEvidence) -> str:
     verdict = evidence.own_runs[-1].drift
     drifted = sum(column.drifted for column in verdict.features)
@@ -198,6 +204,7 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     HealthCause.BEFORE_WITHIN_TOLERANCE: _before,
     HealthCause.BEFORE_ESTIMATED_WITHIN_TOLERANCE: _estimated_before,
     HealthCause.ESTIMATED_BELOW_EXPECTED: _estimated,
+    HealthCause.DEAR: _dear,
     HealthCause.INCONCLUSIVE: lambda evidence: _realised(evidence, ", and more labels are needed to tell"),
     HealthCause.BROKEN_DATA: lambda evidence: (
         f"The newest rows are broken data: {'; '.join(describe_drift(evidence.own_runs[-1].drift))}."

@@ -30,6 +30,7 @@ from tests.page_histories import (
     drift,
     make_estimate,
     make_event,
+    make_money,
     make_quality,
     make_staleness,
     monitored_event,
@@ -73,6 +74,7 @@ CASES = [  # a run in an alarm, and one where it is over
     ("drift", "drift", "none", {"drift": drift("drift")}, {"drift": drift("no drift")}),
     ("quality", "degraded", "within_tolerance", {"quality": make_quality("degraded")}, {"quality": make_quality()}),
     ("quality", "harmful", "within_tolerance", {"rollback": RollbackDecision(True)}, {"quality": make_quality()}),
+    ("cost", "dear", "as_promised", {"money": make_money(14.0)}, {"money": make_money(10.0)}),
     *(
         (
             "estimate",

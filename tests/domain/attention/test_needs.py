@@ -27,6 +27,7 @@ from releve.domain.registry.chain import ALERTED, ARMS_ENDED, INDEX_MOVED, MONIT
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelRolledBack, ReleaseChange, ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.rollback import RollbackDecision
+from releve.reporting.messages.needs import describe_need
 from tests.approvals import ANNA, Story, make_request
 from tests.events import make_ingested
 from tests.page_histories import (
@@ -37,6 +38,7 @@ from tests.page_histories import (
     challenge_event,
     drift,
     make_event,
+    make_money,
     make_quality,
     make_staleness,
     monitored_event,
@@ -99,6 +101,27 @@ def test_a_degraded_model_is_no_need_once_labels_show_that_it_is_good_again():
     runs = [monitored_event(day=1, **BAD), monitored_event(day=2)]
 
     assert needs(*FIRST, *runs, day=2.1) == []
+
+
+def test_decisions_that_labels_show_to_be_dearer_than_promised_need_a_person_until_they_do_not():
+    runs = [monitored_event(day=day, money=make_money(cost)) for day, cost in ((1, 10.0), (2, 14.0), (3, 14.0))]
+
+    (need,) = what_needs_a_person(facts(*FIRST, *runs, day=3.1))
+
+    assert (need.kind, need.since, need.about) == (NeedKind.DEAR, at(2), MODEL)
+    assert describe_need(need).sentence.endswith(
+        "cost more than was promised: 14.000 [13.000, 15.000] EUR a row on 180 labelled decisions, 10.000 was "
+        "expected, the best constant decision 20.000; 10.000 was promised at the release, and labels show more: a "
+        "change of -4.000 [-5.414, -2.586]"
+    )
+    assert needs(*FIRST, *runs, monitored_event(day=4, money=make_money(10.0)), day=4.1) == []
+
+
+@pytest.mark.parametrize("money", [None, make_money(14.0, promised=None)])
+def test_a_run_that_knows_no_cost_or_no_promise_leaves_dear_decisions_dear(money):
+    runs = [monitored_event(day=1, money=make_money(14.0)), monitored_event(day=2, money=money)]
+
+    assert needs(*FIRST, *runs, day=2.1) == [(NeedKind.DEAR, at(1))]
 
 
 def test_a_refresh_has_its_chance_before_a_person_is_asked():

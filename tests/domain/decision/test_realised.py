@@ -2,8 +2,10 @@ import pandas as pd
 import pytest
 
 from releve.domain.decision.realised import realised_cost
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
+from releve.reporting.messages.money import describe_realised
 from tests.domain.decision.tables import PRICES, a_rule, churn, demand, make_table
 
 BOOTSTRAP = BootstrapConfig(confidence=0.95, resamples=500, block=0, seed=7)
@@ -27,7 +29,16 @@ def answered(decisions, *, expected=10.0, rules=None):
 
 
 def found(
-    decisions, labels, *, table=None, schema=None, rows=300, min_rows=4, learned=("stays",) * 9 + ("leaves",), **more
+    decisions,
+    labels,
+    *,
+    table=None,
+    schema=None,
+    rows=300,
+    min_rows=4,
+    learned=("stays",) * 9 + ("leaves",),
+    promised=None,
+    **more,
 ):
     answers = answered(decisions, **more)
     labelled = LabelledRows(answers.take(range(len(labels))), labels, [""] * len(labels))
@@ -41,6 +52,7 @@ def found(
         rows=rows,
         min_rows=min_rows,
         bootstrap=BOOTSTRAP,
+        promised=promised,
     )
 
 
@@ -70,6 +82,17 @@ def test_few_labels_tell_no_cost(labels, known):
     money = found(["keep"] * 6, ["stays"] * labels)
 
     assert (money.cost is not None, money.expected is not None, money.constant is not None) == (known,) * 3
+
+
+@pytest.mark.parametrize(("promised", "dear"), [(20.0, True), (60.0, False), (None, False)])
+def test_decisions_are_dear_where_the_whole_change_from_the_promise_is(promised, dear):
+    promise = promised and Interval(promised, promised - 5, promised + 5)
+
+    money = found(["keep"] * 200, ["stays", "leaves", "stays", "stays"] * 50, promised=promise)
+
+    assert money.cost.value == 50
+    assert money.is_dear is dear
+    assert (", and labels show more: a change of -30" in describe_realised(money)) is dear
 
 
 def test_answers_that_decided_nothing_or_what_has_no_price_any_more_count_for_nothing():

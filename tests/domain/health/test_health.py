@@ -49,7 +49,7 @@ def test_labels_count_more_than_estimates(realised, estimated, expected):
     assert word(realised=realised, estimated=estimated) == expected
 
 
-@pytest.mark.parametrize("warning", ["naive", "broken_data", "drift", "due", "rejected_rows"])
+@pytest.mark.parametrize("warning", ["naive", "dear", "broken_data", "drift", "due", "rejected_rows"])
 def test_what_asks_for_attention_is_watched_and_never_degrades_a_model(warning):
     assert word(realised=WITHIN, **{warning: True}) == Health.WATCH
     assert word(realised=QualityState.UNKNOWN, **{warning: True}) == Health.WATCH
