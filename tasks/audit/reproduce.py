@@ -15,6 +15,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.arms.arms import ArmsStarted
+from releve.domain.decision.rules import cells_of_requests
 from releve.domain.neighbours.filters import Condition, matching
 from releve.domain.neighbours.index_design import IndexDesign
 from releve.domain.neighbours.vectors import as_queries
@@ -134,7 +135,11 @@ def _again(
         place = first.row if first.row is None else [*asked][first.row]
         return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(replace(first, row=place)))
     if isinstance(line, AnswerLine):
-        given = _answer(fetched.model, line, rows)
+        policy = fetched.model.description.decision
+        if hashed := {rule.column for rule in policy.table.rules if rule.column in line.hashed} if policy else None:
+            detail = f"{min(hashed)} is a hash there, and a rule of the decisions asks for it"
+            return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=detail)
+        given = _answer(fetched.model, line, rows, whole=[*asked.values()])
         return replace(found, again=given, differences=tuple(compare_answers(line, given)))
     filters = tuple(Condition(**each) for each in line.question.get("filters", ()))
     question = SearchQuestion(**{**line.question, "row": rows[0] if rows else None, "filters": filters})
@@ -144,10 +149,17 @@ def _again(
     return replace(found, again=again, differences=tuple(differences))
 
 
-def _answer(model: Model, line: AnswerLine, rows: Sequence[Row]) -> GivenAgain:
+def _answer(model: Model, line: AnswerLine, rows: Sequence[Row], *, whole: Sequence[Row]) -> GivenAgain:
+    """Answer and decide rows; `whole`: with the columns that rules alone ask for."""
     output = model.answer(arrays_of_rows(model.schema, rows))
-    probabilities = None if output.probabilities is None else output.probabilities.tolist()
-    return GivenAgain.beside(line, labels=output.labels, probabilities=probabilities, intervals=model.intervals(output))
+    decided = model.decide(output, cells_of_requests(whole))
+    return GivenAgain.beside(
+        line,
+        labels=output.labels,
+        probabilities=None if output.probabilities is None else output.probabilities.tolist(),
+        intervals=model.intervals(output),
+        decided=vars(decided) if decided else None,
+    )
 
 
 def _search(

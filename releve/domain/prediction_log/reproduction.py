@@ -13,7 +13,7 @@ from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign, I
 from releve.domain.neighbours.recall import TOLERANCE as DISTANCE_TOLERANCE
 from releve.domain.neighbours.recall import distances_between, exact_neighbours
 from releve.domain.neighbours.vectors import Entries
-from releve.domain.prediction_log.records import AnswerLine, Row, Scalar, SearchLine
+from releve.domain.prediction_log.records import DECIDED, AnswerLine, Row, Scalar, SearchLine
 from releve.domain.schema.personal import HIDDEN
 
 Neighbour = Mapping[str, Any]  # as the ledger has it
@@ -27,6 +27,9 @@ class Differs(StrEnum):
     LABEL = "label"
     PROBABILITY = "probability"
     INTERVAL = "interval"
+    DECISION = "decision"
+    RULE = "rule"
+    EXPECTED_COST = "expected_cost"
     NEIGHBOUR = "neighbour"
 
 
@@ -64,6 +67,9 @@ class GivenAgain:
     labels: Sequence[Scalar | None]
     probabilities: Sequence[Sequence[float] | None] | None
     intervals: Sequence[Sequence[float] | None] | None
+    decisions: Sequence[Scalar | None] | None = None  # of a model with costs, as the next two
+    expected_costs: Sequence[float | None] | None = None
+    rules: Sequence[str | None] | None = None
 
     @classmethod
     def beside(
@@ -73,17 +79,21 @@ class GivenAgain:
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
         intervals: Sequence[Sequence[float]] | None,
+        decided: Mapping[str, Sequence[Any]] | None = None,
     ) -> "GivenAgain":
-        """Put the answers to the rows that are left of a request into these rows' places."""
+        """Put the answers to the rows that are left of a request into these rows' places. `decided`: by DECIDED."""
 
-        def placed(left: Sequence[Any]) -> list[Any]:
+        def placed(left: Sequence[Any] | None) -> list[Any] | None:
+            if left is None:
+                return None
             found = iter(left)
             return [None if place in line.erased else next(found) for place in range(len(line.rows))]
 
         return cls(
-            placed(labels),
-            None if probabilities is None else placed(probabilities),
-            None if intervals is None else placed(intervals),
+            placed(labels) or [],
+            placed(probabilities),
+            placed(intervals),
+            *(placed(decided[name] if decided else None) for name in DECIDED),
         )
 
 
@@ -140,8 +150,8 @@ def hide_personal(found: Reproduction, personal: frozenset[str], *, id: str | No
 
 
 def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]:
-    """List what differs, row by row: another class or number, a probability or the end of an interval off by more than
-    TOLERANCE."""
+    """List what differs, row by row: another class, decision, rule or number, a probability, the end of an interval or
+    an expected cost off by more than TOLERANCE."""
     nothing = [None] * len(recorded.labels)
 
     def differing(what: Differs, old: Sequence[Any] | None, new: Sequence[Any] | None) -> list[Difference]:
@@ -152,6 +162,9 @@ def compare_answers(recorded: AnswerLine, again: GivenAgain) -> list[Difference]
         *differing(Differs.LABEL, recorded.labels, again.labels),
         *differing(Differs.PROBABILITY, recorded.probabilities, again.probabilities),
         *differing(Differs.INTERVAL, recorded.intervals, again.intervals),
+        *differing(Differs.DECISION, recorded.decisions, again.decisions),
+        *differing(Differs.RULE, recorded.rules, again.rules),
+        *differing(Differs.EXPECTED_COST, recorded.expected_costs, again.expected_costs),
     ]
     return sorted(differences, key=lambda each: each.place)
 
@@ -230,4 +243,7 @@ _IS_SAME: dict[Differs, Callable[[Any, Any], bool]] = {
     Differs.LABEL: same_label,
     Differs.PROBABILITY: _same_probabilities,
     Differs.INTERVAL: _same_numbers,
+    Differs.DECISION: same_label,
+    Differs.RULE: same_label,
+    Differs.EXPECTED_COST: same_label,
 }

@@ -25,6 +25,9 @@ DIFFERENCES = {
     Differs.LABEL: "row {place}: {recorded} was answered, {again} comes out",
     Differs.PROBABILITY: "row {place}: the probabilities were {recorded}, {again} come out",
     Differs.INTERVAL: "row {place}: the interval was {recorded}, {again} comes out",
+    Differs.DECISION: "row {place}: {recorded} was decided, {again} comes out",
+    Differs.RULE: "row {place}: the rule that decided was {recorded}, {again} comes out",
+    Differs.EXPECTED_COST: "row {place}: a cost of {recorded} was expected, {again} comes out",
     Differs.NEIGHBOUR: "neighbour {place}: {recorded} was found, {again} comes out",
 }
 

@@ -15,6 +15,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.cli.app import main
 from releve.core.errors import BadInput
 from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obstacle
+from releve.reporting.messages.ledger import describe_reproduction
 from releve.serving.served import Served
 from tasks.audit.reproduce import reproduce
 from tasks.ingestion.ingest import ingest
@@ -111,6 +112,30 @@ def test_an_answer_that_was_another_is_shown_with_what_comes_out(released):
     assert [(each.place, each.what, each.recorded) for each in answer.differences] == [(1, Differs.LABEL, "perhaps")]
     assert {each.what for each in neighbours.differences} == {Differs.NEIGHBOUR}
     assert answer.source is ModelSource.STORE
+
+
+COSTS = {"keep": {"no": 0, "yes": 50}, "offer": {"no": 5, "yes": 10}}
+RULES = [{"column": "price", "operator": ">", "value": 30, "decision": "offer", "reason": "large orders"}]
+
+
+def test_decisions_come_out_again_or_are_said_to_differ(released):
+    released.override(decision={"costs": COSTS, "rules": RULES})
+    retrain(released.settings, SHOP, reason="costs")
+    release(released.settings, SHOP)
+    served = served_by(released)[-1]
+    with serving(released) as scenario:
+        same, other, ruled = (scenario.predict(served, rows_for(served, 3)).id for _ in range(3))
+    tamper(released, other, lambda line: line["decisions"].__setitem__(1, "call"))
+    tamper(released, ruled, lambda line: line["rules"].__setitem__(0, "a whim"))
+    tamper(released, ruled, lambda line: line["expected_costs"].__setitem__(2, 99.0))
+
+    found = list(reproduce(released.settings, [same, other, ruled], from_store=True))
+
+    assert found[0].is_same
+    assert found[0].again.decisions == found[0].line.decisions
+    assert [(each.place, each.what, each.recorded) for each in found[1].differences] == [(1, Differs.DECISION, "call")]
+    assert [each.what for each in found[2].differences] == [Differs.RULE, Differs.EXPECTED_COST]
+    assert "row 1: call was decided, " in describe_reproduction(found[1])
 
 
 def test_a_day_that_is_over_and_was_sent_to_the_remote_outlives_the_ledger_of_this_machine(released):
