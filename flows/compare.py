@@ -15,7 +15,7 @@ from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
 from releve.domain.arms.decision import ArmsCompared
 from releve.domain.registry.events import Challenger
-from releve.reporting.live_comparison import describe_decision, describe_missing
+from releve.reporting.live_comparison import describe_costs, describe_decision, describe_missing
 from releve.reporting.messages.arms import describe_arms, describe_no_trial
 from tasks.arms import compare as compare_step
 from tasks.arms.compare import ArmsLook, arms_run
@@ -67,8 +67,10 @@ def show_comparison(scenario: str, compared: ArmsCompared) -> None:
     from releve.reporting.page.arms import comparison_figures
 
     sentence, missing, action = describe_decision(compared), describe_missing(compared), compared.decision.action
-    print("\n  missing: ".join([f"{action}: {sentence}", *missing]))
+    costs = describe_costs(compared.comparison)
+    print("\n  missing: ".join(["\n  ".join([f"{action}: {sentence}", *costs]), *missing]))
     blocks: list[Block] = [comparison_figures(compared.comparison)]
+    blocks += [TextBlock(costs)] if costs else []
     blocks += [TextBlock(missing, points=True)] if missing else []
     show("arms", scenario, f"{scenario}: {action}", blocks, summary=sentence, description=action)
     emit_event(

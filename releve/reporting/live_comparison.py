@@ -3,7 +3,7 @@
 from releve.core.formatting import counted, format_score, plural
 from releve.domain.arms.comparison import LiveComparison, Look
 from releve.domain.arms.decision import ArmsCompared, ArmsReason
-from releve.domain.evaluation.intervals import format_interval
+from releve.domain.evaluation.intervals import format_interval, format_score_interval
 
 
 def describe_decision(compared: ArmsCompared) -> str:
@@ -28,6 +28,17 @@ def describe_look(look: Look, comparison: LiveComparison) -> str:
     gain = format_interval(look.interval) if look.interval else format_score(look.gain, sign="+")
     unit = f"gain {gain} in {comparison.metric}"
     return f"{unit} after {counted(look.rows, 'row')}, each end at {comparison.confidence:.0%} confidence at all looks"
+
+
+def describe_costs(comparison: LiveComparison) -> tuple[str, ...]:
+    """Say what decisions of each arm have cost; nothing where no cost is known. It is told, and decides nothing."""
+    unit = f" {comparison.unit}" if comparison.unit else ""
+    known = [
+        f"{arm.model} {format_score_interval(arm.cost)}{unit}"
+        for arm in (comparison.champion, comparison.challenger)
+        if arm.cost
+    ]
+    return (f"decisions have cost a labelled row: {', '.join(known)}",) if known else ()
 
 
 def describe_missing(compared: ArmsCompared) -> tuple[str, ...]:

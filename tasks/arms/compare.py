@@ -9,9 +9,11 @@ from releve.adapters.registry.registry import Registry, StaleArms
 from releve.core.settings import Settings
 from releve.domain.approval.approval import Approval
 from releve.domain.arms.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, RunningArms, running_arms
-from releve.domain.arms.comparison import ArmAnswers, LiveComparison, challenger_rows, compare
+from releve.domain.arms.comparison import ArmAnswers, ArmPrices, LiveComparison, challenger_rows, compare
 from releve.domain.arms.decision import ArmsAction, ArmsCompared, decide
+from releve.domain.decision.policy import DecisionTable
 from releve.domain.evaluation.metrics import resolve
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import answers_from, parse_since, timestamp
 from releve.domain.registry.chain import ARM_CHANGES, ARMS_COMPARED, MOVES, RELEASED
 from releve.domain.registry.events import Challenger, release_of
@@ -140,6 +142,7 @@ def _compare(settings: Settings, scenario: str, truth: Committed, running: Runni
         failed=sum(bool(line.error) for line in shadows),
     )
     labels = ledger.labels(with_queued=True)
+    table = DecisionTable.of(params.decision, truth.schema, source=f"scenarios/{scenario}/params.yaml")
     return compare(
         answers,
         labels,
@@ -148,5 +151,6 @@ def _compare(settings: Settings, scenario: str, truth: Committed, running: Runni
         metric=resolve(params.gate.metric, target.task),
         quantile=params.gate.quantile,
         confidence=params.statistics.confidence,
+        prices=ArmPrices(table, params.statistics.min_rows, BootstrapConfig.of(params.statistics)) if table else None,
         matured=timestamp(datetime.now(UTC) - timedelta(hours=params.arms.label_delay_hours)),
     )

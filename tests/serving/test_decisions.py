@@ -2,17 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.domain.arms.arms import RunningArms
 from releve.domain.registry.events import ModelReleased
 from releve.serving.openapi.document import scenario_document, service_document
+from releve.serving.shadow.shadow import Shadow
 from tests.domain.decision.tables import a_rule, make_table
+from tests.events import make_arms_started
 from tests.factories import SCENARIO, make_release, make_row, make_schema, make_stored_model
 from tests.serving.arms.worker import Worker
+from tests.tables import make_params
 
 COSTS = {"water": {0: 0, 1: 1, 2: 5}, "cut": {0: 5, 1: 1, 2: 0}, "ask": 2}
 RULE = a_rule(column="colour", operator="==", value="white", decision="ask", reason="white ones are asked about")
@@ -125,3 +133,21 @@ def test_the_description_of_the_service_has_what_answers_have(deciding: Worker) 
         for name, value in (("Prediction", prediction), ("Invocations", invocation)):
             schema = {**document["components"]["schemas"][name], "components": document["components"]}
             jsonschema.validate(value, schema)
+
+
+def test_a_shadow_writes_down_what_it_would_have_decided(tmp_path: Path) -> None:
+    table = make_table(costs=COSTS, rules=[RULE], schema=make_schema())
+    policy = table.fit(np.empty((0, 3)), np.empty(0))
+    champion, challenger = make_stored_model(tmp_path, "one"), make_stored_model(tmp_path, "two", decision=policy)
+    started = make_arms_started(champion.tag).model_copy(update={"challenger": make_release(challenger)})
+    running = RunningArms(7, "2026-01-01T00:00:00+00:00", started, only_shadow=True)
+    clock = lambda: datetime.now(UTC)  # noqa: E731
+    shadow = Shadow(tmp_path, SCENARIO, running, make_params().arms, clock=clock)
+    folder = tmp_path / "ledger" / SCENARIO
+    with closing(shadow), closing(LedgerWriter(folder, SCENARIO, clock=clock)) as ledger:
+        ledger.answer(model=champion.tag, index=None, rows=ROWS, labels=[0, 0, 0], probabilities=[[1, 0, 0]] * 3)
+        shadow.look()
+        shadow.answer(1)
+
+    [line] = LedgerReader(folder).shadows()
+    assert (line.error, line.decisions, line.rules) == ("", DECISIONS, RULES)

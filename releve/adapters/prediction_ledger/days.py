@@ -46,20 +46,17 @@ class LineKind:
     ids: tuple[str, ...] = ()
 
 
+ANSWER_LISTS = {
+    "labels": "label",
+    "probabilities": "probabilities",
+    "intervals": "interval",
+    "decisions": "decision",
+    "expected_costs": "expected_cost",
+    "rules": "rule",
+}
 KINDS = {
-    ANSWERS: LineKind(
-        {
-            "rows": "features",
-            "labels": "label",
-            "probabilities": "probabilities",
-            "intervals": "interval",
-            "decisions": "decision",
-            "expected_costs": "expected_cost",
-            "rules": "rule",
-        },
-        ("id",),
-    ),
-    SHADOWS: LineKind({"labels": "label", "probabilities": "probabilities", "intervals": "interval"}, ("id", "of")),
+    ANSWERS: LineKind({"rows": "features"} | ANSWER_LISTS, ("id",)),
+    SHADOWS: LineKind(ANSWER_LISTS, ("id", "of")),
     LABELS: LineKind({}),
     SEARCHES: LineKind({}),
 }

@@ -138,11 +138,7 @@ class LedgerWriter:
             probabilities=probabilities,
             intervals=intervals,
             latency_ms=latency_ms,
-            **(
-                {"decisions": decided.decisions, "expected_costs": decided.expected_costs, "rules": decided.rules}
-                if decided
-                else {}
-            ),
+            **(vars(decided) if decided else {}),
             **({"hashed": sorted(self.hidden.hashed)} if self.hidden.hashed else {}),
         )
 
@@ -155,6 +151,7 @@ class LedgerWriter:
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
         intervals: Sequence[Sequence[float]] | None = None,
+        decided: Decided | None = None,
         latency_ms: float,
         error: str = "",
     ) -> str:
@@ -172,6 +169,7 @@ class LedgerWriter:
             intervals=intervals,
             latency_ms=latency_ms,
             error=error,
+            **(vars(decided) if decided else {}),
         )
 
     def search(

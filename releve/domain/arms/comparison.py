@@ -11,9 +11,20 @@ from releve.core.documents import DocumentPart
 from releve.domain.arms.arms import Arm, ArmMode
 from releve.domain.arms.label_queue import BY_CLASS
 from releve.domain.arms.sequences import ConfidenceSequence, gain_sequence
+from releve.domain.decision.policy import DecisionTable
+from releve.domain.decision.realised import cost_per_row
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.prediction_log.records import AnsweredRow, AnsweredRows, Scalar, ShadowLine, join_labels, row_ids
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.prediction_log.records import (
+    AnsweredRow,
+    AnsweredRows,
+    LabelledRows,
+    Scalar,
+    ShadowLine,
+    join_labels,
+    row_ids,
+)
 from releve.domain.quality.realised import as_scored
 from releve.domain.schema.target import Target
 
@@ -44,6 +55,7 @@ class ArmFigures(DocumentPart):
     failed: int  # requests that it did not answer; of a shadow alone
     labelled: int  # of the rows that are compared
     score: float | None  # of these, by the comparison's metric; None without any
+    cost: Interval | None = None  # of a row's decision, at today's prices; None of too few labels, and without costs
 
 
 class LiveComparison(DocumentPart):
@@ -65,6 +77,7 @@ class LiveComparison(DocumentPart):
     needless: int  # compared without a label: a shadow answered the champion's class
     growth: tuple[Look, ...]
     decisive: Look | None  # the first one whose interval excludes 0
+    unit: str = ""  # of costs
     spent: int = 0  # of arms.max_rows: `smaller`, for the share of deciding labels that has come
 
     @property
@@ -96,6 +109,15 @@ class ArmAnswers:
         return {row_id: at for row_id, at in in_order if at <= matured}
 
 
+@dataclass(frozen=True)
+class ArmPrices:
+    """By what decisions of both arms are charged."""
+
+    table: DecisionTable
+    min_rows: int
+    bootstrap: BootstrapConfig
+
+
 def challenger_rows(shadows: Iterable[ShadowLine], own: AnsweredRows, champion: AnsweredRows) -> AnsweredRows:
     """Join what a challenger answered aside, with the ids and the times of the champion's rows, and in its place."""
     import pandas as pd
@@ -112,13 +134,14 @@ def challenger_rows(shadows: Iterable[ShadowLine], own: AnsweredRows, champion: 
             predicted=line.labels[place],
             probabilities=line.probabilities[place] if line.probabilities else None,
             interval=line.intervals[place] if line.intervals else None,
+            decision=line.decisions[place] if line.decisions else None,
         )
         for line in shadows
         for place, row_id in enumerate(row_ids(line.of, len(line.labels)))
         if row_id in times
     ]
     aside = AnsweredRows.of(found)
-    columns = ("ids", "at", "models", "arms", "predicted", "probabilities", "intervals")
+    columns = ("ids", "at", "models", "arms", "predicted", "probabilities", "intervals", "decisions")
     joined: dict[str, Any] = {name: [*getattr(aside, name), *getattr(own, name)] for name in columns}
     return AnsweredRows(**joined, features=pd.DataFrame(index=range(len(joined["ids"]))))
 
@@ -133,6 +156,7 @@ def compare(
     quantile: float,
     confidence: float,
     matured: str,
+    prices: ArmPrices | None = None,
 ) -> LiveComparison:
     """Compare the arms by the rows of requests until `matured`, a timestamp of the ledger.
 
@@ -149,13 +173,15 @@ def compare(
         ids, scored = labelled.answers.ids, as_scored(labelled, target, rows=len(labelled), quantile=quantile)
         found = METRICS[metric].losses(scored) if scored else np.array([])
         losses[place, [columns[row_id] for row_id in ids]] = found
-        own = found[[row_id not in queued for row_id in ids]]
+        by_itself = [row for row, row_id in enumerate(ids) if row_id not in queued]
+        own = found[by_itself]
         figures[arm] = ArmFigures(
             model=answers.models[arm],
             answered=len(rows),
             failed=answers.failed if arm is Arm.CHALLENGER else 0,
             labelled=len(ids),
             score=None if not len(own) else float(1 - own.mean() if metric in BY_CLASS else own.mean()),
+            cost=_cost(labelled.take(by_itself), target, prices) if prices else None,
         )
     is_labelled = ~np.isnan(losses).all(axis=0)
     agrees, by_class = np.zeros(len(times), dtype=bool), answers.is_shadow and metric in BY_CLASS
@@ -187,7 +213,12 @@ def compare(
         needless=int((~is_labelled & agrees).sum()),
         growth=tuple(looks[int(place)] for place in kept),
         decisive=None if decisive is None else looks[decisive],
+        unit=prices.table.unit if prices else "",
     )
+
+
+def _cost(labelled: LabelledRows, target: Target, prices: ArmPrices) -> Interval | None:
+    return cost_per_row(labelled, prices.table.costs, target, min_rows=prices.min_rows, bootstrap=prices.bootstrap)
 
 
 def _looks(sequence: ConfidenceSequence, moments: Sequence[str], *, scale: float) -> list[Look]:

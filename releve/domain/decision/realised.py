@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
-from releve.domain.decision.choices import NUMBER, Choices
+from releve.domain.decision.choices import NUMBER, Choices, Floats
 from releve.domain.decision.costs import CostTable, UnitPrices
 from releve.domain.decision.money import A_NUMBER
 from releve.domain.decision.policy import DecisionTable
@@ -55,14 +56,7 @@ def realised_cost(
 ) -> RealisedCost:
     """Add up what the newest `rows` labelled answers have cost. `learned`: labels that the model learned; `promised`:
     what a row was to cost, as the gate judged it."""
-    places = {name: place for place, name in enumerate(table.costs.decisions)}
-    parsed = [target.parse(label) for label in labelled.labels]
-    decisions = labelled.answers.decisions
-    known = [
-        place
-        for place, label in enumerate(parsed)
-        if label is not None and decisions and _place_of(decisions[place], table.costs, places) is not None
-    ][-rows:]
+    known = priced_rows(labelled, table.costs, target)[-rows:]
     counts = Counter(map(_named, filter(lambda each: each is not None, answers.decisions)))
     found = RealisedCost(
         unit=table.unit,
@@ -76,8 +70,7 @@ def realised_cost(
     )
     if len(known) < max(1, min_rows):
         return found
-    truth = labels_as_places([parsed[place] for place in known], target)
-    made = choices_of([decisions[place] for place in known], table.costs)
+    cost, truth = _charged(labelled, known, table.costs, target)
     expected = [labelled.answers.expected_costs[place] for place in known]
     before = labels_as_places(learned, target)
     constant = None
@@ -86,11 +79,40 @@ def realised_cost(
         constant = float(table.costs.charge(same, truth).mean())
     return found.model_copy(
         update={
-            "cost": mean_interval(table.costs.charge(made, truth), bootstrap),
+            "cost": mean_interval(cost, bootstrap),
             "expected": float(np.mean([each for each in expected if each is not None])),
             "constant": constant,
         }
     )
+
+
+def priced_rows(labelled: LabelledRows, costs: CostTable, target: Target) -> list[int]:
+    """Return the places of the rows whose decision has a price, and whose label the target knows."""
+    places = {name: place for place, name in enumerate(costs.decisions)}
+    pairs = zip(labelled.labels, labelled.answers.decisions, strict=False)  # no decisions where nobody asked for them
+    return [
+        row
+        for row, (label, decision) in enumerate(pairs)
+        if target.parse(label) is not None and _place_of(decision, costs, places) is not None
+    ]
+
+
+def cost_per_row(
+    labelled: LabelledRows, costs: CostTable, target: Target, *, min_rows: int, bootstrap: BootstrapConfig
+) -> Interval | None:
+    """Return what decisions of labelled answers have cost, at these prices; None of too few rows."""
+    rows = priced_rows(labelled, costs, target)
+    if len(rows) < max(1, min_rows):
+        return None
+    return mean_interval(_charged(labelled, rows, costs, target)[0], bootstrap)
+
+
+def _charged(
+    labelled: LabelledRows, rows: Sequence[int], costs: CostTable, target: Target
+) -> tuple[Floats, NDArray[Any]]:
+    """Return what the rows have cost, and the truth."""
+    truth = labels_as_places([target.parse(labelled.labels[row]) for row in rows], target)
+    return costs.charge(choices_of([labelled.answers.decisions[row] for row in rows], costs), truth), truth
 
 
 def choices_of(decisions: Sequence[Any], costs: CostTable) -> Choices:

@@ -157,16 +157,21 @@ class ShadowLine:
     intervals: list[list[float]] | None
     latency_ms: float
     error: str  # why it has no answer, "" where it has one
+    decisions: list[Scalar] | None = None  # None of a model without costs
+    expected_costs: list[float] | None = None
+    rules: list[str | None] | None = None
 
     @classmethod
     def parse(cls, value: Any) -> "ShadowLine | None":
         """Read the JSON value of a line; None when it is no whole answer."""
         try:
-            line = cls(**{name: value[name] for name in cls.__slots__})
-        except (TypeError, KeyError):
+            always = {name: value[name] for name in cls.__slots__ if name not in DECIDED}
+            line = cls(**always, **{name: value.get(name) for name in DECIDED})
+        except (TypeError, KeyError, AttributeError):
             return None
         columns: list[Any] = [line.labels]
         columns += [each for each in (line.probabilities, line.intervals) if each is not None]
+        columns += [each for name in DECIDED if (each := getattr(line, name)) is not None]
         is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
         return line if is_whole and len({len(column) for column in columns}) == 1 else None
 

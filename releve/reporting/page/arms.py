@@ -17,7 +17,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.live_comparison import describe_decision, describe_missing, describe_needless
+from releve.reporting.live_comparison import describe_costs, describe_decision, describe_missing, describe_needless
 from releve.reporting.messages.arms import describe_arms
 from releve.reporting.page.evidence import PageEvidence
 
@@ -46,6 +46,7 @@ def arms(evidence: PageEvidence) -> list[Block]:
         *([TextBlock(("Missing to a decision:",)), TextBlock(missing, points=True)] if missing else []),
         *([_growth(compared.comparison)] if compared.comparison.growth else []),
         comparison_figures(compared.comparison),
+        *(TextBlock((f"{each[:1].upper()}{each[1:]}.",)) for each in describe_costs(compared.comparison)),
         *([TextBlock((describe_needless(needless),))] if (needless := compared.comparison.needless) else []),
         *(
             [FoldedBlock("The interval as a table", (_looks(compared.comparison),))]

@@ -107,6 +107,7 @@ class Shadow:
             labels=[] if error else found.labels,
             probabilities=None if error else found.probabilities,
             intervals=None if error else found.intervals,
+            decided=None if error else found.decided,
             latency_ms=found.latency_ms,
             error=error,
         )

@@ -157,11 +157,16 @@ def test_all_readers_give_the_same_from_both_forms(ledger, seed, monkeypatch):
 
 def test_a_shadow_and_its_failure_are_the_same_from_both_forms(ledger):
     of = ledger.answer({"x": 1}, {"x": 2})
-    for labels, error in ((["no", "yes"], ""), ([], "too slow")):
+    decided = Decided(["keep", "call"], [1.5, 2.0], [None, "large amounts"])
+    for labels, error, more in (
+        (["no", "yes"], "", {"decided": decided}),
+        ([], "too slow", {}),
+    ):
         ledger.writer().shadow(
-            of=of, model="shop:2", index=None, labels=labels, probabilities=None, latency_ms=1.5, error=error
+            of=of, model="shop:2", index=None, labels=labels, probabilities=None, latency_ms=1.5, error=error, **more
         )
     before = LedgerReader(ledger.folder).shadows()
+    assert [line.decisions for line in before] == [["keep", "call"], None]
     ledger.close()
 
     compact(ledger.folder, now=LATER)

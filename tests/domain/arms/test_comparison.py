@@ -1,12 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from releve.domain.arms.arms import Arm, ArmMode
-from releve.domain.arms.comparison import KEPT_LOOKS, ArmAnswers, compare
+from releve.domain.arms.comparison import KEPT_LOOKS, ArmAnswers, ArmPrices, compare
 from releve.domain.arms.decision import ArmsAction, ArmsReason, decide, rows_to_decision
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import AnsweredRows
+from releve.domain.schema.columns import NUMBER, Column
+from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import BINARY, REGRESSION, Target
+from releve.reporting.live_comparison import describe_costs
+from tests.domain.decision.tables import make_table
 
 TARGET = Target("paid", BINARY, ("no", "yes"))
 ROWS = 1200
@@ -195,3 +202,37 @@ def test_the_rows_that_are_missing_are_about_those_that_decide():
 
     assert 0 < left < 4000
     assert rows_to_decision(found.decisive, confidence=0.95) == 0
+
+
+def priced():
+    """The decision follows the answer: "offer" costs 5 where nobody pays, "keep" 50 where somebody does."""
+    schema = Schema((Column("x", NUMBER),), TARGET)
+    table = make_table(costs={"keep": {"no": 0, "yes": 50}, "offer": {"no": 5, "yes": 0}}, schema=schema)
+    arms, decisions = shadow(), {"yes": "offer", "no": "keep"}
+    rows = {
+        arm: replace(each, decisions=[decisions[label] for label in each.predicted]) for arm, each in arms.rows.items()
+    }
+    bootstrap = BootstrapConfig(confidence=0.95, resamples=200, block=0, seed=7)
+    return replace(arms, rows=rows), ArmPrices(table, min_rows=90, bootstrap=bootstrap)
+
+
+def test_each_arm_s_decisions_are_charged_by_the_labels_that_came():
+    arms, prices = priced()
+
+    found = compared(arms, labels(), prices=prices)
+
+    answered = np.array(arms.rows[Arm.CHALLENGER].predicted) == "yes"
+    assert found.challenger.cost.value == pytest.approx(np.where(answered == TRUTH, 0, np.where(TRUTH, 50, 5)).mean())
+    assert found.champion.cost.low > found.challenger.cost.high
+    assert describe_costs(found)[0].startswith("decisions have cost a labelled row: shop:champion ")
+
+
+def test_no_cost_is_told_of_few_labels_of_labels_that_were_asked_for_and_without_costs():
+    arms, prices = priced()
+
+    few = compared(arms, labels(range(89)), prices=prices)
+    asked_for = compared(arms, labels(), queued=set(labels()), prices=prices)
+
+    assert [found.challenger.cost for found in (few, asked_for, compared(arms, labels()))] == [None] * 3
+    assert compared(arms, labels(range(90)), prices=prices).challenger.cost
+    assert describe_costs(few) == ()
