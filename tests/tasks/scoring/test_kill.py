@@ -79,7 +79,7 @@ def test_a_killed_scoring_with_lags_ends_with_the_bytes_of_one_that_was_not_kill
     scored: Callable[[str, Path], Scored], tmp_path: Path
 ) -> None:
     rides_of = scored(RIDES, tmp_path)
-    path = rides_of.put("later.csv", rides(ROWS)[["at", "warmth", "sky", "sold"]])
+    path = rides_of.put("later.csv", rides(ROWS // 3)[["at", "warmth", "sky", "sold"]])
     rides_of.score(path, rides_of.root / "whole")
     run = start(rides_of, path, ledger=False)
     wait_for(lambda: len(list(rides_of.out.glob("part-*"))) >= 2, during=run)
@@ -87,7 +87,7 @@ def test_a_killed_scoring_with_lags_ends_with_the_bytes_of_one_that_was_not_kill
     rides_of.edit("workers: 1", "workers: 2")
 
     run = start(rides_of, path, ledger=False)
-    printed, _ = run.communicate(timeout=120)
+    printed, _ = run.communicate(timeout=300)
 
     assert int(printed.splitlines()[-1].split()[-1]) >= PART
     assert pd.read_parquet(rides_of.out).equals(pd.read_parquet(rides_of.root / "whole"))
