@@ -3,14 +3,19 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from releve.adapters.prefect.api import PrefectApi, PrefectRuns
+from releve.core.settings import Settings
 from releve.guide.app import COOKIE, Guide
+from tests.events import make_challenger
+from tests.factories import SCENARIO, make_project, make_stored_model
 from tests.projects import Project, fresh_project
+from tests.serving.conftest import registry_of, release_first
 from tests.tasks.test_guided import TABLE
 
 KEY = "the-key-of-this-test"
@@ -157,6 +162,24 @@ def test_a_scenario_that_nobody_began_has_no_pages(person):
     assert (watched.status_code, card.status_code) == (404, 404)
     assert all("there is no scenario nobodys; there are: digits" in each.text for each in (watched, card))
     assert '<a href="/">Back</a>' in watched.text
+
+
+def test_a_card_may_be_styled_by_itself_and_do_nothing_else(tmp_path):
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=make_project(tmp_path))
+    stored = make_stored_model(tmp_path, "one")
+    with closing(registry_of(tmp_path)) as registry:
+        registry.append(SCENARIO, make_challenger(model=stored.tag), reason="a test", actor="tests")
+    release_first(tmp_path, stored)
+    nobody = PrefectRuns(PrefectApi("http://127.0.0.1:9/api"), ui="", seconds=0.1)
+    app = Guide(settings, KEY, nobody, lambda: None).app()
+
+    with TestClient(app, base_url="http://127.0.0.1:3001", cookies={COOKIE: KEY}) as person:
+        card = person.get(f"/scenarios/{SCENARIO}/card")
+
+    policy = card.headers["content-security-policy"]
+    assert (card.status_code, "flowers:one" in card.text) == (200, True)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'") and "frame-ancestors 'none'" in policy
+    assert "script" not in policy
 
 
 def test_what_was_begun_is_offered_again(person):
