@@ -6,7 +6,8 @@ CPU seconds of a run and of every process that it starts: Prefect's server, the 
 first run has each scenario's first file and makes a champion, with a Bento of its own; the second one monitors that,
 refreshes and releases. What a further one costs is the slope between one number and the next, so that imports and the
 start of Prefect count for none; the scenarios are made before. Fits are timed by themselves. Memory is the most that
-the process of the flow had.
+the process of the flow had. Machines differ, and a shared one from minute to minute: beside each run stands what it
+takes to load scikit-learn and pandas, just before and just after.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from examples.fleet import deliveries_of, make_fleet
 from tests.projects import PROJECT
 
 RUNS = ("champions", "refreshes")
+LOAD = "import sklearn.ensemble, pandas"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Cost:
     fits: float
     memory: int  # MB
     load: float  # of the machine, the mean of the last minute at the end
+    imports: float  # CPU seconds that LOAD took around the run
 
     @property
     def beyond(self) -> float:
@@ -87,6 +90,7 @@ def _run(home: Path, what: str, number: int, *, at_once: int) -> Cost:
     log.touch()
     (trace / "sitecustomize.py").write_text(TRACE.format(parts=PARTS, log=str(log), profiles=""))
     environ = os.environ | {"RELEVE_HOME": str(home), "PYTHONPATH": f"{PROJECT}:{trace}"}
+    imports = load_seconds()
     before = os.times()
     done = subprocess.run(
         [sys.executable, "-m", "examples.fleet", "--at-once", str(at_once), str(number)],
@@ -107,14 +111,24 @@ def _run(home: Path, what: str, number: int, *, at_once: int) -> Cost:
         sum(each.get("fits", 0.0) for each in parts),
         int(memory[1]) if memory else 0,
         psutil.getloadavg()[0],
+        (imports + load_seconds()) / 2,
     )
+
+
+def load_seconds() -> float:
+    """CPU seconds of a Python that loads what most of our processes do."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", LOAD], check=True)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
 
 
 def line(cost: Cost) -> str:
     """One line of the result."""
     return (
         f"{cost.what} of {cost.scenarios} scenarios: {cost.seconds:.1f} s CPU, fits {cost.fits:.1f}, beyond them "
-        f"{cost.beyond / cost.scenarios:.2f} each with imports; {cost.memory} MB; load {cost.load:.0f}"
+        f"{cost.beyond / cost.scenarios:.2f} each with imports; {cost.memory} MB; load {cost.load:.0f}, "
+        f"{cost.imports:.1f} s to load scikit-learn and pandas"
     )
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CODE = (".dvc", ".dvcignore", ".gitignore", "bentofile.yaml", "dvc.yaml", "flows", "params.yaml", "pyproject.toml")
 CODE += ("releve", "requirements.lock", "requirements-service.lock", "scenarios/digits", "service.py", "tasks")
-MOST = 999
+MOST = 10_000
 PORTS = range(4300, 4400)  # of the fleet's own Prefect server
 FIRST_ROWS, MORE_ROWS = 240, 120
 SETTINGS = (  # fits of a second at most: what is shown is everything around them
