@@ -133,15 +133,14 @@ class Loader:
         running, release = trial.running, trial.running.started.challenger
         try:
             model, size = self._read(release)
+            served = Served(model, champion.limits, running.since, release, running.number, Arm.CHALLENGER)
+            scenario.prepare(served)
         except Exception as error:  # the champion answers in its place, and its failures count
             if not trial.unusable:
                 log.warning("the challenger %s cannot be loaded: %s", release.model, error)
             trial.unusable, trial.retry_at = True, time.monotonic() + RETRY_SECONDS
             self._metrics.not_loaded(scenario.name)
             return
-        limits = champion.limits
-        served = Served(model, limits, running.since, release, running.number, Arm.CHALLENGER)
-        scenario.prepare(served)
         trial.loaded(served, size)
         log.info("%s answers beside %s", release.model, running.started.champion)
         with self._measuring:

@@ -360,11 +360,11 @@ class Scenarios:
 
     def _follow_knowledge(self) -> None:
         while not self._stopping.wait(self._poll_seconds):
-            try:
-                for scenario in list(self._by_name.values()):
+            for scenario in list(self._by_name.values()):
+                try:
                     scenario.follow()
-            except Exception:  # as `_watch`
-                log.exception("what lags rest on cannot be followed")
+                except Exception:  # as `_watch`; the others go on
+                    log.exception("what lags of %s rest on cannot be followed", scenario.name)
 
     def _measure(self) -> None:
         try:

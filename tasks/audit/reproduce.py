@@ -22,6 +22,7 @@ from releve.domain.neighbours.vectors import as_queries
 from releve.domain.prediction_log.records import ROW_ID, AnswerLine, Row, SearchLine, parse_request_id
 from releve.domain.prediction_log.reproduction import (
     Difference,
+    Differs,
     GivenAgain,
     Neighbour,
     Obstacle,
@@ -135,12 +136,14 @@ def _again(
         place = first.row if first.row is None else [*asked][first.row]
         return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=str(replace(first, row=place)))
     if isinstance(line, AnswerLine):
-        policy = fetched.model.description.decision
-        if hashed := {rule.column for rule in policy.table.rules if rule.column in line.hashed} if policy else None:
-            detail = f"{min(hashed)} is a hash there, and a rule of the decisions asks for it"
-            return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=detail)
         given = _answer(fetched.model, line, rows, whole=[*asked.values()])
-        return replace(found, again=given, differences=tuple(compare_answers(line, given)))
+        policy = fetched.model.description.decision
+        unseen = {rule.column for rule in policy.table.rules}.difference(*asked.values()) if policy else set[str]()
+        differences = compare_answers(line, given)
+        if unseen and any(each.what in (Differs.DECISION, Differs.RULE) for each in differences):
+            detail = f"a rule of the decisions asks for {min(unseen)}, which is not in the ledger in clear"
+            return replace(found, obstacle=Obstacle.INPUTS_MISSING, detail=detail)
+        return replace(found, again=given, differences=tuple(differences))
     filters = tuple(Condition(**each) for each in line.question.get("filters", ()))
     question = SearchQuestion(**{**line.question, "row": rows[0] if rows else None, "filters": filters})
     if line.erased:  # as many are gone as were found less

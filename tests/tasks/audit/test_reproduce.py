@@ -138,6 +138,28 @@ def test_decisions_come_out_again_or_are_said_to_differ(released):
     assert "row 1: call was decided, " in describe_reproduction(found[1])
 
 
+def test_decisions_whose_rule_asks_for_what_the_ledger_leaves_out_are_not_said_to_differ(released):
+    column = {"branch": {"type": "category", "feature": False, "nullable": True}}
+    rule = {"column": "branch", "operator": "==", "value": "north", "decision": "offer", "reason": "a new branch"}
+    released.override(columns=column, decision={"costs": COSTS, "rules": [rule]}, ledger={"drop": ["branch"]})
+    released.receive(market_rows(120, seed=5).assign(branch="north"), "day-5.parquet")
+    ingest(released.settings, SHOP)
+    retrain(released.settings, SHOP, reason="costs")
+    release(released.settings, SHOP)
+    served = served_by(released)[-1]
+    with serving(released) as scenario:
+        ruled, free = (
+            scenario.predict(served, [{**row, "branch": branch} for row in rows_for(served, 3)]).id
+            for branch in ("north", "south")
+        )
+
+    found = list(reproduce(released.settings, [ruled, free], from_store=True))
+
+    assert [each.obstacle for each in found] == [Obstacle.INPUTS_MISSING, None]
+    assert "a rule of the decisions asks for branch, which is not in the ledger in clear" in found[0].detail
+    assert found[1].is_same
+
+
 def test_a_day_that_is_over_and_was_sent_to_the_remote_outlives_the_ledger_of_this_machine(released):
     released.override(ledger={"push": True})
     [served] = served_by(released)
