@@ -320,7 +320,7 @@ def test_the_watcher_notices_a_release_by_itself_and_stops_when_told(scenarios: 
     wait_until(lambda: scenarios.get(SCENARIO).served is not None)
 
     scenarios.close()
-    assert not scenarios._thread.is_alive()
+    assert not any(thread.is_alive() for thread in scenarios._threads)
 
 
 def test_a_model_is_loaded_at_the_first_request_unless_its_scenario_was_named(make: MakeScenarios, tmp_path: Path):
