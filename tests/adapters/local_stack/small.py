@@ -105,6 +105,10 @@ def pid_of(settings: Settings, name: str) -> int:
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> object:
+    """Ask again for as long as SQLite is locked below a server of Prefect, as its own client does."""
+    deadline = time.monotonic() + 30
     with local_client(port, seconds=30) as client:
-        answer = client.request(method, path, json=body).text
+        while (found := client.request(method, path, json=body)).status_code == 503 and time.monotonic() < deadline:
+            time.sleep(0.5)
+    answer = found.text
     return json.loads(answer) if answer.startswith(("[", "{")) else answer
