@@ -1,6 +1,7 @@
 """What a refresh would have answered to the newest windows, beside what did serve and the naive baselines."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import NotFound
 from releve.core.formatting import format_score
 from releve.domain.decision.money import MoneyInputs, evaluate_money
 from releve.domain.ensemble.forward import ForwardWindow, opponents_of
@@ -87,7 +89,10 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
 
 def may_know(stage: Stage, champion: str, start: int) -> bool:
     """Whether a champion that was brought may have learned rows from `start` on: nobody has said what it learned."""
-    brought = ModelStore(stage.settings.home).describe(champion).brought if champion else None
+    brought = None
+    if champion:
+        with suppress(NotFound):  # a model before it is rebuilt: what tidying leaves of a brought one would be there
+            brought = ModelStore(stage.settings.home).describe(champion).brought
     return brought is not None and brought.learned is None and start < brought.known
 
 
