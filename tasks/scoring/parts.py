@@ -4,6 +4,7 @@ A part's lines of the ledger and its rejected rows come before it, and its line 
 killed leaves finished parts, and one that is done again: its files are replaced, its lines of the ledger found.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -116,12 +117,21 @@ def _pieces(
         before += file.described.bytes
 
 
+@dataclass(frozen=True)
+class _Span:
+    """The rows of a piece: between which ticks they are, and of which entities."""
+
+    oldest: int
+    newest: int
+    entities: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class _InputHistory:
-    """What all inputs say of columns whose lags are features, and the ticks between which each piece has rows."""
+    """What all inputs say of columns whose lags are features, and what rows each piece has."""
 
     history: LagHistory
-    spans: Mapping[tuple[int, int], tuple[int, int]]  # by the places of the input and of the piece
+    spans: Mapping[tuple[int, int], _Span]  # by the places of the input and of the piece
 
     @classmethod
     def of(cls, read: Iterable[tuple[PieceToScore, PieceHistory]], schema: Schema) -> "_InputHistory":
@@ -130,17 +140,20 @@ class _InputHistory:
         for item, piece in read:
             known = piece.rows.ticks[piece.rows.ticks != UNKNOWN]
             if len(known):
-                spans[item.source, item.number] = (int(known.min()), int(known.max()))
+                entities = tuple(sys.intern(name) for name, _ in piece.rows.by_entity())  # many pieces have the same
+                spans[item.source, item.number] = _Span(int(known.min()), int(known.max()), entities)
                 found.append(piece)
-        for columns in {tuple(each.values) for each in found}:  # files may leave out what is no feature
-            joined = PieceHistory.joined([each for each in found if tuple(each.values) == columns])
+        if found:
+            joined = PieceHistory.joined(found)
             history.add(joined.rows, joined.values)
         return cls(history, spans)
 
     def given_to(self, item: PieceToScore) -> PieceToScore:
         """Return a piece with what its rows look up."""
         span = self.spans.get((item.source, item.number))
-        return item if span is None else replace(item, reached=self.history.reached(*span))
+        if span is None:
+            return item
+        return replace(item, reached=self.history.reached(span.oldest, span.newest, span.entities))
 
 
 def _with_history(

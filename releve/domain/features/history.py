@@ -7,7 +7,7 @@ them, look up the same. Nothing that is newer than k steps is ever read, and wit
 entity.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,11 +116,13 @@ class LagHistory:
             found[lag.name] = values
         return found
 
-    def reached(self, oldest: int, newest: int) -> dict[Key, Series]:
-        """Return the values that lags of rows from the tick `oldest` to `newest` may be looked up in."""
+    def reached(self, oldest: int, newest: int, entities: Iterable[str]) -> dict[Key, Series]:
+        """Return the values that lags of rows of these entities, from the tick `oldest` to `newest`, may be looked up
+        in."""
         assert self.schema.derived is not None, "lags are features"
         farthest = oldest - round(self.schema.derived.farthest * step_ticks(self.schema)) - 1
-        ends = {key: np.searchsorted(each.ticks, [farthest, newest]) for key, each in self.series.items()}
+        keys = [key for entity in entities for name in self.lagged if (key := (name, entity)) in self.series]
+        ends = {key: np.searchsorted(self.series[key].ticks, [farthest, newest]) for key in keys}
         return {key: self.series[key].take(slice(*found)) for key, found in ends.items() if found[0] < found[1]}
 
     def keep_newest(self, most: int) -> None:

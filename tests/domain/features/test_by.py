@@ -38,6 +38,19 @@ def test_a_row_of_no_shop_has_no_lags():
     assert (found["sky.lag_2"] == "").all()
 
 
+def test_what_the_rows_of_a_shop_reach_is_of_that_shop_and_enough_for_their_lags():
+    schema, frame = panel_schema(), panel(400)
+    history, part = history_of(schema, frame), frame[frame["shop"] == "north"].iloc[200:230]
+    rows = row_times(schema, part)
+
+    reached = LagHistory(schema, history.reached(int(rows.ticks.min()), int(rows.ticks.max()), ["north", "nowhere"]))
+
+    for name, values in history.lags(rows).items():
+        np.testing.assert_array_equal(reached.lags(rows)[name], values)
+    assert {entity for _, entity in reached.series} == {"north"}
+    assert 0 < len(reached.series["rented", "north"].ticks) < 30 + 50
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_no_row_learns_anything_of_another_shop_nor_of_what_is_not_known_by_then(seed):
     random = np.random.default_rng(seed)

@@ -94,7 +94,7 @@ def test_what_a_part_of_the_rows_reaches_is_enough_for_its_lags():
     history, part = history_of(schema, frame), frame.iloc[200:230]
     rows = row_times(schema, part)
 
-    reached = LagHistory(schema, history.reached(int(rows.ticks.min()), int(rows.ticks.max())))
+    reached = LagHistory(schema, history.reached(int(rows.ticks.min()), int(rows.ticks.max()), [""]))
 
     for name, values in history.lags(rows).items():
         np.testing.assert_array_equal(reached.lags(rows)[name], values)

@@ -19,6 +19,7 @@ from releve.domain.features.known import KnownValues
 from releve.domain.schema.arrays import arrays_of_rows, rows_of_frame
 from releve.serving.feedback import write_labels
 from releve.serving.prediction import predict, sent_numbers
+from tasks.scoring.answers import score_piece
 from tests.domain.features.tables import PANEL, RIDES, panel, panel_schema, rides, rides_schema
 
 
@@ -70,10 +71,10 @@ def test_a_row_s_lags_do_not_end_where_a_piece_does(project, several, monkeypatc
     assert answered(project) == expected(project, frame, rides(200))
 
 
-@pytest.mark.parametrize("rows", [100, 10_000])
-def test_each_shop_has_its_own_lags_wherever_a_piece_ends(scored, tmp_path, monkeypatch, rows):
-    project, schema, whole = scored(PANEL, tmp_path), panel_schema(), panel(300)
-    newer = whole[whole["at"] > panel(200)["at"].max()].reset_index(drop=True)
+@pytest.mark.parametrize(("rows", "order"), [(100, "at"), (100, "shop"), (10_000, "at")])
+def test_each_shop_has_its_own_lags_wherever_a_piece_ends(scored, tmp_path, monkeypatch, rows, order):
+    project, schema = scored(PANEL, tmp_path), panel_schema()
+    newer = newer_panel().sort_values(order, kind="stable", ignore_index=True)
     names = [column.name for column in schema.asked]
     cut(monkeypatch, rows)
 
@@ -83,6 +84,28 @@ def test_each_shop_has_its_own_lags_wherever_a_piece_ends(scored, tmp_path, monk
     model = ModelStore(project.settings.home).load(f"{PANEL}:one")
     assert {row["warmth.lag_1"] is None for row in asked} == {True, False}
     assert answered(project) == sent_numbers(predict(model, arrays_of_rows(schema, asked), asked).labels)
+
+
+def newer_panel():
+    whole = panel(300)
+    return whole[whole["at"] > panel(200)["at"].max()]
+
+
+def test_a_piece_is_given_the_history_of_its_own_shops_alone(scored, tmp_path, monkeypatch):
+    project, given = scored(PANEL, tmp_path), {}
+    newer = newer_panel().sort_values("shop", kind="stable", ignore_index=True)
+    cut(monkeypatch, 20)
+
+    def scoring(scorer, item):
+        given[item.number] = {shop for _, shop in item.reached}
+        return score_piece(scorer, item)
+
+    monkeypatch.setattr("tasks.scoring.parts.score_piece", scoring)
+    project.score(project.put("newer.csv", newer[[column.name for column in panel_schema().asked]]))
+
+    own = {number: {*newer["shop"][20 * (number - 1) : 20 * number]} - {""} for number in given}
+    assert given == own
+    assert {len(shops) for shops in own.values()} >= {1, 2}
 
 
 def test_a_run_that_goes_on_gives_the_bytes_of_one_that_was_never_ended(project, several, monkeypatch):
