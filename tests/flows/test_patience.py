@@ -1,11 +1,11 @@
-"""Commands whose Prefect server, a real one, goes away while they wait for it."""
+"""Runs whose Prefect server, a real one, goes away."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from tests import projects
 from tests.prefect_server import PrefectServer, prefect_serving
 from tests.projects import SCENARIO, Project
 from tests.serving.process import wait_until
+from tests.tables import ROOT, SHOP
+from tests.tasks.scoring.conftest import Scored, order_rows, scored  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.whole
 
@@ -109,3 +111,48 @@ def test_a_release_whose_server_comes_back_in_time_goes_on(project: Project, tmp
 
     assert process.returncode == 3, printed + told
     assert "needs attention: " in told
+
+
+SCORE = """
+import sys
+import flows.score as flow
+import releve.adapters.tables.chunks as chunks
+import tasks.scoring.parts as parts
+import tasks.scoring.score as scoring
+chunks.MOST_ROWS_PER_CHUNK = parts.ROWS_PER_PART = scoring.ROWS_PER_PART = 100
+flow.UPDATE_SECONDS = 0.0
+flow.score("shop", source=sys.argv[1], output=sys.argv[2])
+"""
+
+
+def test_a_scoring_shows_how_far_it_is_and_goes_on_to_its_end_without_the_server(
+    scored: Callable[..., Scored],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    shop, manifest = scored(SHOP, tmp_path), tmp_path / "project" / "scored" / "_manifest.jsonl"
+    path = shop.put("orders.csv", order_rows(20_000))
+    places = {"RELEVE_PROJECT": shop.root, "RELEVE_HOME": shop.settings.home, "PREFECT_HOME": tmp_path / "client"}
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **{key: str(each) for key, each in places.items()}}
+
+    def shown(server: PrefectServer) -> float:
+        asked = {"artifacts": {"key": {"any_": ["score-shop-progress"]}}, "sort": "UPDATED_DESC"}
+        return max([float(each["data"]) for each in server.post("/artifacts/filter", asked)], default=0.0)
+
+    def is_ended() -> bool:
+        return '"ended"' in manifest.read_text()
+
+    with (
+        prefect_serving(tmp_path / "prefect") as server,
+        subprocess.Popen(
+            [sys.executable, "-c", SCORE, str(path), str(shop.out)], cwd=ROOT, env=environ | server.environ
+        ) as process,
+    ):
+        try:
+            wait_until(lambda: shown(server) > 0 or process.poll() is not None, seconds=120)
+            os.killpg(server.pid, signal.SIGSTOP)
+            assert not is_ended()
+
+            wait_until(is_ended, seconds=60)  # Prefect's client waits as long for one answer, and tries six times
+        finally:
+            process.kill()
+            os.killpg(server.pid, signal.SIGCONT)
