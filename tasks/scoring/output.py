@@ -1,7 +1,8 @@
 """The folder of a scored table: parts, rejected rows and the manifest, which alone says what is finished.
 
 Behind a URL each part is sent there before its line is written, and the manifest at the beginning, which claims the
-place, and at the end. The lines, and what is being written, are in the state of this machine meanwhile.
+place, and at the end. The lines, and what is being written, are in the state of this machine meanwhile. Whoever claims
+a place last has it: everybody else finds that out before a next part, and no two outputs share the name of one.
 
     part-000000.parquet ...          answered rows, in the order of the input
     _rejected/part-000000.parquet    rejected rows of the same part, as in quarantine
@@ -13,18 +14,18 @@ pandas, pyarrow, DuckDB and Spark skip names that begin with "_" when they read 
 """
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from releve.adapters.journal import JournalBusy, LineJournal
-from releve.adapters.remote.files import is_url, open_url
+from releve.adapters.remote.files import check_no_password, is_url, open_url
 from releve.adapters.remote.folder import RemoteFolder
 from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, Conflict, explained_storage
-from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, read_manifest
+from releve.domain.scoring.manifest import START_OVER, Form, Line, ScoringManifest, part_name, read_manifest
 
 MANIFEST, REJECTED, WORK = "_manifest.jsonl", "_rejected", "_work"
 KNOWN = "_known.json"  # of a model with lags: the values that they are looked up in
@@ -33,6 +34,7 @@ FORMS = {".parquet": Form.PARQUET, ".csv": Form.CSV, ".jsonl": Form.JSONL, ".ndj
 
 def form_of(output: str) -> Form:
     """Choose the parts' form by the ending of the folder's name; Parquet where it says none. Raise BadInput."""
+    check_no_password(output, of="an output")
     name = Path(output).name.lower()
     known = next((form for ending, form in FORMS.items() if name.endswith(ending)), None)
     if known is None and name.endswith((*FILE_TYPES, ".json", ".gz", ".txt")):
@@ -117,45 +119,82 @@ class ScoringOutput:
     def work(self) -> Path:
         return self.folder / WORK
 
+    def part_name(self, number: int) -> str:
+        """Name a part; behind a URL as no other output does, for another machine may begin one there."""
+        return part_name(number, self.form, output=self._id if self.place.remote else "")
+
     def note(self, line: Line) -> None:
         """Write a line of the manifest; it is on disk when this returns."""
         self._journal.append(line.model_dump_json())
 
     def claim(self) -> None:
-        """Show behind a URL whose output it is; before anything is answered, so that a place that refuses says so."""
-        if self.place.remote is not None:
-            self.place.remote.write(MANIFEST, self._lines)
+        """Show behind a URL whose output it is, and delete parts that are none of it; before anything is answered, so
+        that a place that refuses says so."""
+        if (remote := self.place.remote) is not None:
+            remote.write(MANIFEST, self._lines)
+            self._sweep(remote)
 
     def send(self, *names: str) -> None:
-        """Send finished files to where they belong; those behind a URL are not kept here."""
-        if (remote := self.place.remote) is not None:
-            for path in (self.folder / name for name in names):
-                if path.is_file():
-                    remote.put(str(path.relative_to(self.folder)), path)
-                    path.unlink()
+        """Send finished files to where they belong; those behind a URL are not kept here.
 
-    def complete(self) -> None:
-        """Say behind a URL that all of it is there. Raise Conflict where somebody else has begun it anew."""
+        Raise Conflict where somebody else has begun it anew.
+        """
         if (remote := self.place.remote) is None:
             return
-        there = _manifest_there(remote, remote.names())
-        assert self.manifest is not None, "it is complete"
-        if there is None or there.begun.output != self.manifest.begun.output:
-            raise Conflict(f"another scoring has begun {remote.url} anew meanwhile; name another place")
-        if there.ended is None:
+        paths = {name: path for name in names if (path := self.folder / name).is_file()}
+        try:
+            self._check_claim(remote)
+            for name, path in paths.items():
+                remote.put(name, path)
+            self._check_claim(remote, sent=[*paths])
+        finally:  # also of a part that did not get there: it is done again
+            for path in paths.values():
+                path.unlink()
+
+    def complete(self) -> None:
+        """Say behind a URL that all of it is there, and nothing else. Raise Conflict where somebody else has begun it
+        anew."""
+        if (remote := self.place.remote) is None:
+            return
+        self._sweep(remote)
+        if not self.is_shown():
             remote.write(MANIFEST, self._lines)
         with explained_storage(self.folder):
             (self.folder / KNOWN).unlink(missing_ok=True)
+
+    def is_shown(self) -> bool:
+        """Whether it says where the parts are that all of them are there."""
+        there = _manifest_there(self.place.remote) if self.place.remote else self.manifest
+        return there is not None and there.ended is not None
+
+    def _check_claim(self, remote: RemoteFolder, *, sent: Sequence[str] = ()) -> None:
+        """Raise Conflict where somebody else has begun it anew; what was `sent` meanwhile is taken back."""
+        there = _manifest_there(remote)
+        if there is None or there.begun.output != self._id:
+            remote.delete(sent)
+            raise Conflict(f"another scoring has begun {remote.url} anew meanwhile; name another place")
+
+    def _sweep(self, remote: RemoteFolder) -> None:
+        """Delete parts that the manifest does not have: of an earlier output, or of one that this one took the place
+        of. They are listed before the claim is checked, so that nothing of a later one is among them."""
+        held = {name for name in remote.names() if name.startswith(("part-", f"{REJECTED}/"))}
+        self._check_claim(remote)
+        manifest = read_manifest(self._journal.lines(), source=MANIFEST)
+        assert manifest is not None, "it has begun"
+        remote.delete(held - {name for part in manifest.parts for name in (part.name, rejected_name(part.name))})
+
+    @property
+    def _id(self) -> str:
+        assert self.manifest is not None, "it has begun"
+        return self.manifest.begun.output
 
     @property
     def _lines(self) -> bytes:
         return b"".join(line + b"\n" for line in self._journal.lines())
 
     def clear(self) -> None:
-        """Forget what is there. The manifest goes first: whoever is killed leaves parts that count for nothing. Behind
-        a URL it goes last, when another one takes its place: without one it would be anybody's folder."""
-        if (remote := self.place.remote) is not None:
-            remote.delete({name for name in remote.names() if name.startswith(("part-", f"{REJECTED}/"))})
+        """Forget what is here. The manifest goes first: whoever is killed leaves parts that count for nothing. Behind a
+        URL `claim` does so: without a manifest it would be anybody's folder."""
         self._journal.clear()
         self.manifest = None
         with explained_storage(self.folder):
@@ -218,7 +257,7 @@ def _agreed(
         raise Conflict(describe_foreign(remote.url))
     if again:
         return None
-    there = _manifest_there(remote, held)
+    there = _manifest_there(remote)
     is_ours = manifest is not None and (there is None or there.begun.output == manifest.begun.output)
     if is_ours:
         return manifest
@@ -233,8 +272,8 @@ def _agreed(
     return there
 
 
-def _manifest_there(remote: RemoteFolder, held: Collection[str]) -> ScoringManifest | None:
+def _manifest_there(remote: RemoteFolder) -> ScoringManifest | None:
     """Read the whole lines of the manifest behind a URL."""
-    content = remote.read(MANIFEST) if MANIFEST in held else b""
+    content = remote.read(MANIFEST)
     whole = content[: content.rfind(b"\n") + 1]
     return read_manifest(whole.splitlines(), source=f"{remote.url}/{MANIFEST}")

@@ -23,7 +23,7 @@ from releve.domain.features.clock import UNKNOWN
 from releve.domain.features.history import LagHistory
 from releve.domain.schema.schema import Schema
 from releve.domain.scoring.columns import ANSWER, SOURCE
-from releve.domain.scoring.manifest import PartScored, ScoringManifest, part_name
+from releve.domain.scoring.manifest import PartScored, ScoringManifest
 from tasks.ingestion.intake import csv_options, raise_as_shown
 from tasks.ingestion.quarantine import Quarantine
 from tasks.scoring.answers import PieceHistory, PieceToScore, ScoredPiece, Scorer, read_history, score_piece
@@ -222,7 +222,7 @@ class _Part:
     ) -> None:
         self.source = source
         self._out, self._is_folder, self._ledger = out, is_folder, ledger
-        self._name = part_name(len(manifest.parts), out.form)
+        self._name = out.part_name(len(manifest.parts))
         self._file = new_part(out.work / self._name, out.form)
         self._quarantine = Quarantine(out.work / "rejected.parquet", hides_lines=hides_lines)
         self._pieces = self._answered = self._requests = 0

@@ -76,7 +76,7 @@ def score(
             out.check_parts()
             if before.ended is not None:
                 out.complete()
-                return ScoringResult(place.folder, output, before, before.rows, "")
+                return ScoringResult(place.folder, output, before, before.rows, _newer(current, before))
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
         if before is None:
             out.clear()
@@ -111,8 +111,14 @@ def score(
         ended = ScoringEnded(at=clock().isoformat(), rows=done.rows, answered=done.answered, rejected=done.rejected)
         out.note(ended)
         out.complete()
-    newer = current.release.model if current and current.release.model != model.tag else ""
-    return ScoringResult(place.folder, output, replace(done, ended=ended), before.rows if before else 0, newer)
+    return ScoringResult(
+        place.folder, output, replace(done, ended=ended), before.rows if before else 0, _newer(current, done)
+    )
+
+
+def _newer(current: Current | None, manifest: ScoringManifest) -> str:
+    """Name the model that serves by now; "" where it is the one that answered."""
+    return current.release.model if current and current.release.model != manifest.begun.model else ""
 
 
 def check_answered(done: ScoringResult) -> None:
@@ -174,7 +180,7 @@ def _decide(out: ScoringOutput, wanted: ScoringBegun, *, again: bool) -> Scoring
         return None
     if changes:
         raise Conflict(describe_changes(out.place.name, changes))
-    if before.ended and is_other:
+    if before.ended and is_other and out.is_shown():  # else its end is sent first
         raise Conflict(
             f"{out.place.name} is complete, answered by {before.begun.model}, and {wanted.model} serves by now; "
             f"{START_OVER}"

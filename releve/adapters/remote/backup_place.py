@@ -9,7 +9,6 @@ A file's content lies under its sha256, once, however many backups have it:
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from releve.adapters.files import write_bytes, written_beside
+from releve.adapters.remote.files import check_no_password
 from releve.core.errors import BadInput, Conflict, NotFound, ReleveError, Unavailable, storage_error
 
 PIECE = 1 << 20  # bytes that are read at once
 PRIVATE = 0o700  # a backup has what the home has, the ledger's key too
-SECRET_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 
 
 class BackupUnavailable(Unavailable):
@@ -56,8 +55,7 @@ class BackupPlace:
         documents."""
         if not place or place.startswith("~"):  # an unset variable; what a shell would have replaced
             raise BadInput(f"{place!r} is no place of backups; give the whole path of a folder, or a URL")
-        if SECRET_IN_URL.search(place):
-            raise BadInput("the URL of a backup holds a password; give it by the environment, where fsspec reads it")
+        check_no_password(place, of="a backup")
         self.place = place
         self._is_folder = "://" not in place
         with self._explained():

@@ -1,13 +1,14 @@
 """Files behind a URL, by fsspec: file://, memory://, s3:// and what else is installed."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.remote.backup_place import SECRET_IN_URL
 from releve.core.errors import BadInput, NotFound, Unavailable, explained_storage, storage_error
 
+SECRET_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 BLOCK = 2**22  # bytes that are copied at a time
 EXTRAS = {"s3": "releve[s3]", "s3a": "releve[s3]"}
 
@@ -40,6 +41,12 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
+def check_no_password(url: str, *, of: str) -> None:
+    """Raise BadInput where a URL holds a password, before another message shows it. `of`: as of `open_url`."""
+    if SECRET_IN_URL.search(url):
+        raise BadInput(f"the URL of {of} holds a password; give it by the environment, where fsspec reads it")
+
+
 @dataclass(frozen=True)
 class RemoteListing:
     """What a URL names."""
@@ -58,8 +65,7 @@ def open_url(url: str, *, of: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     scheme = url.partition("://")[0]
-    if SECRET_IN_URL.search(url):
-        raise BadInput(f"the URL of {of} holds a password; give it by the environment, where fsspec reads it")
+    check_no_password(url, of=of)
     try:
         system, path = url_to_fs(url)
     except ImportError as error:

@@ -1,10 +1,10 @@
 """A folder behind a URL, by fsspec: files are put there whole, listed and deleted."""
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from releve.adapters.remote.files import open_url, why
+from releve.adapters.remote.files import check_no_password, open_url, why
 from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 
 READ_ONLY = ("http", "https", "data", "github")
@@ -16,6 +16,7 @@ class RemoteFolder:
 
     def __init__(self, url: str) -> None:
         """Raises BadInput for a URL that names no single folder, or holds what may be a secret."""
+        check_no_password(url, of="an output")
         scheme, _, path = url.partition("://")
         if "::" in url or "?" in url or "#" in url:  # a part of it may be a secret: it is not shown
             raise BadInput(
@@ -41,9 +42,12 @@ class RemoteFolder:
         return {str(path).removeprefix(self._root).strip("/") for path in found}
 
     def read(self, name: str) -> bytes:
-        """Read a file that is there."""
+        """Read a file; b"" where there is none."""
         with self._explained("read"):
-            return bytes(self._files.cat_file(f"{self._root}/{name}"))
+            try:
+                return bytes(self._files.cat_file(f"{self._root}/{name}"))
+            except FileNotFoundError:
+                return b""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
@@ -58,10 +62,11 @@ class RemoteFolder:
             self._files.put_file(str(source), f"{self._root}/{name}")
 
     def delete(self, names: Collection[str]) -> None:
-        """Delete files that are there."""
+        """Delete files; somebody else may have done so."""
         with self._explained("written"):
             for name in names:
-                self._files.rm_file(f"{self._root}/{name}")
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(f"{self._root}/{name}")
 
     def is_apart(self, url: str) -> bool:
         """Whether neither lies in the other."""

@@ -176,6 +176,7 @@ def ledger_writer(output: str, attempt: int) -> str:
     return sha256(f"{output}:{attempt}".encode()).hexdigest()[:8]
 
 
-def part_name(number: int, form: Form) -> str:
-    """Name a part; in the order of the names is in the order of the rows."""
-    return f"part-{number:06d}.{form}"
+def part_name(number: int, form: Form, *, output: str = "") -> str:
+    """Name a part; in the order of the names is in the order of the rows. `output`: its 8 digits, in what is shared."""
+    own = output and f"-{output}"
+    return f"part-{number:06d}{own}.{form}"

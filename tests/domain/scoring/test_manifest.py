@@ -98,6 +98,12 @@ def test_names_of_parts_are_in_the_order_of_their_rows() -> None:
     assert names == sorted(names)
 
 
+def test_two_outputs_of_one_place_share_no_name_of_a_part() -> None:
+    names = [part_name(0, Form.CSV), part_name(0, Form.CSV, output="0a1b2c3d")]
+
+    assert names == ["part-000000.csv", "part-000000-0a1b2c3d.csv"]
+
+
 def test_each_run_of_an_output_has_a_writer_of_its_own() -> None:
     writers = [ledger_writer(output, run) for output in ("0a1b2c3d", "0a1b2c3e") for run in range(3)]
 

@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -16,7 +17,7 @@ from releve.core.errors import BadInput, Conflict, Unavailable
 from tests.failures.processes import kill
 from tests.projects import wait_for
 from tests.s3 import CREDENTIALS, Store
-from tests.tables import ROOT
+from tests.tables import ROOT, SHOP
 from tests.tasks.scoring.conftest import Scored, order_rows
 from tests.tasks.scoring.test_score import interrupted
 
@@ -32,6 +33,12 @@ def memory() -> Iterator[Any]:
     system.store.clear()
 
 
+@pytest.fixture
+def elsewhere(scored: Callable[[str, Path], Scored], tmp_path: Path) -> Scored:
+    """The shop on another machine."""
+    return scored(SHOP, tmp_path / "elsewhere")
+
+
 def rows_with_mistakes(rows: int) -> pd.DataFrame:
     frame = order_rows(rows, seed=3).astype({"price": object})
     frame.loc[::50, "price"] = "much"
@@ -43,8 +50,11 @@ def manifest(memory: Any) -> list[dict[str, Any]]:
 
 
 def answers(memory: Any) -> pd.DataFrame:
-    parts = sorted(name for name in memory.find("/answers/may") if "/part-" in name and "_rejected" not in name)
-    return pd.concat([pd.read_parquet(f"memory:/{part}") for part in parts], ignore_index=True)
+    return pd.concat([pd.read_parquet(f"memory:/{part}") for part in parts(memory)], ignore_index=True)
+
+
+def parts(memory: Any) -> list[str]:
+    return sorted(name for name in memory.find("/answers/may") if "/part-" in name and "_rejected" not in name)
 
 
 def test_a_url_gets_what_a_folder_gets(shop: Scored, memory: Any, small_parts: None) -> None:
@@ -54,7 +64,8 @@ def test_a_url_gets_what_a_folder_gets(shop: Scored, memory: Any, small_parts: N
     local = shop.score(path)
 
     assert (done.manifest.rows, done.manifest.answered, done.output) == (250, 245, PLACE)
-    found = {name.removeprefix("/answers/may/") for name in memory.find("/answers/may")}
+    own = f"-{done.manifest.begun.output}"
+    found = {name.removeprefix("/answers/may/").replace(own, "") for name in memory.find("/answers/may")}
     assert found == {str(file.relative_to(shop.out)) for file in shop.out.rglob("*") if file.is_file()}
     assert answers(memory).equals(pd.read_parquet(shop.out))
     assert [line["kind"] for line in manifest(memory)] == ["begun", "part", "part", "part", "ended"]
@@ -125,7 +136,7 @@ def test_what_another_machine_has_begun_there_is_not_mixed_with_until_it_is_star
     fewer = shop.put("fewer.csv", order_rows(50))
     shop.score(fewer, PLACE, again=True)
     assert len(answers(memory)) == 50
-    assert not memory.exists("/answers/may/part-000001.parquet")
+    assert len(parts(memory)) == 1
 
 
 def test_an_output_that_somebody_began_anew_meanwhile_is_not_called_complete(
@@ -145,12 +156,86 @@ def test_an_output_that_somebody_began_anew_meanwhile_is_not_called_complete(
     assert manifest(memory)[-1]["kind"] == "begun"
 
 
+def test_who_begins_an_output_anew_has_it_alone_although_another_one_is_at_work(
+    shop: Scored, elsewhere: Scored, memory: Any, small_parts: None
+) -> None:
+    path, other = shop.put("orders.csv", order_rows(450)), elsewhere.put("other.csv", order_rows(150, seed=8))
+
+    def progress(reached: Any) -> None:
+        if reached.rows == 300:
+            elsewhere.score(other, PLACE, again=True)
+
+    with pytest.raises(Conflict, match="another scoring has begun memory://answers/may anew meanwhile"):
+        shop.score(path, PLACE, progress=progress)
+
+    assert [line["kind"] for line in manifest(memory)] == ["begun", "part", "part", "ended"]
+    assert [Path(part).name for part in parts(memory)] == [line["name"] for line in manifest(memory)[1:-1]]
+    elsewhere.score(other, elsewhere.out)
+    assert answers(memory).equals(pd.read_parquet(elsewhere.out))
+
+
+def test_a_part_that_is_on_its_way_when_another_one_begins_is_taken_back(
+    shop: Scored, elsewhere: Scored, memory: Any, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = shop.put("orders.csv", rows_with_mistakes(450)), elsewhere.put("other.csv", order_rows(150, seed=8))
+    put, is_first = memory.put_file, True
+
+    def put_slowly(source: str, target: str) -> None:
+        nonlocal is_first
+        if "/part-000001" in target and is_first:
+            is_first = False
+            elsewhere.score(other, PLACE, again=True)
+        put(source, target)
+
+    monkeypatch.setattr(memory, "put_file", put_slowly)
+    with pytest.raises(Conflict, match="another scoring has begun memory://answers/may anew meanwhile"):
+        shop.score(path, PLACE)
+
+    held = {name.removeprefix("/answers/may/") for name in memory.find("/answers/may")}
+    assert held == {"_manifest.jsonl", *(line["name"] for line in manifest(memory)[1:-1])}
+    assert len(answers(memory)) == 150
+    assert [file.name for file in shop.state.scoring.rglob("*") if file.is_file()] == ["_manifest.jsonl"]
+
+
+def test_a_part_that_a_killed_scoring_left_there_goes_with_the_end(shop: Scored, memory: Any) -> None:
+    path, left = shop.put("orders.csv", order_rows(30)), "/answers/may/part-000007-0a1b2c3d.parquet"
+
+    shop.score(path, PLACE, progress=lambda reached: memory.pipe_file(left, b"of another"))
+
+    assert not memory.exists(left)
+    assert len(answers(memory)) == 30
+
+
+def test_an_end_that_could_not_be_sent_is_sent_by_the_next_run_whatever_serves_by_then(
+    shop: Scored, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = shop.put("orders.csv", order_rows(30)), memory.pipe_file
+
+    def refuse_the_end(target: str, content: bytes) -> None:
+        if b'"ended"' in content:
+            raise ConnectionError("the line is down")
+        write(target, content)
+
+    with monkeypatch.context() as away:
+        away.setattr(memory, "pipe_file", refuse_the_end)
+        with pytest.raises(Unavailable, match="cannot be written: the line is down"):
+            shop.score(path, PLACE)
+    shop.release("two")
+
+    done = shop.score(path, PLACE)
+
+    assert (done.resumed_rows, done.newer_model) == (30, "shop:two")
+    assert [line["kind"] for line in manifest(memory)] == ["begun", "part", "ended"]
+    with pytest.raises(Conflict, match="is complete, answered by shop:one, and shop:two serves by now"):
+        shop.score(path, PLACE)
+
+
 def test_a_part_that_is_gone_from_there_is_missed(shop: Scored, memory: Any) -> None:
     path = shop.put("orders.csv", order_rows(30))
     shop.score(path, PLACE)
-    memory.rm_file("/answers/may/part-000000.parquet")
+    memory.rm_file(parts(memory)[0])
 
-    with pytest.raises(Conflict, match=r"part-000000.parquet is gone from memory://answers/may, whose manifest has it"):
+    with pytest.raises(Conflict, match=r"part-000000-\w{8}.parquet is gone from memory://answers/may, whose"):
         shop.score(path, PLACE)
 
 
@@ -158,6 +243,8 @@ def test_a_part_that_is_gone_from_there_is_missed(shop: Scored, memory: Any) -> 
     ("output", "error", "message"),
     [
         ("s3://me:secret@bucket/scored", BadInput, "the URL of an output holds a password; give it by the environment"),
+        ("sftp://me:secret@there/scored/../may", BadInput, "the URL of an output holds a password"),
+        ("sftp://me:secret@there/scored.txt", BadInput, "the URL of an output holds a password"),
         ("s3://bucket/scored?key=secret", BadInput, r"the URL of an output is chained \(::\), or has options"),
         ("simplecache::s3://bucket/scored", BadInput, r"the URL of an output is chained \(::\)"),
         ("memory://answers/../may", BadInput, r"has an empty part, a . or a ..; write the place itself"),
