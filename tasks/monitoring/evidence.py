@@ -59,6 +59,7 @@ class Gathered:
     params: Params
     schema: Schema
     champion: Current
+    first_released: str  # when the scenario first had a champion, ISO 8601, UTC
     made_at: str  # when the champion was made, ISO 8601, UTC: long before it serves, where it is one that came back
     answers: AnsweredRows
     labelled: LabelledRows
@@ -129,6 +130,7 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
         params,
         schema,
         champion,
+        moves[0].at,
         made_at,
         answers,
         join_labels(answers, labels),
@@ -230,19 +232,20 @@ def _arrivals(
 ) -> list[tuple[Ticks, NDArray[np.datetime64]]]:
     """Return the ticks of rows that files brought, and when each came: of those that are newer than all before them.
 
-    The oldest batch that the model learned brings history, and a corrected row came in time.
+    What came in before the first release is history, and a corrected row came in time.
     """
+    released = moment_of(known.first_released)
     came = {batch.batch: at for at, batch in batches if batch.origin is not BatchOrigin.ANSWERS}
     reference, arrivals = known.reference, []
     if not {BATCH, known.schema.time} <= {*reference}:
         return []
     ticks, names = ticks_of(known.schema, times_of(known.schema, reference)), reference[BATCH].to_numpy(object)
     before = UNKNOWN
-    for number, name in enumerate(dict.fromkeys(names)):
+    for name in dict.fromkeys(names):
         own = ticks[names == name]
         new = own[own > before]
-        if number and name in came and len(new):
-            arrivals.append((new, np.full(len(new), moment_of(came[name]), dtype="datetime64[us]")))
+        if name in came and len(new) and (at := moment_of(came[name])) > released:
+            arrivals.append((new, np.full(len(new), at, dtype="datetime64[us]")))
         before = max(before, int(own.max()))
     return arrivals
 
