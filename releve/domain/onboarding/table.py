@@ -138,7 +138,7 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
     described = {"target": spec.as_dict(), **keys, "columns": specs}
     Schema.from_dict(described, source=table.source)
     comments = {
-        each.name: "; ".join(filter(None, ("" if each.name in personal else seen(each), no_features.get(each.name))))
+        each.name: "; ".join(filter(None, (_seen(each, specs[each.name]), no_features.get(each.name))))
         for each in columns
     }
     if target.spellings:
@@ -165,11 +165,21 @@ def _spec(
     """Write a line of `columns`. What is no feature says its type alone, and one value tells no type: what stands in
     such a column tomorrow is no reason to reject a row."""
     spec, of_people = column_spec(column), {"personal": True} if column.name in personal else {}
+    if of_people and column.form != "boolean":  # params.yaml is in git, and people stand in no list there
+        spec.pop("categories", None)
     if column.name not in no_features:
         return spec | of_people
     if column.distinct <= 1 and column.name not in (roles.time, roles.id):
         spec["type"] = CATEGORY
     return {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False} | of_people
+
+
+def _seen(column: ColumnProfile, spec: Mapping[str, object]) -> str:
+    """Write the comment beside a column's line: of a personal one no cell, and why its categories are not listed."""
+    if not spec.get("personal"):
+        return seen(column)
+    is_open = spec.get("feature", True) and spec["type"] == CATEGORY and "categories" not in spec
+    return "personal, so its categories are not listed: any is accepted" if is_open else ""
 
 
 def _issues(

@@ -161,6 +161,22 @@ def test_an_answer_decides_whether_it_is_hidden_and_whether_it_is_learned_from(a
     assert next((one.value for one in found.overrides if one.key == "keep_clear"), None) == keep_clear
 
 
+def test_names_that_the_model_may_learn_from_are_not_listed_in_params():
+    table = a_table(first_name=each("{g}"), is_ill=[*"ab"] * (ROWS // 2))
+    found = described(table, kept=frozenset({"first_name"}))
+
+    assert found.table["columns"]["first_name"] == {"type": "category", "personal": True}
+    assert found.table["columns"]["is_ill"]["categories"] == ["a", "b"]
+    assert found.seen["first_name"] == "personal, so its categories are not listed: any is accepted"
+    assert not any(name in params_text(found, scenario="shop") for name in GIVEN)
+
+
+def test_yes_and_no_of_a_personal_column_are_nobody_s_names():
+    found = described(a_table(member=[True, False] * (ROWS // 2)), personal=frozenset({"member"}))
+
+    assert found.table["columns"]["member"] == {"type": "category", "categories": ["False", "True"], "personal": True}
+
+
 def test_the_id_that_a_person_names_is_shown_unless_they_say_otherwise():
     table, roles = a_table(customer=each("C-{n}")), Roles("sold", id="customer")
     found = described(table, id="customer")
