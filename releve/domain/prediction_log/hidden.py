@@ -54,7 +54,8 @@ def hidden_columns(rules: LedgerRules, schema: Schema, *, source: str) -> tuple[
     """Return the columns that are hashed, by name, and the names of those that are left out.
 
     A personal column is hashed unless `ledger` says otherwise. Raises BadInput where a rule names one that the model
-    learns from, and where such a one is personal and nobody has said that it may stay in clear.
+    learns from, or that lags are looked up by, and where such a one is personal and nobody has said that it may stay
+    in clear.
     """
     for setting in ("hash", "drop"):
         known = [name for name in getattr(rules, setting) if name in schema.by_name]  # a model's table may be older
@@ -64,6 +65,11 @@ def hidden_columns(rules: LedgerRules, schema: Schema, *, source: str) -> tuple[
         raise BadInput(
             f"{source}: '{unsaid[0]}' is personal, and the model learns from it: drift, estimates and rollbacks read "
             "it in the ledger in clear. Name it in ledger.keep_clear if it may stay there, or give it `feature: false`"
+        )
+    if unsaid_keys := [name for name in schema.looked_up_by if name in schema.personal and name not in said]:
+        raise BadInput(
+            f"{source}: '{unsaid_keys[0]}' is personal, and 'features' are looked up by it: they read it in the ledger "
+            "in clear. Name it in ledger.keep_clear if it may stay there, or take what needs it out of 'features'"
         )
     kept = {*said, *rules.drop}
     hashed = {*rules.hash, *schema.personal} - kept

@@ -122,6 +122,24 @@ def test_what_the_ledger_hides_is_not_kept_there_as_a_feature_that_is_made_of_it
         hidden_columns(ledger(**rules), schema, source="p")
 
 
+@pytest.mark.parametrize("key", ["shop", "day"])
+def test_a_personal_column_that_lags_are_looked_up_by_is_not_hashed_unasked(key):
+    columns = {
+        "day": {"type": "date", "feature": False},
+        "shop": {"type": "category", "feature": False},
+        "price": {"type": "number"},
+    }
+    columns[key]["personal"] = True
+    spec = {"target": {"name": "bought", "classes": ["no", "yes"]}, "time": "day", "columns": columns}
+    schema = Schema.from_dict({**spec, "features": {"lags": {"price": [1]}, "step": "day", "by": "shop"}})
+
+    says = rf"'{key}' is personal, and 'features' are looked up by it: .* ledger\.keep_clear"
+    with pytest.raises(BadInput, match=says):
+        hidden_columns(ledger(), schema, source="p")
+
+    assert hidden_columns(ledger(keep_clear=(key,)), schema, source="p") == ({}, frozenset())
+
+
 def test_what_may_stay_in_clear_may_be_looked_back_at():
     columns = {"day": {"type": "date", "feature": False}, "age": {"type": "number", "personal": True}}
     spec = {"target": {"name": "bought", "classes": ["no", "yes"]}, "time": "day", "columns": columns}
