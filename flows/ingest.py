@@ -25,14 +25,14 @@ version_rows = step(ingest_step.ingest, name="ingest")
 def ingest(scenario: Scenario) -> Any:
     """Version the files in the incoming folder. Ends with the Ingestion.
 
-    Needs attention, after the others are ingested, when a file was refused.
+    Needs attention, after the others are ingested, when a file was refused, or lags reach too far.
     """
     settings = begin(scenario)
     done = ingest_files(settings, scenario)
     if done.batches:
         follow_index(settings, scenario)
     message = describe_ingestion(scenario, done, ScenarioState(settings.home, scenario).incoming)
-    return unless_attention(refused_files(done), completed(message, done))
+    return unless_attention(needed_of(done), completed(message, done))
 
 
 def describe_ingestion(scenario: str, done: Ingestion, incoming: Path) -> str:
@@ -47,6 +47,11 @@ def describe_ingestion(scenario: str, done: Ingestion, incoming: Path) -> str:
 def refused_files(*ingestions: Ingestion) -> list[str]:
     """What a person has to look at: a sentence for each ingestion that refused files."""
     return [refusals for done in ingestions if (refusals := ingest_step.describe_refusals(done))]
+
+
+def needed_of(done: Ingestion) -> list[str]:
+    """What a person has to look at after an ingestion by itself; a training refuses lags that reach too far."""
+    return [*refused_files(done), *filter(None, [done.short_lags])]
 
 
 def ingest_files(settings: Settings, scenario: str) -> Ingestion:
@@ -69,6 +74,8 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
             folder = ScenarioState(settings.home, scenario).quarantine
             print(f"the rejected rows and their reasons: {folder / batch.batch}.parquet")
             print(f"to correct them and send them again: make resubmit SCENARIO={scenario} BATCH={batch.batch}")
+    if done.short_lags:
+        print(f"warning: {done.short_lags}")
     for refusal in (*done.duplicates, *done.refusals):
         print(refusal.reason)
     if done.refusals:

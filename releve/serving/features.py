@@ -139,7 +139,8 @@ class _LedgerNews:
             for lines in _together(self._labels.new_lines(first_day=first_day)):
                 self._note_labels([label for line in lines if (label := LabelLine.parse(from_line(line))) is not None])
                 yield
-        self.history.keep_newest(MOST_VALUES)
+        for name in self.history.keep_newest(MOST_VALUES):
+            log.warning("lags of %s are missing where they reach farther than its newest %s values", name, MOST_VALUES)
 
     def _note(self, lines: Sequence[AnswerLine]) -> None:
         by_id: dict[str, Any] = {}

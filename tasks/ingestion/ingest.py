@@ -80,6 +80,7 @@ class Ingestion:
     duplicates: tuple[Refusal, ...]
     refusals: tuple[Refusal, ...]
     refused: Path | None = None  # the folder of the files that were refused
+    short_lags: str = ""  # why lags would be missing at answers, where there are too many values to know
 
     def __bool__(self) -> bool:
         """Whether there was any file."""
@@ -139,7 +140,8 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         _record(settings, scenario, branch, actor)
         _record_refusals(settings, scenario, incoming, done, actor)  # a run killed here tells twice, never not
         _clear(state, incoming, done)
-        refresh_known_values(settings, scenario, truth)
+        values = refresh_known_values(settings, scenario, truth)
+    done = replace(done, short_lags=values.too_short(truth.schema) if values else "")
     telemetry.annotate(batches=[each.batch for each in done.batches])
     return done
 

@@ -9,8 +9,10 @@ from releve.domain.features.known import KnownValues
 from tasks.pipeline.rows import rows_at
 
 
-def refresh_known_values(settings: Settings, scenario: str, truth: Committed) -> None:
+def refresh_known_values(settings: Settings, scenario: str, truth: Committed) -> KnownValues | None:
     """Write the file anew where it is of another data version, as after a run that was killed; none without lags.
+
+    Return what it holds.
 
     Raises BadInput where a batch no longer fits params.yaml, PipelineFailed, RemoteUnavailable.
     """
@@ -20,13 +22,15 @@ def refresh_known_values(settings: Settings, scenario: str, truth: Committed) ->
     newest = history.newest() if lagged else None
     if newest is None:
         path.unlink(missing_ok=True)
-        return
+        return None
     try:
         held = read_known_values(path)
         is_same = held.columns.keys() == {*lagged} and schema.derived and held.by == schema.derived.by
         if held.data_version == newest.data_version and is_same:
-            return
+            return held
     except (ReleveError, OSError):  # none yet, or a damaged one
         pass
     rows = rows_at(history, newest, schema.sent).rows
-    write_known_values(path, KnownValues.of(schema, rows, data_version=newest.data_version))
+    known = KnownValues.of(schema, rows, data_version=newest.data_version)
+    write_known_values(path, known)
+    return known

@@ -24,6 +24,7 @@ LARGEST = 2**62 // MICROS
 MONTH_DAYS = 31
 STEP_TICKS = {HOUR: HOUR_US, DAY: DAY_US, MONTH: MONTH_DAYS * DAY_US}
 QUARTER_US = HOUR_US // 4  # offsets of time zones change at such moments: those of one quarter are asked for once
+NEWEST_ROWS = 1000  # whose median is where the newest rows are: one of the year 9999 is not
 EPOCH = np.datetime64(0, "us")
 
 Ticks = NDArray[np.int64]
@@ -50,6 +51,13 @@ def step_ticks(schema: Schema) -> int:
     """Return how many ticks a step has."""
     step = schema.derived.step if schema.derived else None
     return MICROS if step is None else STEP_TICKS[step]
+
+
+def steps_back(schema: Schema, ticks: Ticks) -> float:
+    """Return how many steps ascending ticks, (n,), reach back from where the newest rows are; 0 without any."""
+    if not len(ticks):
+        return 0.0
+    return float(np.median(ticks[-NEWEST_ROWS:]) - ticks[0]) / step_ticks(schema)
 
 
 def phases(schema: Schema, times: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.features.clock import UNKNOWN, Ticks, step_ticks
+from releve.domain.features.clock import UNKNOWN, Ticks, step_ticks, steps_back
 from releve.domain.schema.columns import NUMBER
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -73,6 +73,15 @@ class Series:
         found = (places >= 0) & (self.ticks[places] > after)
         return np.where(found, self.values[places], missing).astype(self.values.dtype)
 
+    def last_of_ticks(self) -> "Series":
+        """Return it without the values that others of the same tick came after."""
+        is_last = np.append(np.diff(self.ticks) != 0, True)[: len(self.ticks)]
+        return Series(self.ticks[is_last], self.values[is_last])
+
+    def since(self, tick: int) -> "Series":
+        """Return it without the values before a tick."""
+        return self.take(slice(int(np.searchsorted(self.ticks, tick)), None))
+
     def take(self, part: slice) -> "Series":
         """Select neighbouring values."""
         return Series(self.ticks[part], self.values[part])
@@ -125,13 +134,24 @@ class LagHistory:
         ends = {key: np.searchsorted(self.series[key].ticks, [farthest, newest]) for key in keys}
         return {key: self.series[key].take(slice(*found)) for key, found in ends.items() if found[0] < found[1]}
 
-    def keep_newest(self, most: int) -> None:
-        """Let go of the oldest values of a column that has more than twice as many as `most`."""
+    def keep_newest(self, most: int) -> list[str]:
+        """Let go of the oldest values of a column that has more than twice as many as `most`: of all entities alike.
+
+        Return the columns of which the newest `most` do not reach back to their farthest lag.
+        """
+        assert self.schema.derived is not None, "lags are features"
+        short = []
         for name in self.lagged:
-            own = [key for key in self.series if key[0] == name]
-            if sum(len(self.series[key].ticks) for key in own) > 2 * most:
-                for key in own:
-                    self.series[key] = self.series[key].take(slice(-max(1, most // len(own)), None))
+            own = {key: each for key, each in self.series.items() if key[0] == name}
+            if sum(len(each.ticks) for each in own.values()) <= 2 * most:
+                continue
+            own = {key: each.last_of_ticks() for key, each in own.items()}
+            ticks = np.sort(np.concatenate([each.ticks for each in own.values()]))
+            kept = ticks[-most:]
+            self.series |= {key: each.since(int(kept[0])) for key, each in own.items()}
+            if len(kept) < len(ticks) and steps_back(self.schema, kept) < self.schema.derived.reach(name):
+                short.append(name)
+        return short
 
     def copy(self) -> "LagHistory":
         """Return one that can be added to by itself: a series is never changed."""

@@ -1,12 +1,13 @@
 """The newest known values of lagged columns, as they travel: with a model, and beside the service as rows come in."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
-from releve.domain.features.clock import UNKNOWN, step_ticks, ticks_of
+from releve.core.errors import BadInput
+from releve.domain.features.clock import NEWEST_ROWS, UNKNOWN, Ticks, step_ticks, steps_back, ticks_of
 from releve.domain.features.completion import lagged_values, row_times, times_of
 from releve.domain.features.history import Key, LagHistory, RowTimes, Series, is_number, values_of
 from releve.domain.schema.columns import DATE
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEPTH = 2.0  # times the farthest lag: rows may be asked for that are older than the newest known one
-MOST_VALUES = 200_000  # of a column
-NEWEST_ROWS = 1000  # whose median is where the newest rows are
+MOST_VALUES = 1_000_000  # of a column: 5,000 shops with hourly rows, and lags of a week
 
 
 class ColumnValues(DocumentPart):
@@ -36,6 +36,21 @@ class KnownValues(DocumentPart):
     dates: bool  # whether the time is a date
     by: str | None = None  # as `features.by`
     columns: dict[str, ColumnValues]
+
+    def too_short(self, schema: Schema) -> str:
+        """Say which lag reaches farther than the newest MOST_VALUES values of its column do; "" where none does."""
+        assert schema.derived is not None, "there are lags"
+        for name, known in self.columns.items():
+            back, farthest = steps_back(schema, self._ticks(schema, known)), schema.derived.reach(name)
+            if len(known.values) >= MOST_VALUES and back < farthest:
+                of_each = f" (of {len({*known.entities}):,} different cells of {self.by})" if self.by else ""
+                return (
+                    f"features.lags.{name} reaches {farthest:g} steps back, and the newest {len(known.values):,} values"
+                    f"{of_each} reach {back:.0f}; no more are kept, so what training looks up would be missing at "
+                    "answers. Expected shorter lags (scenarios/<name>/params.yaml), or fewer rows in the time that "
+                    "they reach back"
+                )
+        return ""
 
     @classmethod
     def of(cls, schema: Schema, frame: "pd.DataFrame", *, data_version: str = "") -> "KnownValues":
@@ -68,14 +83,22 @@ class KnownValues(DocumentPart):
         is_alike = schema.derived is not None and self.by == schema.derived.by
         if not is_alike or self.dates != (schema.by_name[str(schema.time)].type == DATE):
             return
-        kind: Any = "datetime64[us]" if self.dates else np.float64
         for name in {*history.lagged} & self.columns.keys():
             known = self.columns[name]
             if known.values and isinstance(known.values[0], str) is not is_number(schema, name):
-                times = np.array(known.times, dtype=np.int64 if self.dates else np.float64).astype(kind)
                 entities = None if self.by is None else np.array(known.entities, dtype=object)
-                rows = RowTimes(ticks_of(schema, times), entities)
+                rows = RowTimes(self._ticks(schema, known), entities)
                 history.add(rows, {name: values_of(schema, name, known.values)})
+
+    def _ticks(self, schema: Schema, known: ColumnValues) -> Ticks:
+        times = np.array(known.times, dtype=np.int64 if self.dates else np.float64)
+        return ticks_of(schema, times.astype("datetime64[us]") if self.dates else times)
+
+
+def check_reach(schema: Schema, frame: "pd.DataFrame") -> None:
+    """Raise BadInput where labelled rows have lags that would be missing at answers, as too many values are newer."""
+    if schema.derived and schema.derived.lags and (problem := KnownValues.of(schema, frame).too_short(schema)):
+        raise BadInput(problem)
 
 
 class KnownTicks(DocumentPart):

@@ -62,6 +62,10 @@ class Features:
         """Steps from a row to the oldest value that it may need; 0 without lags."""
         return max((lag.steps + 1 for lag in self.lags), default=0.0)
 
+    def reach(self, column: str) -> float:
+        """Steps from a row to the oldest value of a column that it may need."""
+        return max(lag.steps + 1 for lag in self.lags if lag.column == column)
+
     def phases(self, time: str) -> tuple[str, ...]:
         """Names of the calendar's features, in the order of CYCLES: the sine and the cosine of each phase."""
         cycles = CYCLES[self.calendar] if self.calendar else ()

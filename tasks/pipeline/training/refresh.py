@@ -24,6 +24,7 @@ from releve.domain.evaluation.paired import ESTIMATED, RESAMPLES, BootstrapConfi
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats, in_classes
 from releve.domain.features.completion import complete_frame
+from releve.domain.features.known import check_reach
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
@@ -49,10 +50,11 @@ class Refresh:
 
     @classmethod
     def of(cls, stage: Stage) -> "Refresh":
-        """Read the rows, and what inputs.yaml says of them."""
+        """Read the rows, and what inputs.yaml says of them. Raise BadInput as `check_reach` does."""
         inputs, params = read_inputs(stage.files.inputs), stage.params
         metric = resolve(params.gate.metric, stage.schema.target.task)
         newest = stage_rows(stage)
+        check_reach(stage.schema, newest.rows)
         if newest.superseded:
             say(f"{newest.superseded} older versions of rows do not count: each row counts once, as it came last")
         brought = {name: _brought(stage, name, alone=inputs.alone) for name in inputs.brought}

@@ -1,18 +1,21 @@
 """Lags of a table of several shops: each shop has its own, alike in training, at predict and where they travel."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from releve.core.documents import parse_document
 from releve.core.errors import BadInput
+from releve.domain.features import clock, known
 from releve.domain.features.completion import complete_frame, complete_rows, history_of, row_times
 from releve.domain.features.history import LagHistory
-from releve.domain.features.known import KnownTicks, KnownValues
-from releve.domain.schema.arrays import rows_of_frame
+from releve.domain.features.known import KnownTicks, KnownValues, check_reach
+from releve.domain.schema.arrays import HOUR_US, rows_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.validation import row_problems
-from tests.domain.features.tables import PANEL_FEATURES, panel, panel_schema
+from tests.domain.features.tables import PANEL_FEATURES, panel, panel_schema, rides
 
 LAGS = [lag.name for lag in panel_schema().derived.lags]
 ALONE = {key: value for key, value in PANEL_FEATURES.items() if key != "by"}
@@ -117,10 +120,9 @@ def test_what_travels_is_enough_for_each_shop():
 
 
 def test_what_was_kept_apart_otherwise_says_nothing():
-    known = KnownValues.of(panel_schema(), panel())
     history = LagHistory(panel_schema(features=ALONE))
 
-    known.add_to(history)
+    KnownValues.of(panel_schema(), panel()).add_to(history)
 
     assert not history.series
 
@@ -137,13 +139,62 @@ def test_a_whole_history_travels_shop_by_shop():
         np.testing.assert_array_equal(series[key].values, each.values)
 
 
-def test_the_oldest_values_go_first_however_many_shops_there_are():
-    schema = panel_schema()
-    history = history_of(schema, panel(gaps=0, missing=0))
+def at_the_same_hours(rows=200):
+    one = rides(rows, gaps=0, missing=0)
+    each = [one.assign(shop=shop) for shop in ("north", "south", "east")]
+    return pd.concat(each).sort_values("at", kind="stable", ignore_index=True)
 
-    history.keep_newest(30)
 
-    assert {len(each.ticks) for key, each in history.series.items() if key[0] == "rented"} == {10}
+@pytest.mark.parametrize("is_told_twice", [False, True])
+def test_the_oldest_values_go_first_and_those_of_all_shops_reach_equally_far(is_told_twice):
+    schema, frame = panel_schema(), at_the_same_hours()
+    history = history_of(schema, frame[(frame["shop"] != "east") | (frame["at"].dt.hour % 4 == 0)])
+    if is_told_twice:
+        history.add_series(dict(history.series))
+
+    assert history.keep_newest(100) == ["rented"]  # which has a lag of 48 hours
+
+    kept = {key[1]: each.ticks for key, each in history.series.items() if key[0] == "rented"}
+    assert 100 <= sum(map(len, kept.values())) <= 102
+    assert len(kept["north"]) > 3 * len(kept["east"])
+    assert np.ptp([ticks[0] for ticks in kept.values()]) < 4 * HOUR_US
+
+
+@pytest.mark.parametrize(("most", "goes"), [(299, True), (300, False), (301, False)])
+def test_nothing_goes_up_to_twice_the_limit(most, goes):
+    history = history_of(panel_schema(), at_the_same_hours())
+    before = dict(history.series)
+
+    history.keep_newest(most)
+
+    assert (history.series != before) is goes
+
+
+@pytest.mark.parametrize(("most", "holds"), [(147, False), (148, True), (149, True)])
+def test_all_shops_keep_what_the_farthest_lag_needs_or_it_is_refused(monkeypatch, most, holds):
+    """A lag of 48 hours reads what is less than 49 hours old: 3 x 49 values, and one that is as old as that."""
+    monkeypatch.setattr(known, "MOST_VALUES", most)
+    monkeypatch.setattr(clock, "NEWEST_ROWS", 1)
+    schema, past = panel_schema(), at_the_same_hours()
+    travelled, rows = LagHistory(schema), row_times(schema, past.tail(3))
+
+    KnownValues.of(schema, past).add_to(travelled)
+
+    for name, expected in history_of(schema, past).lags(rows).items():
+        np.testing.assert_array_equal(travelled.lags(rows)[name], expected)
+    with nullcontext() if holds else pytest.raises(BadInput, match="no more are kept"):
+        check_reach(schema, past)
+
+
+def test_it_says_how_far_the_values_reach_and_what_to_do(monkeypatch):
+    monkeypatch.setattr(known, "MOST_VALUES", 100)
+    monkeypatch.setattr(clock, "NEWEST_ROWS", 1)
+
+    assert KnownValues.of(panel_schema(), at_the_same_hours()).too_short(panel_schema()) == (
+        "features.lags.rented reaches 49 steps back, and the newest 100 values (of 3 different cells of shop) reach "
+        "33; no more are kept, so what training looks up would be missing at answers. Expected shorter lags "
+        "(scenarios/<name>/params.yaml), or fewer rows in the time that they reach back"
+    )
 
 
 def test_it_is_read_back_as_it_was_written():

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from releve.adapters.known_values import known_values_path, read_known_values
+from releve.domain.features import clock
+from releve.domain.features import known as known_values
 from tasks.ingestion.ingest import ingest
 from tests.tables import SHOP, shop_rows
 
@@ -46,6 +48,19 @@ def test_a_run_that_was_killed_before_is_made_up_for(timed):
         path.write_text(left)
         ingest(timed.settings, SHOP)
         assert known(timed) == before
+
+
+@pytest.mark.parametrize(("most", "is_told"), [(3, False), (2, True)])
+def test_lags_that_reach_farther_than_what_is_kept_are_told(timed, monkeypatch, most, is_told):
+    monkeypatch.setattr(known_values, "MOST_VALUES", most)
+    monkeypatch.setattr(clock, "NEWEST_ROWS", 1)
+    timed.receive(rows(90), "one.parquet")
+
+    first, again = ingest(timed.settings, SHOP), ingest(timed.settings, SHOP)
+
+    assert [len(each.values) for each in known(timed).values()] == [most, most]
+    assert first.short_lags == again.short_lags
+    assert first.short_lags.startswith("features.lags.price reaches 2 steps back, and the newest 2 values") is is_told
 
 
 def test_without_lags_there_is_no_file(fresh):

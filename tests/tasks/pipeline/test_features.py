@@ -6,6 +6,8 @@ import pytest
 
 from releve.adapters.models.model_runtime import HISTORY, check_golden, load
 from releve.adapters.models.onnx_export import ONNX
+from releve.core.errors import BadInput
+from releve.domain.features import known
 from releve.domain.features.completion import complete_frame, complete_rows
 from releve.domain.features.history import LagHistory
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
@@ -52,6 +54,15 @@ def test_it_answers_rows_as_they_are_sent_by_what_travels_with_it(stage, model):
 
     expected = model.answer(arrays_of_frame(schema, rows.tail(20))).labels
     assert model.answer(arrays_of_rows(schema, asked)).labels == expected
+
+
+def test_lags_that_answers_would_miss_are_not_learned(tmp_path, monkeypatch):
+    monkeypatch.setattr(known, "MOST_VALUES", 40)
+    made = make_stage(tmp_path, schema=rides_schema(), train={"recipe": ["linear"]})
+    receive(made, rides(500).drop(columns="_batch"))
+
+    with pytest.raises(BadInput, match=r"features\.lags\.rented reaches 49 steps back, and the newest 40 values reach"):
+        train(made)
 
 
 def test_a_model_without_lags_brings_no_history(tmp_path):
