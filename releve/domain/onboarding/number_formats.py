@@ -69,53 +69,11 @@ def find_number_formats(
     columns: Mapping[str, Counts], given: CellFormats, *, as_text: bool, is_given: bool
 ) -> NumberFormats:
     """Find units and numerals that read nearly all cells of a column. `is_given`: a person set the numerals."""
-    units, bare, issues = dict(given.units), dict[str, dict[str, str]](), list[Issue]()
-    if not as_text:  # Parquet, JSON and Excel keep numbers as such; those that were stored as text need a word
-        units |= {name: NO_UNIT for name, counts in columns.items() if name not in units and _are_fractions(counts)}
-    grouped: list[str] = []
-    for name, counts in columns.items():
-        unit = units.get(name, NO_UNIT)
-        as_said = (text for text in counts if as_number(given.number(name, text)) is not None)
-        if unit.numerals and share(counts, as_said) >= MOSTLY:
-            continue  # a person said how this column writes its numbers, which says nothing of the others
-        numbers = {text: number for text in counts if (number := unit.without(text)) is not None}
-        plain = [text for text, number in numbers.items() if as_number(number) is not None]
-        likely = [text for text, number in numbers.items() if is_grouped(number) or as_number(number) is not None]
-        if share(counts, likely) >= MOSTLY and (as_text or name in units):
-            bare[name] = numbers
-        elif name not in units and (amounts := find_amounts(counts)) is not None:
-            if amounts.mixed:
-                issues.append(
-                    Issue(
-                        "type",
-                        f"{name} has numbers in several units ({listed(amounts.mixed, most=3)}): "
-                        f"{listed(map(repr, counts), most=2)}; they are not read as numbers, and the column stays a "
-                        "category. Write one unit into the file",
-                    )
-                )
-                continue
-            units[name], bare[name] = amounts.unit, amounts.numbers
-            plain = [text for text, number in amounts.numbers.items() if as_number(number) is not None]
-        else:
-            continue
-        if share(counts, plain) < MOSTLY:
-            grouped.append(name)
-
-    def cells(name: str, numbers: Iterable[tuple[str, str]]) -> dict[str, int]:
-        found: Counter[str] = Counter()
-        for text, number in numbers:
-            found[number] += columns[name][text]
-        return found
-
-    if is_given or not given.numerals.is_plain:
-        ways = [given.numerals]
-    elif grouped:
-        ways = fitting_numerals(
-            [cells(name, bare[name].items()) for name in grouped],
-            [cells(name, islice(each.items(), MOST_PLAIN)) for name, each in bare.items() if name not in grouped],
-        )
-    else:
-        ways = [Numerals()]
+    units, bare, issues = _find_units(columns, given, as_text=as_text)
+    plain = {name: [text for text, one in bare[name].items() if as_number(one) is not None] for name in bare}
+    grouped = [name for name, texts in plain.items() if share(columns[name], texts) < MOSTLY]
+    is_open = given.numerals.is_plain and not is_given
+    ways = _find_numerals(columns, bare, grouped) if is_open else [given.numerals]
     numerals = ways[0] if len(ways) == 1 else given.numerals
     ambiguous = {}
     for name in grouped:
@@ -123,20 +81,69 @@ def find_number_formats(
         if len(ways) == 1 and share(columns[name], read_by_all) >= MOSTLY:
             continue
         alone = len(ways) < 2  # the numerals of the others, or those that a person set, do not read this column
-        fits = fitting_numerals([cells(name, bare[name].items())]) if alone else ways
+        fits = fitting_numerals([_numbers(columns[name], bare[name])]) if alone else ways
         if alone and len(fits) == 1 and name in units and name not in given.units:
             units[name] = replace(units[name], numerals=fits[0])  # what has a unit is an amount, whatever others are
         else:
             ambiguous[name] = _ambiguous(name, fits, bare[name], alone=alone)
-    reading = replace(given, numerals=numerals, units=units)
-    read = {
-        name: share(columns[name], (text for text in bare[name] if as_number(reading.number(name, text)) is not None))
-        for name in bare
-    }
     if numerals != given.numerals:
         issues.append(_numerals_issue(numerals, grouped, bare))
-    kept = {name: unit for name, unit in units.items() if name in given.units or read.get(name, 0) >= MOSTLY}
+    reading = replace(given, numerals=numerals, units=units)
+
+    def is_kept(name: str) -> bool:
+        numbers = (text for text in bare.get(name, ()) if as_number(reading.number(name, text)) is not None)
+        return name in given.units or share(columns[name], numbers) >= MOSTLY
+
+    kept = {name: unit for name, unit in units.items() if is_kept(name)}
     return NumberFormats(replace(reading, units=kept), ambiguous, issues)
+
+
+def _find_units(
+    columns: Mapping[str, Counts], given: CellFormats, *, as_text: bool
+) -> tuple[dict[str, Unit], dict[str, dict[str, str]], list[Issue]]:
+    """Find the unit of each column that has one, and the columns that may be numbers: text -> number without its unit.
+
+    A column of several units is an issue, and is none of these.
+    """
+    units, bare, issues = dict(given.units), dict[str, dict[str, str]](), list[Issue]()
+    if not as_text:  # Parquet, JSON and Excel keep numbers as such; those that were stored as text need a word
+        units |= {name: NO_UNIT for name, counts in columns.items() if name not in units and _are_fractions(counts)}
+    for name, counts in columns.items():
+        unit = units.get(name, NO_UNIT)
+        as_said = (text for text in counts if as_number(given.number(name, text)) is not None)
+        if unit.numerals and share(counts, as_said) >= MOSTLY:
+            continue  # a person said how this column writes its numbers, which says nothing of the others
+        numbers = {text: number for text in counts if (number := unit.without(text)) is not None}
+        likely = [text for text, number in numbers.items() if is_grouped(number) or as_number(number) is not None]
+        if share(counts, likely) >= MOSTLY and (as_text or name in units):
+            bare[name] = numbers
+        elif name not in units and (amounts := find_amounts(counts)) is not None:
+            if amounts.mixed:
+                issues.append(_mixed_issue(name, amounts.mixed, counts))
+            else:
+                units[name], bare[name] = amounts.unit, amounts.numbers
+    return units, bare, issues
+
+
+def _find_numerals(
+    columns: Mapping[str, Counts], bare: Mapping[str, Mapping[str, str]], grouped: Sequence[str]
+) -> list[Numerals]:
+    """Find the numerals that read the whole file; plain ones where no column groups its digits."""
+    if not grouped:
+        return [Numerals()]
+    plain = {name: dict(islice(bare[name].items(), MOST_PLAIN)) for name in bare if name not in grouped}
+    return fitting_numerals(
+        [_numbers(columns[name], bare[name]) for name in grouped],
+        [_numbers(columns[name], numbers) for name, numbers in plain.items()],
+    )
+
+
+def _numbers(counts: Counts, numbers: Mapping[str, str]) -> Counts:
+    """Count the cells of each number: several texts may have one, as `5 kg` and `5kg`."""
+    found: Counter[str] = Counter()
+    for text, number in numbers.items():
+        found[number] += counts[text]
+    return found
 
 
 def _are_fractions(counts: Counts) -> bool:
@@ -154,6 +161,14 @@ def _example(numerals: Numerals, numbers: Mapping[str, str]) -> str:
     text = next((text for text, number in numbers.items() if is_grouped(number)), next(iter(numbers)))
     value = _value(numerals, numbers[text])
     return f"{text!r}" if value is None else f"{text!r} is {value:.12g}"
+
+
+def _mixed_issue(name: str, units: Sequence[str], counts: Counts) -> Issue:
+    return Issue(
+        "type",
+        f"{name} has numbers in several units ({listed(units, most=3)}): {listed(map(repr, counts), most=2)}; they are "
+        "not read as numbers, and the column stays a category. Write one unit into the file",
+    )
 
 
 def _numerals_issue(numerals: Numerals, grouped: Sequence[str], bare: Mapping[str, Mapping[str, str]]) -> Issue:
