@@ -3,7 +3,6 @@
 Nothing is kept of a file that is refused, and a file may be larger than memory.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -73,14 +72,10 @@ def take_in(
     images: the folder that paths of images are relative to; the file's own where left out. earlier: of the batches
     before. Raise BadInput when the file cannot be used as a whole.
     """
-    rows, quarantine = (
-        ParquetAppender(work_dir / "accepted.parquet"),
-        Quarantine(work_dir / "rejected.parquet", hides_lines=bool(schema.personal)),
-    )
+    formats, marked, unread = CellFormats.of(params.ingest), MarkerCounts(), list[str]()
+    rows = ParquetAppender(work_dir / "accepted.parquet")
+    quarantine = Quarantine(work_dir / "rejected.parquet", hides_lines=bool(schema.personal))
     try:
-        unread: list[str] = []
-        marked: MarkerCounts = Counter()
-        formats = CellFormats.of(params.ingest)
         table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
         with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
             first = list(islice(table.chunks, 1))
@@ -100,24 +95,15 @@ def take_in(
                     rows.append(_with_answer_ids(checked, frame) if holds_answers else checked.accepted)
                     inspector.add(checked.accepted)
                 progress(table.place())
-        accepted, total = inspector.profile.rows, inspector.profile.rows + quarantine.rows
-        if not total:
-            raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
         hint = numerals_hint(unread)
-        check_share(quarantine, rows=total, allowed=params.ingest.max_rejected_share, source=path.name, hint=hint)
-        warnings = (
-            *_findings(inspector, rows=total, source=path.name),
-            *describe_markers(marked),
-            *filter(None, [hint]),
-            *map(str, table.notes()),
-        )
+        findings = _check_whole(path.name, inspector, quarantine, params, hint=hint)
         return Intake(
-            accepted,
+            inspector.profile.rows,
             rows,
             quarantine,
             table.read_as,
             table.delimiter,
-            warnings,
+            (*findings, *describe_markers(marked), *filter(None, [hint]), *map(str, table.notes())),
             inspector.profile,
             holds_answers,
         )
@@ -213,8 +199,14 @@ def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[st
     return [each.value for each in problems if each.column in numbers and isinstance(each.value, str)]
 
 
-def _findings(inspector: BatchInspector, *, rows: int, source: str) -> list[str]:
+def _check_whole(
+    source: str, inspector: BatchInspector, quarantine: Quarantine, params: Params, *, hint: str
+) -> list[str]:
     """Say what is unusual of a file as a whole. Raise BadInput where params refuse it for that."""
+    rows = inspector.profile.rows + quarantine.rows
+    if not rows:
+        raise BadInput(f"{source} has no rows; put a file with at least one row in its place")
+    check_share(quarantine, rows=rows, allowed=params.ingest.max_rejected_share, source=source, hint=hint)
     findings = inspector.findings(rows)
     if refusals := [finding.text for finding in findings if finding.refuse]:
         raise BadInput(f"{source} is refused as a batch: {'; '.join(refusals)}")

@@ -10,12 +10,15 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.drift.verdict import DriftState
+from releve.domain.drift.verdict import DriftState, DriftVerdict
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
+from releve.domain.quality.realised import Quality
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.domain.trigger.policies import Challenged, History
+from releve.domain.trigger.policies import Challenged, Evidence, History
 from tasks.history import events_of, newest_of
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
@@ -41,6 +44,23 @@ class PastRuns:
     payoffs: tuple[Payoff, ...]  # of the last promotion, as each run knew it
     earlier_payoffs: tuple[Payoff, ...]  # of those before it, since a rollback or a withdrawal, as they were known last
     rows_since_broken: int  # labelled rows that came after the first of the runs in a row that found broken data
+
+    def evidence(
+        self, drift: DriftVerdict, quality: Quality, estimate: Estimate, late: LateQuality | None, *, at: str
+    ) -> Evidence:
+        """Return what the trigger decides by; `at`: ISO 8601, UTC."""
+        return Evidence(
+            at,
+            drift,
+            quality,
+            self.new_rows,
+            estimate,
+            late=late,
+            new_batches=self.new_batches,
+            unweighed_rows=self.unweighed_rows,
+            rows_since_broken=self.rows_since_broken,
+            corrected_rows=self.corrected_rows,
+        )
 
 
 def gather_past(settings: Settings, scenario: str, registry: Registry, known: Gathered) -> PastRuns:

@@ -15,10 +15,10 @@ from releve.domain.drift.verdict import ALARMS, DriftState, DriftVerdict, Predic
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger import rollback, trigger
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
-from releve.domain.trigger.policies import Evidence
 from releve.reporting.messages.monitoring import describe_decision, describe_drift, describe_due
-from tasks.monitoring.challenge_history import gather_past
+from tasks.monitoring.challenge_history import PastRuns, gather_past
 from tasks.monitoring.evidence import (
+    Gathered,
     estimate_quality,
     gather,
     judge_delays,
@@ -50,36 +50,14 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
     past = gather_past(settings, scenario, registry, known)
-    window, model = known.window, known.champion.release.model
     payoff, payoff_problem = measure_payoff(known, registry, settings, scenario)
 
     # decide
-    drift = compare_and_report(
-        known.reference_before,
-        known.recent.features,
-        known.schema,
-        known.params.monitor,
-        subject=ReportSubject(scenario, model, at.isoformat(), window.first_at, window.last_at),
-        before=state_before(past.runs, first_at=window.first_at),
-        folder=folder,
-        max_missing_rise=known.params.batch.max_missing_rise,
-        predictions=predictions(known),
-        workspace=settings.home / "evidently" if settings.evidently_pages else None,
-    )
+    window, model = known.window, known.champion.release.model
+    subject = ReportSubject(scenario, model, at.isoformat(), window.first_at, window.last_at)
+    drift = _judge_drift(settings, known, past, subject, folder)
     quality, late, estimate = judge_quality(known), judge_late_labels(known), estimate_quality(known)
-    staleness = judge_staleness(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at)
-    evidence = Evidence(
-        at.isoformat(),
-        drift,
-        quality,
-        past.new_rows,
-        estimate,
-        late=late,
-        new_batches=past.new_batches,
-        unweighed_rows=past.unweighed_rows,
-        rows_since_broken=past.rows_since_broken,
-        corrected_rows=past.corrected_rows,
-    )
+    evidence = past.evidence(drift, quality, estimate, late, at=at.isoformat())
     run = MonitoringRun(
         scenario=scenario,
         model=model,
@@ -90,7 +68,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         quality=quality,
         late=late,
         estimate=estimate,
-        staleness=staleness,
+        staleness=judge_staleness(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at),
         late_values=judge_delays(known, past.batches),
         rows=past.rows,
         new_rows=past.new_rows,
@@ -110,6 +88,23 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
     reason = f"{describe_due(run)}: {'; '.join(describe_decision(run))}"
     registry.append(scenario, run, reason=reason, actor=actor)
     return run
+
+
+def _judge_drift(
+    settings: Settings, known: Gathered, past: PastRuns, subject: ReportSubject, folder: Path
+) -> DriftVerdict:
+    return compare_and_report(
+        known.reference_before,
+        known.recent.features,
+        known.schema,
+        known.params.monitor,
+        subject=subject,
+        before=state_before(past.runs, first_at=subject.first_at),
+        folder=folder,
+        max_missing_rise=known.params.batch.max_missing_rise,
+        predictions=predictions(known),
+        workspace=settings.home / "evidently" if settings.evidently_pages else None,
+    )
 
 
 def drift_page(settings: Settings, run: MonitoringRun) -> Path | None:

@@ -78,17 +78,21 @@ def score(
                 out.complete()
                 return ScoringResult(place.folder, output, before, before.rows, _newer(current, before))
         model, path = _load(settings, before.begun if before else wanted, is_begun=before is not None)
-        if before is None:
-            out.clear()
-        begun = ScoringManifest(wanted) if before is None else replace(before, resumed=before.resumed + 1)
-        out.note(wanted if before is None else ScoringResumed(at=clock().isoformat()))
-        out.manifest = begun
-        out.claim()
+        begun = _begin(out, wanted, before, at=clock().isoformat())
+        scorer = Scorer(
+            model.tag,
+            path,
+            _contents(path) if truth.params.compute.address else {},
+            truth.params.ingest,
+            settings.home / (truth.params.ingest.images or state.images),
+            ledger,
+            _known(out, model, state, is_begun=before is not None),
+        )
         with ExitStack() as stack:
-            hidden = hidden_cells(settings, truth.params.ledger, model.schema)
-            written = ScoringLedger(state.ledger, begun, hidden, clock) if ledger else None
-            if written is not None:
-                stack.enter_context(closing(written))
+            written = None
+            if ledger:
+                hidden = hidden_cells(settings, truth.params.ledger, model.schema)
+                written = stack.enter_context(closing(ScoringLedger(state.ledger, begun, hidden, clock)))
             done = write_parts(
                 out,
                 begun,
@@ -96,24 +100,14 @@ def score(
                 is_folder=inputs.is_folder,
                 schema=model.schema,
                 params=truth.params,
-                scorer=Scorer(
-                    model.tag,
-                    path,
-                    _contents(path) if truth.params.compute.address else {},
-                    truth.params.ingest,
-                    settings.home / (truth.params.ingest.images or state.images),
-                    ledger,
-                    _known(out, model, state, is_begun=before is not None),
-                ),
+                scorer=scorer,
                 ledger=written,
                 progress=progress,
             )
         ended = ScoringEnded(at=clock().isoformat(), rows=done.rows, answered=done.answered, rejected=done.rejected)
         out.note(ended)
         out.complete()
-    return ScoringResult(
-        place.folder, output, replace(done, ended=ended), before.rows if before else 0, _newer(current, done)
-    )
+    return ScoringResult(place.folder, output, replace(done, ended=ended), begun.rows, _newer(current, done))
 
 
 def _newer(current: Current | None, manifest: ScoringManifest) -> str:
@@ -186,6 +180,20 @@ def _decide(out: ScoringOutput, wanted: ScoringBegun, *, again: bool) -> Scoring
             f"{START_OVER}"
         )
     return before
+
+
+def _begin(out: ScoringOutput, wanted: ScoringBegun, before: ScoringManifest | None, *, at: str) -> ScoringManifest:
+    """Write that the output is begun, or gone on with, and claim its place."""
+    if before is None:
+        out.clear()
+        out.note(wanted)
+        begun = ScoringManifest(wanted)
+    else:
+        out.note(ScoringResumed(at=at))
+        begun = replace(before, resumed=before.resumed + 1)
+    out.manifest = begun
+    out.claim()
+    return begun
 
 
 def _load(settings: Settings, begun: ScoringBegun, *, is_begun: bool) -> tuple[Model, Path]:

@@ -108,6 +108,13 @@ class ArmAnswers:
         in_order = sorted(times.items(), key=lambda row: row[1])  # of one moment, as their request has them
         return {row_id: at for row_id, at in in_order if at <= matured}
 
+    def agrees(self, row_ids: Iterable[str], target: Target) -> NDArray[np.bool_]:
+        """Return of each row, which both answered, whether they answered one class."""
+        champion, challenger = (
+            dict(zip(rows.ids, map(target.parse, rows.predicted), strict=True)) for rows in self.rows.values()
+        )
+        return np.array([champion[row_id] == challenger[row_id] for row_id in row_ids], dtype=bool)
+
 
 @dataclass(frozen=True)
 class ArmPrices:
@@ -183,13 +190,9 @@ def compare(
             score=None if not len(own) else float(1 - own.mean() if metric in BY_CLASS else own.mean()),
             cost=_cost(labelled.take(by_itself), target, prices) if prices else None,
         )
-    is_labelled = ~np.isnan(losses).all(axis=0)
-    agrees, by_class = np.zeros(len(times), dtype=bool), answers.is_shadow and metric in BY_CLASS
+    is_labelled, by_class = ~np.isnan(losses).all(axis=0), answers.is_shadow and metric in BY_CLASS
+    agrees = answers.agrees(columns, target) if by_class else np.zeros(len(times), dtype=bool)
     if by_class:
-        classes = [
-            dict(zip(rows.ids, map(target.parse, rows.predicted), strict=True)) for rows in answers.rows.values()
-        ]
-        agrees = np.array([classes[0][row_id] == classes[1][row_id] for row_id in columns], dtype=bool)
         losses[:, agrees | ~is_labelled] = 0.0  # where classes differ, the labelled rows stand for all: see `_looks`
     compared = is_labelled | by_class
     moments = [at for at, is_compared in zip(times.values(), compared, strict=True) if is_compared]

@@ -94,49 +94,76 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
     whole = table.frame.rename(columns=str)
     _check_names([*whole.columns], roles)
     rows = [row for row in range(len(whole)) if row not in without]
-    given = {each.key for each in roles.settings if each.section == "ingest"}
-    params = with_overrides(base, roles.settings, source="params.yaml with what you set")
-    formats = find_formats(
-        whole.iloc[rows].reset_index(drop=True),
-        CellFormats.of(params.ingest),
-        as_text=table.as_text,
-        is_given=bool(given & {"csv_thousands", "csv_decimal"}),
-        time=roles.time,
-    )
-    frame, reading, ambiguous = formats.frame, formats.reading, formats.ambiguous
-    profiles = {
-        name: profile(name, frame[name], as_text=table.as_text, is_marker=reading.is_marker)
-        for name in frame.columns
-        if name != roles.target
-    }
-    target = target_profile(roles.target, frame[roles.target], as_text=table.as_text, reading=reading)
-    if roles.id in profiles and roles.id != roles.time:
-        profiles[roles.id] = as_names(profiles[roles.id])
+    formats = _find_formats(table, whole.iloc[rows].reset_index(drop=True), roles, base)
+    profiles = _profiles(table, formats, roles)
+    target = target_profile(roles.target, formats.frame[roles.target], as_text=table.as_text, reading=formats.reading)
     columns = list(profiles.values())
     if roles.time:
-        _check_time(profiles[roles.time], ambiguous.get(roles.time))
-    spec = target_spec(target, task=roles.task, ambiguous=ambiguous.get(roles.target))
-    is_class = spec.task != REGRESSION
+        _check_time(profiles[roles.time], formats.ambiguous.get(roles.time))
+    spec = target_spec(target, task=roles.task, ambiguous=formats.ambiguous.get(roles.target))
     inferred_time = None if roles.time else row_order.newest_first(columns)
     roles = replace(roles, time=roles.time or inferred_time)
-    order = row_order.time_order(profiles[roles.time]) if roles.time else np.arange(len(frame))
-    trend = row_order.target_trend(target, order, is_class=is_class)
+    order = row_order.time_order(profiles[roles.time]) if roles.time else np.arange(len(rows))
+    trend = row_order.target_trend(target, order, is_class=spec.task != REGRESSION)
     issues = [
         *table.issues,
         *formats.issues,
         *row_order.time_issues(columns, time=roles.time, is_inferred=inferred_time is not None),
         *row_order.trend_issues(target.name, trend, positive=spec.positive),
-        *_issues(columns, target, spec, roles, base, rows=len(frame), formats=formats),
+        *_issues(columns, target, spec, roles, base, rows=len(rows), formats=formats),
     ]
     no_features = {name: why for name, why in left_out(issues).items() if name not in roles.kept}
     no_features |= dict.fromkeys(sorted(roles.left_out), "left out, as you said")
     if len(no_features) == len(columns):
         raise BadInput(f"no feature is left: {'; '.join(f'{name} ({why})' for name, why in no_features.items())}")
-    keys = {key: name for key, name in (("time", roles.time), ("id", roles.id)) if name}
     personal = roles.personal.union(*(issue.personal for issue in issues))
     specs = {each.name: _spec(each, no_features, personal, roles) for each in columns}
+    keys = {key: name for key, name in (("time", roles.time), ("id", roles.id)) if name}
     described = {"target": spec.as_dict(), **keys, "columns": specs}
     Schema.from_dict(described, source=table.source)
+    clear = [name for name in specs if name in personal and name not in no_features]
+    labels = target_profile(roles.target, whole[roles.target], as_text=table.as_text, reading=formats.reading)
+    return ScenarioDraft(
+        described,
+        _comments(columns, specs, no_features, target),
+        _overrides(roles, base, formats, rows=len(rows), clear=clear),
+        _summary(table, specs, spec, target, trend, unlabelled=labels.missing),
+        ranked(issues),
+    )
+
+
+def _find_formats(table: NewTable, frame: "pd.DataFrame", roles: Roles, base: Params) -> Formats:
+    """Find how the file writes its cells, beside what a person has said of it."""
+    given = {each.key for each in roles.settings if each.section == "ingest"}
+    params = with_overrides(base, roles.settings, source="params.yaml with what you set")
+    return find_formats(
+        frame,
+        CellFormats.of(params.ingest),
+        as_text=table.as_text,
+        is_given=bool(given & {"csv_thousands", "csv_decimal"}),
+        time=roles.time,
+    )
+
+
+def _profiles(table: NewTable, formats: Formats, roles: Roles) -> dict[str, ColumnProfile]:
+    """Profile the columns beside the target."""
+    profiles = {
+        name: profile(name, formats.frame[name], as_text=table.as_text, is_marker=formats.reading.is_marker)
+        for name in formats.frame.columns
+        if name != roles.target
+    }
+    if roles.id in profiles and roles.id != roles.time:
+        profiles[roles.id] = as_names(profiles[roles.id])
+    return profiles
+
+
+def _comments(
+    columns: Sequence[ColumnProfile],
+    specs: Mapping[str, Mapping[str, object]],
+    no_features: Mapping[str, str],
+    target: ColumnProfile,
+) -> dict[str, str]:
+    """Write the comment beside each column's line, and beside a target that is spelt in several ways."""
     comments = {
         each.name: "; ".join(filter(None, (_seen(each, specs[each.name]), no_features.get(each.name))))
         for each in columns
@@ -144,19 +171,18 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
     if target.spellings:
         spellings = "; ".join(listed(map(repr, each), between=" and ") for each in target.spellings.values())
         comments[target.name] = f"what is predicted; ignore_case, since {spellings} are one"
+    return comments
+
+
+def _overrides(
+    roles: Roles, base: Params, formats: Formats, *, rows: int, clear: Sequence[str]
+) -> list[SettingOverride]:
+    """Return the settings of this scenario. `clear`: personal columns that the model learns from."""
     inferred = {(each.section, each.key) for each in formats.overrides}  # these hold what was given too
-    overrides = [*overrides_for(len(frame), base=base, given=roles.settings), *roles.settings]
-    clear = [name for name in specs if name in personal and name not in no_features]
+    overrides = [*overrides_for(rows, base=base, given=roles.settings), *roles.settings]
     if clear and not any((each.section, each.key) == ("ledger", "keep_clear") for each in overrides):
         overrides.append(SettingOverride("ledger", "keep_clear", clear, "personal, and the model learns from it"))
-    labels = target_profile(roles.target, whole[roles.target], as_text=table.as_text, reading=reading)
-    return ScenarioDraft(
-        described,
-        comments,
-        [*(each for each in overrides if (each.section, each.key) not in inferred), *formats.overrides],
-        _summary(table, specs, spec, target, trend, unlabelled=labels.missing),
-        ranked(issues),
-    )
+    return [*(each for each in overrides if (each.section, each.key) not in inferred), *formats.overrides]
 
 
 def _spec(
