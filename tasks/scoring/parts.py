@@ -26,12 +26,13 @@ from releve.domain.scoring.columns import ANSWER, SOURCE
 from releve.domain.scoring.manifest import PartScored, ScoringManifest
 from tasks.ingestion.intake import csv_options, raise_as_shown
 from tasks.ingestion.quarantine import Quarantine
-from tasks.scoring.answers import PieceHistory, PieceToScore, ScoredPiece, Scorer, read_history, score_piece
+from tasks.scoring.answers import PieceHistory, PieceToScore, ScoredPiece, Scorer, loaded, read_history, score_piece
 from tasks.scoring.inputs import InputFile
 from tasks.scoring.ledger import ScoringLedger
 from tasks.scoring.output import ScoringOutput, rejected_name
 
 ROWS_PER_PART = 50_000  # at least, but for the last of a file: what a kill costs
+IMPORT_SECONDS = 2.0  # of a first piece, which imports what it needs: one that takes longer says how long all take
 WORTH_SECONDS = 6.0  # of work that is left: other processes halve them, and take two or three to start
 
 
@@ -179,15 +180,16 @@ def _done(
     several = compute.address or (compute.workers or cores()) > 1
 
     def first() -> Iterator[PieceToScore]:
-        """Whoever asks for the next piece has done the one before; the very first one loads the model, too."""
-        at, began = 0, 0.0
+        """Whoever asks for the next piece has done the one before, by a model that is loaded."""
+        loaded(scorer)
+        at, began = 0, time.monotonic()
         for item in pieces:
             yield item
             now = time.monotonic()
-            is_known = several and began and item.place > at
+            is_known = several and item.place > at and (at or now - began > IMPORT_SECONDS)
             if is_known and (now - began) / (item.place - at) * (of - item.place) >= WORTH_SECONDS:
                 return
-            at, began = (at, began) if began else (item.place, now)
+            at, began = (at, began) if at else (item.place, now)
 
     sees = [scorer.images] if schema.images and scorer.images.is_dir() else []
     where = partial(open_workers, function, scorer, address=compute.address, workers=compute.workers, sees=sees)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS_PER_CHUNK = 400_000  # a cell read from text takes some 60 bytes, so that a chunk stays below 50 MB
-MOST_ROWS_PER_CHUNK = 50_000
-CHARACTERS_PER_CHUNK = 1 << 24  # of long texts, which fill a chunk before its cells do
+MOST_ROWS_PER_CHUNK = 20_000  # so that workers share evenly what takes long a row
+CHARACTERS_PER_CHUNK = 1 << 21  # of long texts, which fill a chunk before its cells do, and take the longest
 P = TypeVar("P")
 LONGEST_ROW = 1 << 24  # characters of CSV, bytes of JSON Lines; what is longer lacks a line break, or a closing quote
 
