@@ -32,6 +32,9 @@ export UV_SYSTEM_CERTS ?= true
 unexport PYTHONPATH
 unexport PYTHONHOME
 
+# Much here is a process of its own, and each would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # make test PYTEST_ARGS="-k gate -x" TEST_WORKERS=0   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2

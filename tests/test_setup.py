@@ -288,20 +288,31 @@ def test_the_command_finds_what_it_calls_from_any_folder() -> None:
     assert PYPROJECT["project"]["scripts"] == {"releve": "releve.cli.app:main"}
 
 
-def test_recipes_find_this_projects_programs_first_and_tell_nobody() -> None:
-    shown = subprocess.run(
+def recipe_environment(**given: str) -> list[str]:
+    """Return the variables that a recipe of the Makefile has, as `env` shows them."""
+    return subprocess.run(
         ["make", "-f", "-", "show"],
         input="include Makefile\nshow:\n\t@env\n",
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **given},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
 
+
+def test_recipes_find_this_projects_programs_first_and_tell_nobody() -> None:
+    shown = recipe_environment()
+
     assert next(line for line in shown if line.startswith("PATH=")).startswith(f"PATH={ROOT}/.venv/bin:")
     assert {"DO_NOT_TRACK=1", "BENTOML_DO_NOT_TRACK=True", "PREFECT_SERVER_ANALYTICS_ENABLED=false"} <= set(shown)
     assert "OMP_NUM_THREADS=2" in shown
+
+
+def test_recipes_take_no_modules_from_elsewhere_and_keep_what_python_compiled() -> None:
+    given = {"PYTHONPATH": "/elsewhere", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+    assert [line for line in recipe_environment(**given) if line.startswith("PYTHON")] == ["PYTHONUNBUFFERED=1"]
 
 
 @pytest.mark.parametrize("name", ["a:b", "a$b"])
