@@ -131,6 +131,22 @@ def test_audits_fail_in_at_most_one_of_twenty_runs_where_only_the_rows_changed(m
     assert sum(failed) <= 0.05 * runs
 
 
+@pytest.mark.parametrize(("wrong", "passed"), [(0, True), (1, True), (4, True), (20, False)])
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_an_audit_believes_that_rare_errors_are_missing_by_luck_and_not_that_many_are(metric, wrong, passed):
+    def sure(rows, wrong):
+        certain = np.random.default_rng(SEED).uniform(0.985, 0.9999, rows)
+        truth = np.arange(rows) % 2
+        outputs = np.where(truth[:, None] == [0, 1], certain[:, None], 1 - certain[:, None])
+        places = np.linspace(0, rows - 1, wrong).astype(int)
+        outputs[places] = outputs[places, ::-1]
+        return ScoredAnswers(ScoredPredictions(outputs, truth), pd.DataFrame({"x": certain}))
+
+    fitted = fit(metric, sure(800, 5), SCHEMAS[BINARY], BOOTSTRAP)
+
+    assert audit(fitted, sure(260, wrong), STATISTICS.min_rows, BOOTSTRAP).passed is passed
+
+
 @pytest.mark.parametrize(("better", "states"), [(0.0, ("within tolerance", "inconclusive")), (0.4, ("degraded",))])
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
 def test_the_estimate_is_judged_against_the_expected_performance(metric, better, states):
