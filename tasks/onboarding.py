@@ -28,7 +28,7 @@ from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
 from releve.domain.features.proposal import propose
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
-from releve.domain.onboarding.issues import Issue, ranked
+from releve.domain.onboarding.issues import MARKER, Issue, ranked
 from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride, params_text, with_overrides
 from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_issues, rejections_of
 from releve.domain.onboarding.table import NewTable, Roles, describe
@@ -175,10 +175,11 @@ def _settled(sample: TableSample, data: Path, roles: Roles, *, base: Params, hom
     table = NewTable(as_text(data.name), sample.read_as, frame, is_text, sample.complete, unread, sample.notes)
     special = no_rows(frame) if frame.columns.is_unique else {}
     without: frozenset[int] = frozenset(special)
-    rejections, issues = Rejections(0), list[Issue]()
+    rejections, issues, markers = Rejections(0), list[Issue](), list[Issue]()
     for _ in range(ROUNDS):
         try:
             draft = _with_image_folder(describe(table, roles, base=base, without=without), data)
+            markers = markers or [issue for issue in draft.issues if issue.kind == MARKER]
         except BadInput as error:
             besides = [issue.text for issue in issues if rejections.total]
             raise BadInput(". Besides, ".join([str(error), *besides])) from None
@@ -202,7 +203,8 @@ def _settled(sample: TableSample, data: Path, roles: Roles, *, base: Params, hom
         if rejected == without or len(rejected) == len(frame):
             break
         without = rejected
-    return _Settled(replace(draft, issues=ranked([*issues, *draft.issues])), rejections, checked.accepted)
+    others = [issue for issue in draft.issues if issue.kind != MARKER]  # the first round saw all of their cells
+    return _Settled(replace(draft, issues=ranked([*issues, *markers, *others])), rejections, checked.accepted)
 
 
 def _with_features(draft: ScenarioDraft, rows: "pd.DataFrame", base: Params) -> ScenarioDraft:

@@ -16,14 +16,14 @@ from releve.adapters.yaml_files import pipeline_text
 from releve.cli.app import main
 from releve.core.errors import BadInput, Conflict, NotFound, ReleveError
 from releve.core.settings import Settings
-from releve.domain.onboarding.params_file import read_override
+from releve.domain.onboarding.params_file import SettingOverride, read_override
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.columns import COMMON_KEYS, TYPES
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from tasks.ingestion.ingest import ingest
-from tasks.onboarding import refresh, report, scaffold
+from tasks.onboarding import refresh, report, scaffold, understand
 from tests.adapters.tables.test_file_types import row_xml, workbook
-from tests.domain.onboarding.tables import a_table
+from tests.domain.onboarding.tables import ROWS, a_table
 from tests.repositories import commit, snapshot
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import make_shop
@@ -92,6 +92,25 @@ def test_what_a_reader_did_to_a_sheet_is_an_issue_and_the_sheet_and_its_header_m
     assert "length: 1 cell lies in a merged range, and is read as its first cell is (A202:A203)" in told
     assert read_params(settings.project, "sales").ingest.sheet == "S2"
     assert made.draft.summary[0].startswith("sales.xlsx, sheet 'S2', header on row 2: 201 rows, 3 columns")
+
+
+@pytest.mark.parametrize("cells", [2, 9])
+def test_a_word_that_costs_rows_is_named_with_the_setting_that_keeps_them(
+    cells: int, settings: Settings, tmp_path: Path
+) -> None:
+    data = a_file(tmp_path / "sales.csv", age=["k.A." if n < cells else str(n % 37) for n in range(ROWS)])
+
+    draft, rejections = understand(settings, data=data, roles=TARGET)
+
+    assert rejections.total == cells
+    (asked,) = (issue for issue in draft.issues if issue.kind == "marker")
+    assert asked.text.startswith(f"age holds 'k.A.' in {cells} cells among numbers or dates; if that means missing")
+    words = asked.suggestions[0]["ingest.missing"]
+    again, none = understand(
+        settings, data=data, roles=Roles("sold", settings=(SettingOverride("ingest", "missing", words, ""),))
+    )
+    assert none.total == 0 and again.table["columns"]["age"]["nullable"]
+    assert "marker" not in {issue.kind for issue in again.issues}
 
 
 def test_the_pipeline_is_the_bundled_one_without_the_stage_that_makes_rows(settings: Settings, data: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.domain.ingestion.numerals import Numerals
-from releve.domain.schema.cells import as_date, as_number, in_format, names_of, trimmed
+from releve.domain.schema.cells import DECIMAL, as_date, as_number, in_format, names_of, trimmed
 from releve.domain.schema.columns import DATE, NUMBER, REAL
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -113,6 +113,12 @@ class CellFormats:
         """Whether a trimmed cell marks a missing value."""
         return text.casefold() in self._markers
 
+    def is_marked(self, cell: Any) -> bool:
+        """Whether a cell of a column of numbers or dates marks a missing value, also as a number: -999 and -999.0."""
+        if isinstance(cell, str):
+            return self.is_marker(cell) or as_number(cell) in self.missing_numbers
+        return isinstance(cell, REAL) and not isinstance(cell, bool) and cell in self.missing_numbers
+
     @cached_property
     def _markers(self) -> frozenset[str]:
         return frozenset(trimmed(marker).casefold() for marker in self.missing)
@@ -125,6 +131,8 @@ class CellFormats:
 
     def number(self, name: str, text: str) -> str:
         """Write the number in a trimmed cell plainly; what has not the configured form stays, or becomes no number."""
+        if name not in self.units and self.numerals.is_plain and DECIMAL.fullmatch(text):
+            return text  # of most cells nothing else has to be found out
         bare = self.units.get(name, NO_UNIT).without(text)
         return text if bare is None else self.numerals_of(name).plain(bare)
 

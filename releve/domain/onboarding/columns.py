@@ -4,7 +4,7 @@ Only natural bounds are written. A smallest and largest value learned from the f
 heat wave; 0 under counts and shares, and 1 over shares, stay true: docs/decisions/0014-scaffold.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -107,13 +107,6 @@ def _issues(profile: ColumnProfile) -> Iterator[Issue]:
             f"{name} holds whole numbers of more than 15 digits, of which a number keeps the first 15: two of them can "
             "become one. Where they are names, write them as text into the file and put {type: category}",
         )
-    if profile.distinct <= 1 and not (profile.counts and profile.missing):  # a mark in some rows says something
-        what = f"is always {example!r}" if profile.counts else "is empty in every row"
-        text = f"{name} {what}: nothing to learn from it, so it is no feature"
-        yield Issue("constant", text, (name,), f"constant: {what}")
-    share = profile.missing / max(len(profile.cells), 1)
-    if share > MUCH_MISSING and profile.counts:
-        yield Issue("missing", f"{name} is missing in {share:.0%} of the rows")
     if profile.markers:
         shown = listed((f"{marker!r} in {counted(count, 'cell')}" for marker, count in profile.markers.items()), most=4)
         if profile.kept:
@@ -154,6 +147,30 @@ def _spellings(profile: ColumnProfile) -> Iterator[Issue]:
             f"they are one, put 'ignore_case: true' into columns.{profile.name} of params.yaml",
             suggestions=({f"columns.{profile.name}": {**column_spec(profile), "ignore_case": True}},),
         )
+
+
+def constant_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
+    """Name columns with one value, or none. A mark in some rows, and an empty cell in the others, says something."""
+
+    def what(profile: ColumnProfile) -> str:
+        return f"is always {next(iter(profile.counts))!r}" if profile.counts else "is empty in every row"
+
+    found = [each for each in columns if each.distinct <= 1 and not (each.counts and each.missing)]
+    if len(found) == 1:
+        text = f"{found[0].name} {what(found[0])}: nothing to learn from it, so it is no feature"
+        yield Issue("constant", text, (found[0].name,), f"constant: {what(found[0])}")
+    elif found:
+        shown = listed((f"{each.name} {what(each)}" for each in found), most=6)
+        text = f"{shown}: nothing to learn from these {len(found)} columns, so they are no features"
+        yield Issue("constant", text, tuple(each.name for each in found), "constant")
+
+
+def missing_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
+    """Name columns that are mostly missing."""
+    shares = {each.name: each.missing / max(len(each.cells), 1) for each in columns if each.counts}
+    if much := {name: share for name, share in shares.items() if share > MUCH_MISSING}:
+        shown = listed((f"{name} is missing in {share:.0%}" for name, share in much.items()), most=6)
+        yield Issue("missing", f"{shown} of the rows")
 
 
 def many_values_issues(profile: ColumnProfile) -> Iterator[Issue]:

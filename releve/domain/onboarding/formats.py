@@ -7,7 +7,7 @@ suggested, never assumed.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from releve.domain.onboarding.date_formats import (
     digits_format,
     is_date,
 )
-from releve.domain.onboarding.issues import Issue
+from releve.domain.onboarding.issues import MARKER, Issue
 from releve.domain.onboarding.number_formats import FEWEST_ALIKE, Counts, find_number_formats, share, unit_issue
 from releve.domain.onboarding.params_file import SettingOverride
 from releve.domain.schema.cells import LARGEST_NUMBER, as_number, is_missing, names_of, trimmed
@@ -42,7 +42,7 @@ BESIDE = re.compile(r"['~<>=\u2264\u2265\u2248\u00b1].*\d|.*\d\s?(?:[kKMBT]|[Mm]
 MOST_WORDS = 3  # different words among numbers that may be markers
 FEWEST_NUMBERS = 5  # different ones; fewer beside a word are codes
 LEAST_NUMBERS = 0.3  # share of the cells
-SENTINELS = ("-99", "-999", "-9999", "-99999", "-999999", "999", "9999", "99999", "999999")
+SENTINEL = re.compile(r"-(99+|9+\.9+)|99(9+|\.9+|9+\.9+)")  # -99, -999.9, 999, 99.9: what a number never is by itself
 FEWEST_SENTINELS = 3  # cells
 EPOCHS = {"seconds": (1e8, 4e9), "milliseconds": (1e11, 4e12), "microseconds": (1e14, 4e15)}  # 1973 to 2096
 
@@ -75,7 +75,7 @@ def find_formats(
     numbers = find_number_formats(columns, given, as_text=as_text, is_given=is_given)
     formats = {name: each.formats for name, each in dates.items() if each.formats}
     reading = replace(numbers.reading, dates={**formats, **given.dates})
-    markers = list(_marker_issues(texts, words, reading))
+    marked = _words_among_numbers(texts, words, reading)
     # A column that becomes one of numbers only once a word in it is set to be missing has nothing written before.
     held = {name for name in words if sum(words[name].values()) > (1 - MOSTLY) * sum(texts[name].values())}
     reading = replace(
@@ -89,8 +89,7 @@ def find_formats(
         *(unit_issue(name, counts[name], reading) for name in reading.units if name not in given.units),
         *(date_issue(name, dates[name], counts[name]) for name in reading.dates if name not in given.dates),
         *_unread(counts, reading, as_text=as_text),
-        *markers,
-        *_sentinel_issues(plain, given),
+        *_marker_issues(marked + _sentinels(plain, given), reading),
         *_epoch_issues(plain, time),
     ]
     ambiguous = {**numbers.ambiguous} | {
@@ -214,35 +213,47 @@ def _marker_words(counts: Counts) -> dict[str, int]:
     return words if is_few and sum(words.values()) <= (1 - LEAST_NUMBERS) * sum(counts.values()) else {}
 
 
-def _marker_issues(texts: Mapping[str, Counts], words: Mapping[str, Counts], reading: CellFormats) -> Iterator[Issue]:
-    """Name words among numbers or dates, with the setting that makes them missing."""
+def _marker_issues(found: Sequence[tuple[str, str]], reading: CellFormats) -> Iterator[Issue]:
+    """Name cells that may mean missing, with the one setting that reads all of them so. `found`: sentences, markers."""
+    if found:
+        suggestion = {"ingest.missing": [*reading.missing, *dict.fromkeys(marker for _, marker in found)]}
+        what = "; ".join(dict.fromkeys(text for text, _ in found))
+        text = f"{what}; if that means missing, add {settings_hint(suggestion)}"
+        yield Issue(MARKER, text, suggestions=(suggestion,))
+
+
+def _words_among_numbers(
+    texts: Mapping[str, Counts], words: Mapping[str, Counts], reading: CellFormats
+) -> list[tuple[str, str]]:
+    """Find words among numbers or dates, and what to say of each."""
+    found = []
     for name, markers in words.items():
         others = {text: n for text, n in texts[name].items() if text not in markers}
         numbers = (text for text in others if as_number(reading.number(name, text)) is not None)
         dates = (text for text in others if is_date(reading.date(name, text)))
         if markers and max(share(others, numbers), share(others, dates)) >= MOSTLY:
             shown = listed(f"{word!r} in {counted(count, 'cell')}" for word, count in markers.items())
-            yield _missing_issue(name, f"{shown} among numbers or dates", reading, list(markers))
+            found += [(f"{name} holds {shown} among numbers or dates", word) for word in markers]
+    return found
 
 
-def _missing_issue(name: str, what: str, reading: CellFormats, markers: list[str]) -> Issue:
-    suggestion = {"ingest.missing": [*reading.missing, *markers]}
-    text = f"{name} holds {what}; if that means missing, add {settings_hint(suggestion)}"
-    return Issue("cells", text, suggestions=(suggestion,))
-
-
-def _sentinel_issues(frame: "pd.DataFrame", given: CellFormats) -> Iterator[Issue]:
-    """Name sentinels: -999 far beyond all other numbers of a column."""
+def _sentinels(frame: "pd.DataFrame", given: CellFormats) -> list[tuple[str, str]]:
+    """Find numbers of nines such as -999 far beyond all others of a column, and what to say of each."""
+    found = []
     for name in map(str, frame):
-        counts = Counter(cell for cell in frame[name].tolist() if _number(cell) is not None)
-        for text in (text for text in SENTINELS if text in counts or float(text) in counts):
-            numbers = [number for cell in counts if (number := float(cell)) != float(text)]
-            count = counts[text] + counts[float(text)]
-            if count >= FEWEST_SENTINELS and len(numbers) >= FEWEST_NUMBERS and not given.is_marker(text):
-                low, high = min(numbers), max(numbers)
-                if float(text) < low - (high - low) or float(text) > high + (high - low):
-                    what = f"{text} in {counted(count, 'cell')}, and {low:g} to {high:g} else"
-                    yield _missing_issue(name, what, given, [text])
+        counts: Counter[float] = Counter()
+        for cell, count in Counter(frame[name].tolist()).items():
+            if (number := _number(cell)) is not None:
+                counts[number] += count
+        for marker, text in ((number, f"{number:.9g}") for number in counts):
+            others = [number for number in counts if number != marker]
+            is_likely = counts[marker] >= FEWEST_SENTINELS and len(others) >= FEWEST_NUMBERS
+            if SENTINEL.fullmatch(text) and is_likely and marker not in given.missing_numbers:
+                low, high = min(others), max(others)
+                if marker < low - (high - low) or marker > high + (high - low):
+                    what = f"{name} holds {text} in {counted(counts[marker], 'cell')}, and {low:g} to {high:g} else"
+                    found.append((what, text))
+    return found
 
 
 def _number(cell: Any) -> float | None:

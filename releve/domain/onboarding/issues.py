@@ -14,6 +14,7 @@ from releve.domain.onboarding.profiles import ColumnProfile
 from releve.domain.schema.cells import as_number
 from releve.domain.schema.columns import CATEGORY, DATE, REAL
 
+MARKER = "marker"  # cells that may mean missing: the rows that they cost are not learned from
 # By what they cost, the dearest first: the file or rows of it, the wrong rows taken for the newest, a model that knows
 # the answer, one that cannot be learned or judged, columns that are read otherwise than meant or left out, what
 # deserves a check, and what was only done as requested.
@@ -22,6 +23,7 @@ KINDS = (
     "rejected",
     "unread",
     "label",
+    MARKER,
     "cells",
     "order",
     "leak",

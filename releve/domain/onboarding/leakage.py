@@ -42,8 +42,10 @@ MOST_TERMS = 5  # columns in a sum
 # Words of columns that are commonly written when, or after, the outcome is known.
 AFTERWARDS = re.compile(
     r"duration|dauer|durée|clos(ed|ing)|resol(ved|ution)|reason|grund|outcome|result|ergebnis|settle|refund|chargeback"
-    r"|paid|payment_?date|invoice|recover|cancel|storn|kündig|churn_?date|exit|left|end_?(date|time|ed|at)|finish"
-    r"|deliver|return(ed|_)|dispos|final|actual|approved|decision|status|verdict|discharge|death",
+    r"|paid|pay_?out|payment_?date|invoice|recover|cancel|storn|kündig|churn_?date|exit|left|end_?(date|time|ed|at)"
+    r"|finish|deliver|return(ed|_)|dispos|final|actual|approved|decision|status|verdict|discharge|death"
+    r"|(aus|be|rück|nach|ge)zahl|abschluss|abgeschlossen|erledig|erstatt|rückgabe|entscheid|genehmig|abgelehnt"
+    r"|clôtur|motif|résilia|rembours|indemnis|décision|résultat|cierre|motivo|resultado|chiusura|esito|rimbors",
     re.IGNORECASE,
 )
 KEEP = "if it is known before the outcome is, remove 'feature: false' from its line in params.yaml"

@@ -82,13 +82,23 @@ def with_overrides(base: Params, overrides: Sequence[SettingOverride], *, source
     return parse(merge(base.model_dump(), sections), source=source)
 
 
-def joined(overrides: Sequence[SettingOverride]) -> tuple[SettingOverride, ...]:
-    """Keep each key once: of several values the last, and of mappings (ingest.dates, ingest.units) all of them."""
+def joined(overrides: Sequence[SettingOverride], *, base: Params) -> tuple[SettingOverride, ...]:
+    """Keep each key once: of several values the last, of mappings (ingest.dates, ingest.units) all of them, and of
+    lists (ingest.missing) what each adds to that of `base`, and takes away."""
+
+    def together(key: tuple[str, str], first: Any, second: Any) -> Any:
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            return {**first, **second}
+        if isinstance(first, list) and isinstance(second, list):
+            usual = list(getattr(getattr(base, key[0], None), key[1], ()))
+            left = [each for each in usual if each in first and each in second]
+            return [*left, *(each for each in dict.fromkeys([*first, *second]) if each not in usual)]
+        return second
+
     kept: dict[tuple[str, str], SettingOverride] = {}
     for each in overrides:
-        known = kept.get((each.section, each.key))
-        both = known is not None and isinstance(known.value, Mapping) and isinstance(each.value, Mapping)
-        kept[each.section, each.key] = replace(each, value={**known.value, **each.value}) if known and both else each
+        key = (each.section, each.key)
+        kept[key] = replace(each, value=together(key, kept[key].value, each.value)) if key in kept else each
     return tuple(kept.values())
 
 

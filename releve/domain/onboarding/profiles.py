@@ -44,11 +44,11 @@ class ColumnProfile:
     type: str | None
     read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
     form: str = ""  # what the values look like beside their type: one of FORMS, "boolean", "nested" or ""
-    markers: dict[str, int] = field(default_factory=dict)  # that mean missing among numbers and dates (see `kept`)
+    markers: dict[Any, int] = field(default_factory=dict)  # that mean missing among numbers and dates (see `kept`)
     spellings: dict[str, dict[str, int]] = field(default_factory=dict)  # of a class, where there are several
 
     @property
-    def kept(self) -> dict[str, int]:
+    def kept(self) -> dict[Any, int]:
         """Return markers that are values like any, as Namibia's NA among categories and texts."""
         return {marker: count for marker, count in self.markers.items() if marker in self.counts}
 
@@ -115,11 +115,11 @@ class ColumnProfile:
 
 
 def profile(
-    name: str, cells: "pd.Series[Any]", *, as_text: bool, is_marker: Callable[[str], bool] = lambda text: False
+    name: str, cells: "pd.Series[Any]", *, as_text: bool, is_marker: Callable[[Any], bool] = lambda cell: False
 ) -> ColumnProfile:
     """Profile one column. `as_text`: all cells are text as in CSV, so that digits are numbers.
 
-    is_marker: whether a text means missing, should the others be numbers or dates.
+    is_marker: whether a cell means missing, should the others be numbers or dates.
     """
     import pandas as pd
 
@@ -137,12 +137,12 @@ def profile(
             plain.append(str(cell))
             is_nested = True
     counts = counted(plain)
-    markers = {value: count for value, count in counts.items() if isinstance(value, str) and is_marker(value)}
+    markers = {value: count for value, count in counts.items() if is_marker(value)}
     kind, form, read = _type({value: n for value, n in counts.items() if value not in markers}, as_text=as_text)
     if is_nested:
         kind, form, read = CATEGORY, "nested", {}
     if kind in (None, *READ):
-        plain = [None if isinstance(cell, str) and cell in markers else cell for cell in plain]
+        plain = [None if cell in markers else cell for cell in plain]
     return ColumnProfile(name, pd.Series(plain, dtype=object), counted(plain), kind, read, form, markers)
 
 

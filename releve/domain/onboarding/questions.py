@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from releve.core.formatting import listed
-from releve.domain.onboarding.issues import Issue
+from releve.domain.onboarding.issues import MARKER, Issue
 from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride
 from releve.domain.onboarding.table import Roles
 
@@ -48,6 +48,7 @@ PLAIN = {
     "rejected": ("Some rows cannot be used. They are set aside, each with its reason.", "Go on without them?"),
     "unread": ("Some lines of the file are no rows.", "Go on without them?"),
     "label": ("Some rows do not say what came out.", "Go on without them?"),
+    MARKER: ("Some cells may say that nothing is known.", "Are they read as you mean them?"),
     "cells": ("Some cells may mean something else than they seem to.", "Are they read as you mean them?"),
     "numerals": ("Some numbers can be read in two ways.", "Are they read as you mean them?"),
     "mixed": ("A column holds different kinds of things.", "Is that right?"),

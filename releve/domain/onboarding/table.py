@@ -15,7 +15,14 @@ from releve.domain.ingestion.cell_formats import CellFormats
 from releve.domain.ingestion.reading_notes import ReadingNote
 from releve.domain.onboarding import issues as table_issues
 from releve.domain.onboarding import row_order
-from releve.domain.onboarding.columns import column_issues, column_spec, many_values_issues, seen
+from releve.domain.onboarding.columns import (
+    column_issues,
+    column_spec,
+    constant_issues,
+    many_values_issues,
+    missing_issues,
+    seen,
+)
 from releve.domain.onboarding.formats import Formats, find_formats
 from releve.domain.onboarding.issues import Issue, left_out, ranked
 from releve.domain.onboarding.leakage import leak_issues
@@ -85,7 +92,7 @@ def describe(table: NewTable, roles: Roles, *, base: Params, without: frozenset[
     names the lines that are no rows too, which may be why.
     """
     try:
-        return _draft(table, replace(roles, settings=joined(roles.settings)), base, without)
+        return _draft(table, replace(roles, settings=joined(roles.settings, base=base)), base, without)
     except BadInput as error:
         raise BadInput(". Besides, ".join([str(error), *(issue.text for issue in table.issues)])) from None
 
@@ -148,7 +155,7 @@ def _find_formats(table: NewTable, frame: "pd.DataFrame", roles: Roles, base: Pa
 def _profiles(table: NewTable, formats: Formats, roles: Roles) -> dict[str, ColumnProfile]:
     """Profile the columns beside the target."""
     profiles = {
-        name: profile(name, formats.frame[name], as_text=table.as_text, is_marker=formats.reading.is_marker)
+        name: profile(name, formats.frame[name], as_text=table.as_text, is_marker=formats.reading.is_marked)
         for name in formats.frame.columns
         if name != roles.target
     }
@@ -225,7 +232,8 @@ def _issues(
         return [column for column in columns if column.name not in gone]
 
     by_column = {column.name: column_issues(column, formats.ambiguous.get(column.name)) for column in columns}
-    alone = [issue for issues in by_column.values() for issue in issues]
+    constant = list(constant_issues(columns))
+    alone = [*(issue for issues in by_column.values() for issue in issues), *constant]
     named = [column for column in columns if column.name not in formats.ambiguous]  # ambiguous numbers are no names
     asked = [column for column in without(columns, alone) if column.name not in roles.not_personal]
     personal = list(personal_issues(asked, id=roles.id, time=roles.time))
@@ -237,6 +245,8 @@ def _issues(
     return [
         *target_issues(target, spec.task, missing=formats.reading.missing),
         *(issue for name, issues in by_column.items() for issue in issues if issue.leaves_out or name not in gone),
+        *constant,
+        *missing_issues([column for column in columns if column.name not in gone]),
         *personal,
         *ids,
         *leaks,

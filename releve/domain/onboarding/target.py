@@ -202,7 +202,14 @@ def target_issues(profile: ColumnProfile, task: str, *, missing: Sequence[str] =
         shown = listed(f"{each} ({counted(count, 'row')})" for each, count in rare.items())
         are_few = min(rare.values()) < FEW_ROWS
         advice = "too few to learn from or to judge by; collect more, or merge classes" if are_few else "hard to learn"
-        yield Issue("classes", f"{name} has classes with few rows: {shown}; {advice}")
+        # open, pending, n.v.: such rows have no outcome yet, and make two classes three
+        words = [each for each, count in rare.items() if count < FEW_ROWS and each in profile.counts]
+        suggestions = []
+        if words and profile.type != NUMBER and len(class_counts(profile)) - len(words) > 1:
+            suggestions = [{"ingest.missing": [*missing, *words]}]
+            which = words[0] if len(words) == 1 else "such a class"
+            advice += f"; where {which} means that the outcome is not known, add {settings_hint(suggestions[0])}"
+        yield Issue("classes", f"{name} has classes with few rows: {shown}; {advice}", suggestions=tuple(suggestions))
     if profile.is_whole and profile.distinct > 2:
         advice = f"taken for classes; if they are amounts or grades, set TASK={REGRESSION}"
         yield Issue("hint", f"{name} holds {profile.distinct} different whole numbers, {advice}")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
-from releve.domain.onboarding.columns import column_issues, column_spec, seen
+from releve.domain.onboarding.columns import column_issues, column_spec, constant_issues, missing_issues, seen
 from releve.domain.onboarding.profiles import MOST_LISTED
 from releve.domain.schema.schema import Schema
 from tests.domain.onboarding.tables import column
@@ -160,19 +160,28 @@ def test_a_date_in_another_form_is_an_issue_and_left_out_not_guessed(date: str) 
 
 @pytest.mark.parametrize(("cells", "what"), [(["7", "7"], "is always '7'"), (["", ""], "is empty in every row")])
 def test_a_constant_column_is_no_feature(cells: list[str], what: str) -> None:
-    (issue,) = column_issues(column(*cells))
+    (issue,) = constant_issues([column(*cells)])
 
     assert issue.leaves_out == ("x",)
     assert what in issue.text
+
+
+def test_many_constant_columns_are_one_sentence() -> None:
+    columns = [column("7", "7", name="a"), column("7", "8", name="b"), column("", "", name="c")]
+
+    (issue,) = constant_issues(columns)
+
+    assert issue.leaves_out == ("a", "c")
+    assert issue.text.startswith("a is always '7', c is empty in every row: nothing to learn from these 2 columns")
 
 
 @pytest.mark.parametrize(("missing", "is_issue"), [(5, False), (6, True)])
 def test_a_column_that_is_mostly_missing_is_an_issue(missing: int, is_issue: bool) -> None:
     cells = ["1.5", "2.5"] * 5
 
-    found = column_issues(column(*[*cells[: 10 - missing], *[""] * missing]))
+    found = missing_issues([column(*[*cells[: 10 - missing], *[""] * missing]), column(*cells, name="y")])
 
-    assert ("missing" in {issue.kind for issue in found}) is is_issue
+    assert [issue.text for issue in found] == ["x is missing in 60% of the rows"] * is_issue
 
 
 def test_what_was_seen_is_described_in_a_few_words() -> None:

@@ -381,6 +381,39 @@ def test_what_behaves_like_a_marker_is_an_issue_with_the_setting_that_reads_it(w
     assert rows_of(frame, again, tmp_path)["v"].isna().sum() == ROWS // 5
 
 
+@pytest.mark.parametrize("kept", ["text", "number"])
+@pytest.mark.parametrize("marker", ["-999.9", "-99.99", "-999.0", "9999", "999.99"])
+def test_nines_with_a_fraction_mean_missing_too(marker: str, kept: str, tmp_path: Path) -> None:
+    cells = [marker if n % 20 == 0 else f"{n % 37 / 4 + 0.13:.2f}" for n in range(ROWS)]
+    is_text = kept == "text"
+    frame = a_table(v=cells)
+    if not is_text:
+        frame["v"] = frame["v"].astype(float)
+
+    found = described(frame, as_text=is_text)
+
+    (asked,) = (issue for issue in found.issues if issue.suggestions)
+    assert f"v holds {float(marker):g} in 10 cells, and 0.13 to 9.13 else" in asked.text
+    again = with_suggestions(frame, [asked], as_text=is_text)
+    assert rows_of(frame, again, tmp_path)["v"].isna().sum() == ROWS // 20
+
+
+@pytest.mark.parametrize("number", ["-98.9", "99", "-9", "12.5", "0"])
+def test_other_numbers_far_away_are_no_markers(number: str) -> None:
+    found = described(a_table(v=[number if n % 20 == 0 else str(1000 + n % 37) for n in range(ROWS)]))
+
+    assert issue_texts(found, "marker") == ""
+
+
+def test_one_setting_reads_all_that_may_mean_missing() -> None:
+    cells = {"v": ["k.A." if n % 25 == 0 else str(n % 37) for n in range(ROWS)]}
+    cells["w"] = ["-999" if n % 20 == 0 else "offen" if n % 20 == 1 else str(n % 31) for n in range(ROWS)]
+
+    (asked,) = (issue for issue in described(a_table(**cells)).issues if issue.suggestions)
+
+    assert asked.suggestions[0]["ingest.missing"][-3:] == ["k.A.", "offen", "-999"]
+
+
 def test_seconds_since_1970_are_issues_as_a_time() -> None:
     found = described(a_table(at=[1_700_000_000 + 60 * n for n in range(ROWS)]), time="at")
 

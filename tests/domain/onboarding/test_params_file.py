@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from releve.domain.onboarding.params_file import params_text
+from releve.domain.onboarding.params_file import SettingOverride, joined, params_text
 from releve.domain.schema.schema import TABLE_KEYS, Schema
-from tests.domain.onboarding.tables import ROWS, a_table, described
+from tests.domain.onboarding.tables import BASE, ROWS, a_table, described
 
 ODD_NAMES = [
     "yes",
@@ -40,6 +40,18 @@ def test_any_category_is_read_back_as_text(value: str) -> None:
     found = described(a_table(kind=cells))
 
     assert yaml.safe_load(params_text(found, scenario="x"))["columns"]["kind"] == found.table["columns"]["kind"]
+
+
+def test_lists_that_are_set_twice_add_up_and_take_away() -> None:
+    usual = list(BASE.ingest.missing)
+    given = [
+        SettingOverride("ingest", "missing", value, "")
+        for value in ([*usual, "k.A."], [each for each in usual if each != "-"], [*usual, "open", "k.A."])
+    ]
+
+    (together,) = joined(given, base=BASE)
+
+    assert together.value == [*(each for each in usual if each != "-"), "k.A.", "open"]
 
 
 def test_yes_and_no_stay_texts_among_the_classes() -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from releve.core.config_hint import settings_hint
 from releve.core.errors import BadInput
 from releve.domain.onboarding.params_file import SettingOverride
 from releve.domain.onboarding.target import MOST_CLASSES, MOST_NUMBER_CLASSES, target_issues, target_spec
@@ -141,3 +142,18 @@ def test_a_class_of_few_rows_is_an_issue(rare: int, is_issue: bool) -> None:
 
     advice = "too few to learn from or to judge by; collect more, or merge classes"
     assert found == [f"y has classes with few rows: b ({rare} rows); {advice}"] * is_issue
+
+
+@pytest.mark.parametrize(("rare", "is_asked"), [(1, True), (19, True), (20, False)])
+def test_a_rare_word_beside_two_classes_may_mean_that_there_is_no_outcome_yet(rare: int, is_asked: bool) -> None:
+    frame = a_table()
+    frame.loc[frame.index[:rare], "sold"] = "open"
+
+    found = described(frame)
+
+    asked = [issue for issue in found.issues if issue.kind == "classes" and issue.suggestions]
+    assert [issue.text.endswith(f"add {settings_hint(issue.suggestions[0])}") for issue in asked] == [True] * is_asked
+    if is_asked:
+        words = asked[0].suggestions[0]["ingest.missing"]
+        again = described(frame, settings=(SettingOverride("ingest", "missing", words, "as asked"),))
+        assert again.table["target"]["classes"] == ["no", "yes"] and again.table["target"]["task"] == "binary"
