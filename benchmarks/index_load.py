@@ -29,7 +29,7 @@ from releve.serving.native import MAX_NEIGHBOURS
 from tasks.ingestion.ingest import ingest
 from tasks.release.index_refresh import refresh_index, roll_back_index
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, make_shop, market_rows

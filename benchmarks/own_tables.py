@@ -43,7 +43,7 @@ INGEST = """from tasks.ingestion.ingest import check_refusals, ingest
 check_refusals(ingest(settings, {name!r}))
 """
 RETRAIN = """import json
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tasks.release.release import release
 made = retrain(settings, {name!r}, reason='benchmark')
 if made.promote:

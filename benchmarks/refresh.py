@@ -42,7 +42,7 @@ NUMBERS, CATEGORIES = 17, 3
 BATCHES = 8  # that the rows before the newest ones came in
 FIRST_MODEL = f"""from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 ingest(settings, {NAME!r})
 assert retrain(settings, {NAME!r}, reason='first').promote
 release(settings, {NAME!r})"""
@@ -73,8 +73,8 @@ PARTS = {
     "tasks.release.index:build_index": "release: index",
     "tasks.release.index:tidy_indexes": "release: index, tidied",
     "tasks.release.release:release": "release: the rest",
-    "tasks.release.latency:answer_milliseconds": "retrain: latency",
-    "tasks.release.retrain:retrain": "retrain: the rest (git, gate, registry)",
+    "tasks.retraining.latency:answer_milliseconds": "retrain: latency",
+    "tasks.retraining.retrain:retrain": "retrain: the rest (git, gate, registry)",
     "tasks.ingestion.ingest:ingest": "ingest",
     "tasks.reporting.page:write_page": "page and card",
     "tasks.reporting.model_card:write_card": "page and card",

@@ -20,10 +20,10 @@ import psutil
 from releve.core.formatting import counted
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.tidy import tidy
 from tasks.reporting.model_card import write_card
 from tasks.reporting.page import write_page
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.shop import TRAINING_ROWS, Shop, make_shop, market_rows
 

@@ -12,7 +12,7 @@ from flows.shared.context import Reason, Scenario, begin, helped, step
 from flows.shared.scenario_run import scenario_run
 from flows.shared.states import ending
 from releve.reporting.messages.brought import describe_reading
-from tasks.release import bring as bring_step
+from tasks.retraining import bring as bring_step
 
 try_file = step(bring_step.try_file, name="try the file")
 

@@ -21,7 +21,7 @@ from releve.domain.registry.events import Challenger
 from releve.reporting.messages import gate as gate_messages
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion
-from tasks.release import retrain as retrain_step
+from tasks.retraining import retrain as retrain_step
 
 BY_HAND = "by hand"  # what opened a search
 harvest = step(harvest_step.harvest)
@@ -73,7 +73,7 @@ def challenge(
     reweigh: bool = False,
     brought: TriedFile | None = None,
 ) -> Challenger:
-    """Build a challenger from all labelled rows and judge it. What may be asked for: see tasks.release.retrain."""
+    """Build a challenger from all labelled rows and judge it. What may be asked for: see tasks.retraining.retrain."""
     asked = {"search": search, "without": without, "reweigh": reweigh, "brought": brought}
     challenger: Challenger = run_retrain(settings, scenario, reason=reason, **asked, progress=print)
     show_challenge(scenario, challenger)

@@ -107,7 +107,7 @@ def retrain(scenario: str, *, reason: str = BY_HAND, search: bool = False, proje
 
     Raises BadInput where nothing is left to judge on, PipelineFailed, ScenarioBusy.
     """
-    from tasks.release.retrain import retrain as run
+    from tasks.retraining.retrain import retrain as run
 
     return run(_begin(project, scenario), scenario, reason=reason, search=BY_HAND if search else "", actor=BY_HAND)
 

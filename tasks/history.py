@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from releve.adapters.registry.registry import Registry
+from releve.core.errors import NotFound
 from releve.domain.approval.approval import TELLING, Approval, newest_approval
-from releve.domain.registry.chain import APPROVAL_REQUESTED, ARCHIVED, Event, since_archived
+from releve.domain.registry.chain import APPROVAL_REQUESTED, ARCHIVED, CHALLENGED, Event, since_archived
+from releve.domain.registry.events import Challenger
 
 
 def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
@@ -23,3 +25,13 @@ def read_approval(registry: Registry, scenario: str) -> Approval | None:
     """Return the newest request since the scenario was last started over, as its events left it."""
     asked = next(newest_of(registry, scenario, APPROVAL_REQUESTED), None)
     return newest_approval(registry.events(scenario, kinds=TELLING, after=asked.number - 1)) if asked else None
+
+
+def last_challenger(registry: Registry, scenario: str, *, model: str | None = None) -> Challenger:
+    """Return the challenger judged last, or the one named. Raises NotFound."""
+    for event in newest_of(registry, scenario, CHALLENGED):
+        challenger = event.read(Challenger)
+        if model in (None, challenger.model):
+            return challenger
+    which = f"challenger {model}" if model else "challenger"
+    raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")

@@ -14,11 +14,12 @@ from releve.core.errors import NotFound, ReleveError, explained_storage
 from releve.core.params import Compute
 from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
+from tasks.history import last_challenger
 from tasks.ingestion.ingest import check_refusals, ingest
 from tasks.monitoring.monitor import monitor
 from tasks.places import ScenarioState
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger, retrain
+from tasks.retraining.retrain import retrain
 
 REASON = "a turn of the fleet"
 EMBEDDED_INDEX = "locks/embedded-index"  # one process has its file, and who closes it takes it from all its threads

@@ -40,11 +40,11 @@ BEGUN = "begun"  # the line that a step prints once all is imported
 STEPS = {
     "ingest": ("from tasks.ingestion.ingest import ingest", "ingest(settings, 'digits')"),
     "retrain": (
-        "from tasks.release.retrain import retrain",
+        "from tasks.retraining.retrain import retrain",
         "retrain(settings, 'digits', reason='a test', progress=lambda line: print(line, flush=True))",
     ),
     "reweigh": (
-        "from tasks.release.retrain import retrain",
+        "from tasks.retraining.retrain import retrain",
         "retrain(settings, 'digits', reason='a test', reweigh=True)",
     ),
     "release": ("from tasks.release.release import release", "release(settings, 'digits')"),

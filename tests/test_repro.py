@@ -73,7 +73,7 @@ def test_repro_again_looks_at_the_code_and_does_nothing(built: Project) -> None:
 
 
 def test_a_file_that_changed_runs_the_steps_that_import_it_and_no_other(built: Project) -> None:
-    for changed in ("tasks/release/latency.py", "tasks/pipeline/package.py"):  # no step imports the first
+    for changed in ("tasks/retraining/latency.py", "tasks/pipeline/package.py"):  # no step imports the first
         path = built.root / changed
         path.write_text(path.read_text() + "\n# changed\n")
 

@@ -86,7 +86,7 @@ def rebuild(
     """Build a model again from data, code and params: do the same bytes come out? They are put back if they left."""
     settings = begin(model.partition(":")[0])
     from releve.reporting.messages.gate import describe_rebuild
-    from tasks.release import rebuild as rebuild_step
+    from tasks.retraining import rebuild as rebuild_step
 
     with break_silence("rebuild", print) as progress:
         done = rebuild_step.rebuild(settings, model, progress=progress)

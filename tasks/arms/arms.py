@@ -14,11 +14,11 @@ from releve.domain.arms.arms import Arm, ArmMode, ArmsEnded, ArmsOutcome, ArmsSt
 from releve.domain.prediction_log.records import parse_since
 from releve.domain.registry.events import Challenger
 from releve.reporting.messages.arms import describe_arms, describe_no_trial
+from tasks.history import last_challenger
 from tasks.monitoring.champion import check_released
 from tasks.release.acceptance import NotAccepted
 from tasks.release.index import tidy_indexes
 from tasks.release.prepare import prepare
-from tasks.release.retrain import last_challenger
 
 SHARE = 0.1  # of the keys: what a challenger breaks, it breaks for a tenth
 

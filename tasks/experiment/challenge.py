@@ -23,7 +23,7 @@ from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioFiles, ScenarioState
-from tasks.release.retrain import Built, cpu_seconds, send_to_gate
+from tasks.retraining.gate import Built, cpu_seconds, send_to_gate
 
 
 class ExperimentNotOwn(Conflict):

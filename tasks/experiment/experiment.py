@@ -37,7 +37,9 @@ from releve.domain.ingestion.row_versions import positions_in
 from releve.domain.registry.chain import ERASED
 from tasks.history import events_of
 from tasks.places import ScenarioFiles, ScenarioState
-from tasks.release.retrain import NAMED_FILES, cpu_seconds, data_version_of, inputs_on_top, newest_rollback
+from tasks.retraining.gate import cpu_seconds
+from tasks.retraining.inputs import data_version_of, inputs_on_top, newest_rollback
+from tasks.retraining.retrain import NAMED_FILES
 
 Progress = Callable[[str], None]
 

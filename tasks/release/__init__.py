@@ -1,1 +1,1 @@
-"""A challenger made and judged, released, rolled back, rebuilt."""
+"""A challenger accepted, released, promoted to another environment, and rolled back."""

@@ -39,9 +39,8 @@ from releve.reporting.messages.approval import (
     describe_request,
     named_rule,
 )
-from tasks.history import events_of, newest_of, read_approval
+from tasks.history import events_of, last_challenger, newest_of, read_approval
 from tasks.release.prepare import planned_release
-from tasks.release.retrain import last_challenger
 
 ACTOR = "approval"
 Clock = Callable[[], datetime]

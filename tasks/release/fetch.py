@@ -18,7 +18,7 @@ from releve.core.settings import Settings
 from releve.domain.prediction_log.reproduction import ModelSource
 from releve.domain.registry.events import Challenger
 from tasks.places import ScenarioFiles
-from tasks.release.rebuild import judged, make_anew
+from tasks.retraining.rebuild import judged, make_anew
 
 
 @dataclass(frozen=True)

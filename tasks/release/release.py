@@ -15,10 +15,10 @@ from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_design import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import Release
+from tasks.history import last_challenger
 from tasks.release.acceptance import approved_release, check_accepted, check_digests, check_not_taken_back
 from tasks.release.index import tidy_indexes
 from tasks.release.prepare import planned_release, prepare
-from tasks.release.retrain import last_challenger
 
 
 @dataclass(frozen=True)

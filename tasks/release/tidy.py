@@ -13,7 +13,7 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git_texts
 from releve.adapters.models import bento_builds
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
-from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
+from releve.adapters.scenario_lock import scenario_lock
 from releve.core.names import ModelTag
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -24,7 +24,7 @@ from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.retention import last_rebuilds, may_leave, proof_for
 from releve.reporting.messages.gate import describe_rebuild
 from tasks.places import ScenarioState
-from tasks.release.rebuild import as_proven, build_again, made_by
+from tasks.retraining.rebuild import as_proven, build_again, made_by
 
 # Newest monitoring runs whose files stay, as in Evidently's workspace; the registry keeps each verdict.
 KEPT_REPORTS = 200
@@ -82,7 +82,9 @@ def tidy(
                 record = as_proven(registry, store, challenger, made_by=way, proof=proof)
             elif trials is None or len(tried) < trials:
                 progress(f"building {model} again, before its files may leave")
-                record = _try(settings, registry, challenger, params, lock)
+                record = build_again(
+                    settings, registry, challenger, lock=lock, remote=params.data, purpose=RebuildPurpose.RETIRE
+                ).record
                 tried.append(record)
             else:
                 continue
@@ -106,14 +108,6 @@ def tidy(
     differing = tuple(rebuilds[model] for model in old if model in rebuilds and model not in leaving)
     waiting = [model for model in untried if model not in rebuilds]
     return Tidied(tuple(leaving), freed, tuple(tried), differing, len(waiting))
-
-
-def _try(
-    settings: Settings, registry: Registry, challenger: Challenger, params: Params, lock: ScenarioLock
-) -> ModelRebuilt:
-    return build_again(
-        settings, registry, challenger, lock=lock, remote=params.data, purpose=RebuildPurpose.RETIRE
-    ).record
 
 
 def _drop_remakable(

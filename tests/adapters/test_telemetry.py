@@ -76,7 +76,7 @@ def test_the_standard_variables_say_what_is_sent(environ: dict[str, str], traces
 
 
 def test_nothing_of_opentelemetry_is_imported_where_nothing_asks_for_it() -> None:
-    ours = "import sys, releve.serving.application, tasks.pipeline.train, tasks.release.retrain\n"
+    ours = "import sys, releve.serving.application, tasks.pipeline.train, tasks.retraining.retrain\n"
     loaded = "print([name for name in sys.modules if name.startswith('opentelemetry')])"
 
     assert run(f"{ours}{A_RUN}{loaded}") == "None\n[]\n"

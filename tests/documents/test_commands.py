@@ -40,9 +40,9 @@ ELSEWHERE = {
     "make promote": "tests/tasks/release/test_promote.py",
     "make up": "tests/adapters/local_stack/test_stack.py",
     "make retrain SCENARIO=digits": "tests/test_demo.py",
-    "make retrain SCENARIO=churn": "tests/tasks/release/test_decide.py",
+    "make retrain SCENARIO=churn": "tests/tasks/retraining/test_decide.py",
     "make release": "tests/tasks/release/test_release.py",
-    ".venv/bin/releve bring": "tests/tasks/release/test_bring.py",
+    ".venv/bin/releve bring": "tests/tasks/retraining/test_bring.py",
     "RELEVE_ENV=": "tests/core/test_environments.py",
     "export RELEVE_REGISTRY_URL": "tests/adapters/local_stack/test_shared_server.py",
     "export PREFECT_API_DATABASE": "tests/adapters/local_stack/test_shared_server.py",
@@ -74,7 +74,7 @@ ANNA = token_of(bytes(range(32)))
 NEW_CUSTOMERS = count(4000, 100)
 CHALLENGE = """
 from tasks.ingestion.ingest import ingest
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 ingest(settings, "churn")
 retrain(settings, "churn", reason="newer rows")
 """

@@ -18,8 +18,8 @@ from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
+from tasks.retraining.retrain import retrain
 from tests.projects import SCENARIO, Project
 from tests.serving.process import free_port, milvus_serving
 

@@ -10,7 +10,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MOVES, RELEASED
-from tasks.release.retrain import last_challenger
+from tasks.history import last_challenger
 from tests.failures.processes import processes_in
 from tests.projects import SCENARIO, Project
 from tests.serving.process import wait_until

@@ -8,7 +8,7 @@ import pytest
 from tasks.experiment.experiment import experiment
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests.once import made_once
 from tests.s3 import CREDENTIALS, Store, running_store
 from tests.tables import SHOP

@@ -16,11 +16,11 @@ from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.reporting.markdown import render_markdown
 from tasks.approval import NotWaiting, SamePerson, answer, by_code, by_token, give_code, look, question
+from tasks.history import last_challenger
 from tasks.release import release as release_step
 from tasks.release.acceptance import NotAccepted, NotApproved, ask_people
 from tasks.release.prepare import prepare
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger
 from tasks.reporting.model_card import card_of
 from tests.serving.process import free_port
 from tests.tables import SHOP

@@ -40,7 +40,7 @@ from tasks.ledger import tidy_ledger
 from tasks.release.index import searched_rows
 from tasks.release.index_refresh import refresh_index, roll_back_index
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests.serving.process import free_port
 from tests.tables import SHOP
 from tests.tasks.conftest import after

@@ -17,7 +17,7 @@ from releve.core.errors import DiskFull, ReleveError
 from releve.core.settings import Settings, sqlite_url
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests.tables import ROOT, SHOP
 from tests.tasks.scoring.conftest import order_rows, scored, small_parts  # noqa: F401 - fixtures
 from tests.tasks.shop import NEWER, Shop

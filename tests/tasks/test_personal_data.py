@@ -23,10 +23,10 @@ from tasks.ingestion.ingest import ingest
 from tasks.monitoring.alert import alert
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.reporting.fleet_page import write_fleet_page
 from tasks.reporting.model_card import write_card
 from tasks.reporting.page import write_page
+from tasks.retraining.retrain import retrain
 from tests.repositories import commit
 from tests.tables import SHOP
 from tests.tasks.shop import market_rows

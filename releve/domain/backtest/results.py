@@ -100,21 +100,63 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
     members = next((each.members for each in played if each.policy.name == EVERY_WINDOW), {})
     predictions = [_scored(plan, each) for each in (*(one.answers for one in played), *members.values())]
     scored = PairedScores.of_metric(plan.context.metric, predictions, _bootstrap(plan))
-    per_window = [_in_window(plan, predictions[: len(played)], window) for window in plan.windows]
-    best = max(range(len(played), len(predictions)), key=lambda at: scored.sign * scored.scores[at], default=None)
     own = own_metric(plan.context.schema.target.task)
     own = "" if own == plan.context.metric else own
+    price, rows = plan.context.params.trigger.retraining_cost, plan.rows - plan.start
+    money = priced(plan, played)
+    judged, spent = scored, tuple(price * refresh_cost(each, rows=rows) for each in played)
+    if money:
+        judged, spent = PairedScores.of_costs(money.costs, _bootstrap(plan)), money.spent
+    return BacktestReport(
+        scenario=scenario,
+        metric=plan.context.metric,
+        own_metric=own,
+        sign=scored.sign,
+        label_delay_windows=plan.label_delay,
+        retraining_cost=price,
+        windows=tuple(
+            ReportedWindow(
+                number=each.number,
+                first_row=each.start,
+                rows=each.end - each.start,
+                at=each.at if plan.is_dated else None,
+            )
+            for each in plan.windows
+        ),
+        policies=tuple(_policies(plan, played, predictions, scored, own=own)),
+        members=tuple(_alone(plan, name, answers) for name, answers in members.items()),
+        baselines=tuple(_alone(plan, name, answers) for name, answers in naive(plan).items()),
+        prices=cheapest_by_price(played, judged, rows=rows, answers=1 if money else THOUSAND),
+        money=_reported(money, played, judged) if money else None,
+        recommended=recommend(played, judged, spent=spent),
+    )
+
+
+def _policies(
+    plan: WalkForward,
+    played: Sequence[PlayedPolicy],
+    predictions: Sequence[ScoredPredictions],
+    scored: PairedScores,
+    *,
+    own: str,
+) -> Iterator[PolicyResult]:
+    """Yield the results of each policy. `predictions`: of the policies, then of the members of one of them.
+
+    `own`: a metric to score by, too; "" for none.
+    """
+    per_window = [_in_window(plan, predictions[: len(played)], window) for window in plan.windows]
+    best = max(range(len(played), len(predictions)), key=lambda at: scored.sign * scored.scores[at], default=None)
 
     def gain_over(name: str, place: int) -> Interval | None:
         other = next((at for at, each in enumerate(played) if each.policy.name == name), None)
         return None if other is None else _rounded(scored.gain(place, other))
 
-    policies = [
-        PolicyResult(
+    for place, each in enumerate(played):
+        yield PolicyResult(
             name=each.policy.name,
             settings={} if isinstance(each.policy, CronJob) else dict(each.policy.settings),
             is_rival=isinstance(each.policy, CronJob),
-            cadence=None if isinstance(each.policy, CronJob) else each.policy.cadence,
+            cadence=_cadence(each),
             scores=tuple(window[place][0] for window in per_window),
             intervals=tuple(window[place][1] for window in per_window),
             score=_rounded(scored.score(place)),
@@ -129,34 +171,6 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
             churn=rounded(float(np.mean(each.churn))) if each.churn else None,
             fit_seconds=round(each.fit_seconds, 2),
         )
-        for place, each in enumerate(played)
-    ]
-    windows = [
-        ReportedWindow(
-            number=each.number, first_row=each.start, rows=each.end - each.start, at=each.at if plan.is_dated else None
-        )
-        for each in plan.windows
-    ]
-    price, rows = plan.context.params.trigger.retraining_cost, plan.rows - plan.start
-    money = priced(plan, played)
-    judged, spent = scored, tuple(price * refresh_cost(each, rows=rows) for each in played)
-    if money:
-        judged, spent = PairedScores.of_costs(money.costs, _bootstrap(plan)), money.spent
-    return BacktestReport(
-        scenario=scenario,
-        metric=plan.context.metric,
-        own_metric=own,
-        sign=scored.sign,
-        label_delay_windows=plan.label_delay,
-        retraining_cost=price,
-        windows=tuple(windows),
-        policies=tuple(policies),
-        members=tuple(_alone(plan, name, answers) for name, answers in members.items()),
-        baselines=tuple(_alone(plan, name, answers) for name, answers in naive(plan).items()),
-        prices=cheapest_by_price(played, judged, rows=rows, answers=1 if money else THOUSAND),
-        money=_reported(money, played, judged) if money else None,
-        recommended=recommend(played, judged, spent=spent),
-    )
 
 
 def _reported(money: PricedPolicies, played: Sequence[PlayedPolicy], scored: PairedScores) -> BacktestMoney:

@@ -15,7 +15,7 @@ from tasks.approval import answer as say
 from tasks.approval import by_token
 from tasks.approval import look as look_at_approval
 from tasks.arms.compare import arms_run, look_at_arms, settle, try_aside
-from tasks.release.retrain import last_challenger
+from tasks.history import last_challenger
 from tests.events import make_any_release, make_arms_started, make_challenger
 from tests.tables import SHOP, shop_row
 from tests.tasks.shop import Shop, written_ledger

@@ -18,10 +18,11 @@ from releve.domain.prediction_log.reproduction import Differs, ModelSource, Obst
 from releve.reporting.messages.ledger import describe_reproduction
 from releve.serving.served import Served
 from tasks.audit.reproduce import reproduce
+from tasks.history import last_challenger
 from tasks.ingestion.ingest import ingest
 from tasks.ledger import tidy_ledger
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger, retrain
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.conftest import after
 from tests.tasks.served import search, served_by, serving

@@ -17,8 +17,8 @@ from tasks.experiment.challenge import ExperimentNotOwn, ExperimentOutdated, cha
 from tasks.experiment.experiment import experiment
 from tasks.experiment.experiments import experiments
 from tasks.ingestion.ingest import ingest
-from tasks.release.rebuild import rebuild
 from tasks.release.release import release
+from tasks.retraining.rebuild import rebuild
 from tests.tables import SHOP
 from tests.tasks.experiment.test_experiment import made_of
 from tests.tasks.shop import BETTER, NAIVE, NEWER

@@ -15,8 +15,8 @@ from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 

@@ -14,8 +14,8 @@ from tasks.ingestion.ingest import ingest
 from tasks.release import index_refresh
 from tasks.release.index_refresh import refresh_index, roll_back_index
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
+from tasks.retraining.retrain import retrain
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import market_rows
 

@@ -22,10 +22,10 @@ from releve.domain.registry.events import Challenger, ModelReleased
 from releve.domain.registry.origin import Basis
 from releve.reporting.messages.gate import event_reason
 from tasks.approval import answer, by_token, look
+from tasks.history import last_challenger
 from tasks.release.acceptance import ask_people
 from tasks.release.promote import promote
 from tasks.release.rejudge import NotComparable, rejudge
-from tasks.release.retrain import last_challenger
 from tasks.release.rollback import rollback
 from tests.repositories import commit
 from tests.serving.process import free_port

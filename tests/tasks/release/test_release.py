@@ -16,9 +16,9 @@ from releve.core.params import GateOverride
 from releve.domain.neighbours import embedding
 from releve.domain.neighbours.index_design import DistanceMetric, IndexDesign
 from releve.domain.registry.chain import RELEASED
+from tasks.history import last_challenger
 from tasks.release.acceptance import NotAccepted, check_accepted
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger
 from tests.events import make_challenger
 from tests.serving.process import free_port
 from tests.tables import SHOP

@@ -16,8 +16,9 @@ from releve.domain.registry.events import ShownHarm
 from tasks.ingestion.ingest import ingest
 from tasks.release.acceptance import NotAccepted
 from tasks.release.release import release
-from tasks.release.retrain import NewestRollback, newest_rollback, retrain
 from tasks.release.rollback import rollback
+from tasks.retraining.inputs import NewestRollback, newest_rollback
+from tasks.retraining.retrain import retrain
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import market_rows, moved

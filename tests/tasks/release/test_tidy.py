@@ -14,13 +14,14 @@ from releve.adapters.models.model_store import ModelStore
 from releve.domain.registry.chain import REBUILT
 from releve.domain.registry.events import ModelRebuilt, RebuildPurpose
 from releve.reporting.markdown import render_markdown
+from tasks.history import last_challenger
 from tasks.ingestion.ingest import ingest
-from tasks.release.rebuild import made_by, rebuild
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger, retrain
 from tasks.release.rollback import rollback
 from tasks.release.tidy import tidy
 from tasks.reporting.model_card import card_of, write_card
+from tasks.retraining.rebuild import made_by, rebuild
+from tasks.retraining.retrain import retrain
 from tests.repositories import write
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows

@@ -8,7 +8,7 @@ from releve.adapters.git_dvc.data_history import DataHistory
 from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound
 from releve.reporting.markdown import render_markdown
-from tasks.release.retrain import last_challenger
+from tasks.history import last_challenger
 from tasks.reporting.model_card import card_of, gather, write_card
 from tests.tables import SHOP
 

@@ -11,12 +11,13 @@ from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.reporting.messages.monitoring import describe_decision
+from tasks.history import last_challenger
 from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import count_rows
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
-from tasks.release.retrain import last_challenger, retrain
+from tasks.retraining.retrain import retrain
 from tests.repositories import commit, snapshot
 from tests.tables import SHOP, shop_rows
 from tests.tasks.shop import BETTER_RECIPE, NEWER

@@ -15,10 +15,10 @@ from releve.domain.trigger.policies import Cause, CauseKind
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import challenges_of, count_unweighed_rows
 from tasks.monitoring.monitor import monitor
-from tasks.release.rebuild import rebuild
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
+from tasks.retraining.rebuild import rebuild
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 

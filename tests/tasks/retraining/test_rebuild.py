@@ -4,8 +4,8 @@ import pytest
 
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import NotFound
-from tasks.release.rebuild import rebuild
-from tasks.release.retrain import last_challenger
+from tasks.history import last_challenger
+from tasks.retraining.rebuild import rebuild
 from tests.repositories import snapshot
 from tests.tables import SHOP
 

@@ -13,9 +13,9 @@ from releve.serving.prediction import predict
 from tasks.monitoring.monitor import monitor
 from tasks.release.acceptance import NotAccepted
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tasks.reporting.page import write_page
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows, written_ledger
 

@@ -24,12 +24,12 @@ from tasks.experiment.experiments import experiments
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import challenges_of, count_unweighed_rows
 from tasks.monitoring.monitor import monitor
-from tasks.release.bring import try_file
-from tasks.release.rebuild import rebuild
 from tasks.release.release import release
-from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tasks.reporting.model_card import card_of
+from tasks.retraining.bring import try_file
+from tasks.retraining.rebuild import rebuild
+from tasks.retraining.retrain import retrain
 from tests.foreign_models import network
 from tests.tables import SHOP, shop_schema
 from tests.tasks.experiment.test_experiment import made_of

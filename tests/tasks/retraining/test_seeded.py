@@ -6,7 +6,7 @@ import pytest
 
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests import projects
 
 pytestmark = pytest.mark.slow

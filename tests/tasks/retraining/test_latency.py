@@ -7,7 +7,7 @@ import pytest
 from releve.adapters.models import timing
 from releve.adapters.models.description import GoldenRows
 from releve.adapters.models.model_runtime import load
-from tasks.release.latency import answer_milliseconds
+from tasks.retraining.latency import answer_milliseconds
 from tests.factories import make_model_folder, make_row
 
 

@@ -8,7 +8,7 @@ from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.schema.arrays import arrays_of_frame
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
-from tasks.release.retrain import retrain
+from tasks.retraining.retrain import retrain
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 

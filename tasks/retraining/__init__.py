@@ -1,0 +1,1 @@
+"""A challenger made and judged, of our own or brought, and built again."""
