@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 
-from benchmarks.swap_load import HEADERS, Answer, Result, Swap, asking
+from benchmarks.swap_load import HEADERS, Answer, Swap, SwapResult, asking
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving.native import MAX_NEIGHBOURS
@@ -80,7 +80,7 @@ class SearchAnswer(Answer):
 
 
 @dataclass(frozen=True)
-class IndexResult(Result):
+class IndexResult(SwapResult):
     """What one run found; `versions`: the rows that each index has."""
 
     versions: dict[tuple[str, ...], Rows]

@@ -54,7 +54,7 @@ class Swap:
 
 
 @dataclass(frozen=True)
-class Result:
+class SwapResult:
     """What one run found."""
 
     answers: list[Answer]
@@ -75,7 +75,7 @@ class Result:
         return 1000 * took[min(len(took) - 1, int(share * len(took)))]
 
 
-def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> Result:
+def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> SwapResult:
     """Start a service in `home`, load it, move `releases` releases back and forth, and stop it."""
     project = make_project(home)
     pair = [
@@ -97,7 +97,7 @@ def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> Result:
                 seen.append(time.monotonic())
             time.sleep(PAUSE_SECONDS)
     registry.close()
-    return Result(
+    return SwapResult(
         answers,
         [Swap(key, moved, replaced) for (key, moved), replaced in zip(turns, [*seen, float("inf")], strict=True)],
     )

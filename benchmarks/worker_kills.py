@@ -28,7 +28,7 @@ PAUSE_SECONDS = 1.0  # of load between two kills
 
 
 @dataclass(frozen=True)
-class Result:
+class KillResult:
     """What one run found; times from `time.monotonic`."""
 
     answers: list[Answer]
@@ -58,7 +58,7 @@ class Result:
         return any(answer.start <= gone and kill <= answer.end for kill, gone in self.kills)
 
 
-def run(home: Path, *, kills: int, clients: int, workers: int) -> Result:
+def run(home: Path, *, kills: int, clients: int, workers: int) -> KillResult:
     """Start a service in `home`, load it, kill one worker after the other, and stop it."""
     project = make_project(home)
     registry = Registry(f"sqlite:///{home / 'registry.db'}")
@@ -78,7 +78,7 @@ def run(home: Path, *, kills: int, clients: int, workers: int) -> Result:
                 gone = time.monotonic()
                 killed.append((kill, gone))
                 wait_until(lambda: any(each.release and each.start > gone for each in answers[seen:]))  # noqa: B023
-    return Result(answers, killed, forkers)
+    return KillResult(answers, killed, forkers)
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:

@@ -80,7 +80,7 @@ def erase(
             ingest(settings, scenario, actor=actor)
         if branch.tip() is None:
             raise NotFound(f"{scenario} has no batches yet, so that there is nothing to erase")
-        run = _Run(settings, truth, state, branch, lock, wanted, key, registry, progress)
+        run = _ErasureRun(settings, truth, state, branch, lock, wanted, key, registry, progress)
         with branch.worktree(state.worktrees) as tree:
             found = run.gather(tree)
             if dry_run:
@@ -121,7 +121,7 @@ class _Found:
 
 
 @dataclass
-class _Run:
+class _ErasureRun:
     """One erasure: what it works on."""
 
     settings: Settings

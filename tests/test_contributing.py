@@ -43,8 +43,8 @@ def test_a_recipe_misses_no_file_that_knows_the_one_to_compare_with(recipe):
 def test_one_class_has_one_name():
     named = [
         f"{path.relative_to(ROOT)}: {name}"
-        for path in PRODUCT
-        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.M)
+        for path in (*PRODUCT, *(ROOT / "conformance").rglob("*.py"))
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.M)
     ]
     by_name = Counter(each.split(": ")[1] for each in named)
 

@@ -9,7 +9,7 @@ import httpx
 
 from conformance.oip import report
 from conformance.oip.check import FAILED, run
-from conformance.oip.server import CannotStart, Server, choose_model
+from conformance.oip.server import CannotStart, InferenceServer, choose_model
 
 SECONDS = 30.0  # per request
 ONE_REQUEST_EACH = httpx.Limits(
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             client.get("/v2/health/live")  # whether it is there at all
             model = given.model or choose_model(client)
             example = json.loads(given.request.read_text()) if given.request else None
-            results = list(run(Server(client, model, example=example, control=given.control)))
+            results = list(run(InferenceServer(client, model, example=example, control=given.control)))
     except (CannotStart, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"error: {given.url} cannot be checked: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ import httpx
 from conformance.oip.specification import Clause
 
 if TYPE_CHECKING:
-    from conformance.oip.server import Server
+    from conformance.oip.server import InferenceServer
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
@@ -23,40 +23,40 @@ class NotApplicable(Exception):
 
 
 @dataclass(frozen=True)
-class Check:
+class ConformanceCheck:
     """One thing that the specification says of a server."""
 
     name: str
     title: str
     clauses: tuple[Clause, ...]
-    ask: Callable[["Server"], None]
+    ask: Callable[["InferenceServer"], None]
 
 
 @dataclass(frozen=True)
-class Result:
+class ConformanceResult:
     """What came of a check; `found` says why, where it did not pass."""
 
-    check: Check
+    check: ConformanceCheck
     outcome: str
     found: str = ""
 
 
-_checks: list[Check] = []
+_checks: list[ConformanceCheck] = []
 
 
-def check(*clauses: Clause) -> Callable[[Callable[["Server"], None]], Callable[["Server"], None]]:
+def check(*clauses: Clause) -> Callable[[Callable[["InferenceServer"], None]], Callable[["InferenceServer"], None]]:
     """Register a function as a check; its name and docstring name the check."""
 
-    def register(ask: Callable[["Server"], None]) -> Callable[["Server"], None]:
+    def register(ask: Callable[["InferenceServer"], None]) -> Callable[["InferenceServer"], None]:
         add(ask.__name__, (ask.__doc__ or "").strip().rstrip("."), clauses, ask)
         return ask
 
     return register
 
 
-def add(name: str, title: str, clauses: tuple[Clause, ...], ask: Callable[["Server"], None]) -> None:
+def add(name: str, title: str, clauses: tuple[Clause, ...], ask: Callable[["InferenceServer"], None]) -> None:
     """Register one check of a table of similar ones."""
-    _checks.append(Check(name, title, clauses, ask))
+    _checks.append(ConformanceCheck(name, title, clauses, ask))
 
 
 def expect(holds: object, found: str) -> None:
@@ -65,25 +65,25 @@ def expect(holds: object, found: str) -> None:
         raise Departure(found)
 
 
-def all_checks() -> list[Check]:
+def all_checks() -> list[ConformanceCheck]:
     """Return every check, in the order in which they are asked."""
     from conformance.oip import checks  # noqa: F401  # importing it registers them
 
     return list(_checks)
 
 
-def run(server: "Server") -> Iterator[Result]:
+def run(server: "InferenceServer") -> Iterator[ConformanceResult]:
     """Ask every check, one after the other."""
     for each in all_checks():
         try:
             each.ask(server)
         except NotApplicable as reason:
-            yield Result(each, SKIPPED, str(reason))
+            yield ConformanceResult(each, SKIPPED, str(reason))
         except Departure as departure:
-            yield Result(each, FAILED, str(departure))
+            yield ConformanceResult(each, FAILED, str(departure))
         except httpx.HTTPError as error:
-            yield Result(each, FAILED, f"the request got no answer: {type(error).__name__}: {error}")
+            yield ConformanceResult(each, FAILED, f"the request got no answer: {type(error).__name__}: {error}")
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            yield Result(each, FAILED, f"the answer could not be read: {type(error).__name__}: {error}")
+            yield ConformanceResult(each, FAILED, f"the answer could not be read: {type(error).__name__}: {error}")
         else:
-            yield Result(each, PASSED)
+            yield ConformanceResult(each, PASSED)

@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.oip.check import FAILED, PASSED, SKIPPED, Result
+from conformance.oip.check import FAILED, PASSED, SKIPPED, ConformanceResult
 
 MARKS = {PASSED: "ok", FAILED: "FAILED", SKIPPED: "skipped"}
 
 
-def counts(results: Sequence[Result]) -> dict[str, int]:
+def counts(results: Sequence[ConformanceResult]) -> dict[str, int]:
     """Count the outcomes."""
     found = Counter(result.outcome for result in results)
     return {outcome: found[outcome] for outcome in (PASSED, FAILED, SKIPPED)}
 
 
-def as_table(results: Sequence[Result], *, verbose: bool) -> str:
+def as_table(results: Sequence[ConformanceResult], *, verbose: bool) -> str:
     """Write a line per check; what did not pass has the reason and, failed, the sentence that it rests on."""
     width = max(len(result.check.name) for result in results)
     lines = []
@@ -30,7 +30,7 @@ def as_table(results: Sequence[Result], *, verbose: bool) -> str:
     return "\n".join([*lines, "", f"{of}, of {len(results)} checks"])
 
 
-def as_json(results: Sequence[Result], *, url: str, model: str) -> dict[str, Any]:
+def as_json(results: Sequence[ConformanceResult], *, url: str, model: str) -> dict[str, Any]:
     """Return the same as an object."""
     return {
         "url": url,

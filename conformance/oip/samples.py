@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.oip.tensors import Tensor, flatten
+from conformance.oip.tensors import InferenceTensor, flatten
 
 FRACTIONS = (0.25, 0.75, 0.5)  # of the way from the least to the most that a number may be
 ROWS = 3  # that differ
@@ -22,11 +22,11 @@ class Input:
     rows: tuple[tuple[Any, ...], ...]
     batched: bool  # whether its first dimension counts rows
 
-    def tensor(self, rows: Sequence[int]) -> Tensor:
+    def tensor(self, rows: Sequence[int]) -> InferenceTensor:
         """Return the tensor that holds those rows."""
         values = tuple(value for row in rows for value in self.rows[row % len(self.rows)])
         shape = (len(rows), *self.row_shape) if self.batched else self.row_shape
-        return Tensor(self.name, self.datatype, shape, values)
+        return InferenceTensor(self.name, self.datatype, shape, values)
 
 
 def from_metadata(inputs: Sequence[Mapping[str, Any]]) -> list[Input]:

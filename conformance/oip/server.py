@@ -11,7 +11,7 @@ import httpx
 
 from conformance.oip.check import NotApplicable, expect
 from conformance.oip.samples import Input, from_metadata, from_request
-from conformance.oip.tensors import Tensor, decode, encode, flatten, nest
+from conformance.oip.tensors import InferenceTensor, decode, encode, flatten, nest
 
 LENGTH = "inference-header-content-length"
 UNKNOWN = "no-such-model-9b1d"
@@ -28,12 +28,12 @@ class InferenceAnswer:
     """A successful inference response."""
 
     values: dict[str, Any]  # the JSON object
-    outputs: dict[str, Tensor]  # decoded, in the order of the JSON
+    outputs: dict[str, InferenceTensor]  # decoded, in the order of the JSON
     rest: bytes  # behind the JSON
     response: httpx.Response
 
 
-class Server:
+class InferenceServer:
     """One model of one server. What is needed again and again is asked once."""
 
     def __init__(self, client: httpx.Client, model: str, *, example: Mapping[str, Any] | None, control: bool) -> None:
@@ -140,7 +140,7 @@ class Server:
         return self.infer(self.request())
 
 
-def as_json(tensor: Tensor, *, nested: bool = False) -> dict[str, Any]:
+def as_json(tensor: InferenceTensor, *, nested: bool = False) -> dict[str, Any]:
     """Return the tensor as an input of a JSON request."""
     data = nest(tensor.values, tensor.shape) if nested else list(tensor.values)
     return {"name": tensor.name, "shape": list(tensor.shape), "datatype": tensor.datatype, "data": data}
@@ -175,7 +175,7 @@ def answered(response: httpx.Response) -> InferenceAnswer:
             expect(at + binary <= len(rest), f"the body ends before the {binary} bytes of '{each['name']}'")
             found = decode(each["datatype"], rest[at : at + binary])
             at += binary
-        outputs[each["name"]] = Tensor(each["name"], each["datatype"], tuple(each["shape"]), tuple(found))
+        outputs[each["name"]] = InferenceTensor(each["name"], each["datatype"], tuple(each["shape"]), tuple(found))
     expect(at == len(rest), f"the body has {len(rest) - at} bytes more than its outputs say")
     return InferenceAnswer(values, outputs, rest, response)
 

@@ -16,7 +16,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5  # of two floats that are the same answer: serve
 
 
 @dataclass(frozen=True)
-class Tensor:
+class InferenceTensor:
     """A tensor of a request or a response."""
 
     name: str

@@ -65,7 +65,7 @@ def tells_lineage(job: str, of: Callable[[Settings, str, Any], RunLineage]) -> C
         def told(settings: Settings, scenario: str, *args: Any, **options: Any) -> Any:
             if not is_wanted(os.environ):
                 return step(settings, scenario, *args, **options)
-            run = _Run(f"{scenario}.{job}")
+            run = _LineageRun(f"{scenario}.{job}")
             run.send(START)
             try:
                 result = step(settings, scenario, *args, **options)
@@ -80,7 +80,7 @@ def tells_lineage(job: str, of: Callable[[Settings, str, Any], RunLineage]) -> C
     return decorate
 
 
-class _Run:
+class _LineageRun:
     """One run of a job. After the first event that cannot be sent no other is tried."""
 
     def __init__(self, job: str) -> None:

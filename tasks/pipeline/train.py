@@ -20,7 +20,7 @@ from tasks.pipeline.training.brought import put_forward_alone
 from tasks.pipeline.training.memory import Before, remembered
 from tasks.pipeline.training.record import Record, answered_again, answered_first
 from tasks.pipeline.training.refresh import Refresh
-from tasks.pipeline.training.result import Result, rounded_weights, write
+from tasks.pipeline.training.result import RefreshResult, rounded_weights, write
 from tasks.pipeline.training.reweigh import reweigh
 from tasks.pipeline.training.search import searched
 
@@ -52,7 +52,7 @@ def train(stage: Stage) -> None:
     weighing, kept = weighed(refresh, before, record, fitted, plain=plain)
     if weighing.serves == Serves.NAIVE and not before and not refresh.inputs.champion:
         record = record.served_by(CONSTANT)  # what is expected of it is its own score, not that of models given up
-    write(refresh, before, Result(pool, record, fitted, kept, weighing, search))
+    write(refresh, before, RefreshResult(pool, record, fitted, kept, weighing, search))
 
 
 def with_corrected_labels(refresh: Refresh, before: Before) -> Refresh:

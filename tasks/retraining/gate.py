@@ -17,7 +17,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import DecisionChange, Evaluation
-from releve.domain.gate.gate import OF_DECISIONS, Check, GateInputs, as_judged, decide
+from releve.domain.gate.gate import OF_DECISIONS, GateCheck, GateInputs, as_judged, decide
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.reporting.messages.brought import describe_brought
@@ -141,7 +141,7 @@ def _decide(
         latency_ms,
         summary.sanity,
         summary.parity or "",
-        frozenset(Check) - OF_DECISIONS if decides_alone else frozenset(),
+        frozenset(GateCheck) - OF_DECISIONS if decides_alone else frozenset(),
         must_gain=bool(started.alone),
         decision=change,
         moved=moved,

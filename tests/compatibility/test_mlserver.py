@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from conformance.oip.check import FAILED, PASSED, run
-from conformance.oip.server import Server
+from conformance.oip.server import InferenceServer
 from tests.compatibility.environments import environment
 from tests.factories import PROJECT
 from tests.serving.process import free_port, running_process, wait_until
@@ -30,7 +30,7 @@ def test_where_mlserver_departs_is_what_we_wrote_down(tmp_path: Path):
         httpx.Client(base_url=address, timeout=30, limits=one_request_each) as client,
     ):
         wait_until(lambda: _is_ready(client), tmp_path / "mlserver.log")
-        results = list(run(Server(client, "iris", example=None, control=False)))
+        results = list(run(InferenceServer(client, "iris", example=None, control=False)))
 
     written = (PROJECT / "docs" / "compatibility.md").read_text()
     departures = [result.check.name for result in results if result.outcome == FAILED]

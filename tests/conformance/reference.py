@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from conformance.oip.check import Result, run
-from conformance.oip.server import Server
+from conformance.oip.check import ConformanceResult, run
+from conformance.oip.server import InferenceServer
 from releve.core.errors import BadInput, TooLarge
 from releve.serving.open_inference import inference
 from releve.serving.open_inference.tensors import Tensor
@@ -40,10 +40,10 @@ PATH = re.compile(r"/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def results_of(handler: Handler, **options: Any) -> list[Result]:
+def results_of(handler: Handler, **options: Any) -> list[ConformanceResult]:
     """Run the suite on the handler, without a socket."""
     with httpx.Client(base_url="http://toy", transport=httpx.MockTransport(handler)) as client:
-        return list(run(Server(client, MODEL, **{"example": None, "control": True} | options)))
+        return list(run(InferenceServer(client, MODEL, **{"example": None, "control": True} | options)))
 
 
 def of_path(pattern: str) -> Callable[[httpx.Request], bool]:

@@ -19,7 +19,7 @@ from conformance.oip.extensions import (
     BINARY_SIZE,
     BINARY_SIZES,
 )
-from conformance.oip.server import BINARY_EXTENSION, LENGTH, InferenceAnswer, Server, answered, refused
+from conformance.oip.server import BINARY_EXTENSION, LENGTH, InferenceAnswer, InferenceServer, answered, refused
 from conformance.oip.specification import (
     INFERENCE_ERROR,
 )
@@ -32,33 +32,33 @@ def _same_outputs(found: InferenceAnswer, expected: InferenceAnswer, when: str) 
         expect(same(found.outputs[name].values, tensor.values), f"'{name}' differs {when}")
 
 
-def _all_binary(server: Server, names: list[str] | None = None) -> InferenceAnswer:
+def _all_binary(server: InferenceServer, names: list[str] | None = None) -> InferenceAnswer:
     names = list(server.plain.outputs) if names is None else names
     return server.infer(server.request(outputs=[{"name": name, "parameters": {"binary_data": True}} for name in names]))
 
 
 @check(BINARY_REPORTED)
-def binary_is_reported(server: Server) -> None:
+def binary_is_reported(server: InferenceServer) -> None:
     """The server metadata lists binary_tensor_data."""
     server.need_extension(BINARY_EXTENSION)
 
 
 @check(BINARY_INPUT, BINARY_PLACE)
-def binary_inputs(server: Server) -> None:
+def binary_inputs(server: InferenceServer) -> None:
     """Inputs as bytes behind the JSON are answered."""
     server.need_extension(BINARY_EXTENSION)
     answered(server.send_binary(*server.binary()))
 
 
 @check(BINARY_ORDER, BINARY_SIZES)
-def binary_inputs_are_the_same_tensors(server: Server) -> None:
+def binary_inputs_are_the_same_tensors(server: InferenceServer) -> None:
     """Inputs as bytes are answered as the same inputs in JSON are."""
     server.need_extension(BINARY_EXTENSION)
     _same_outputs(answered(server.send_binary(*server.binary())), server.plain, "for inputs as bytes")
 
 
 @check(BINARY_ORDER)
-def binary_batches(server: Server) -> None:
+def binary_batches(server: InferenceServer) -> None:
     """Several rows as bytes are answered as the same rows in JSON are."""
     server.need_extension(BINARY_EXTENSION)
     server.need_batches()
@@ -67,7 +67,7 @@ def binary_batches(server: Server) -> None:
 
 
 @check(BINARY_SEQUENCE)
-def binary_inputs_in_their_order(server: Server) -> None:
+def binary_inputs_in_their_order(server: InferenceServer) -> None:
     """Bytes stand in the order of the inputs in the JSON, whatever that is."""
     server.need_extension(BINARY_EXTENSION)
     if len(server.inputs) < 2:
@@ -76,7 +76,7 @@ def binary_inputs_in_their_order(server: Server) -> None:
 
 
 @check(BINARY_INPUT, BINARY_SEQUENCE)
-def binary_beside_json(server: Server) -> None:
+def binary_beside_json(server: InferenceServer) -> None:
     """One input may be JSON while the others are bytes."""
     server.need_extension(BINARY_EXTENSION)
     if len(server.inputs) < 2:
@@ -87,7 +87,7 @@ def binary_beside_json(server: Server) -> None:
 
 
 @check(BINARY_BYTES)
-def binary_texts(server: Server) -> None:
+def binary_texts(server: InferenceServer) -> None:
     """Texts are taken as a length of 4 bytes and the bytes."""
     server.need_extension(BINARY_EXTENSION)
     texts = [each.name for each in server.inputs if each.datatype == "BYTES"]
@@ -98,7 +98,7 @@ def binary_texts(server: Server) -> None:
 
 
 @check(BINARY_DATA)
-def binary_outputs(server: Server) -> None:
+def binary_outputs(server: InferenceServer) -> None:
     """Outputs that are asked for as bytes come as bytes, without 'data'."""
     server.need_extension(BINARY_EXTENSION)
     for each in _all_binary(server).values["outputs"]:
@@ -107,14 +107,14 @@ def binary_outputs(server: Server) -> None:
 
 
 @check(BINARY_ORDER, BINARY_BYTES)
-def binary_outputs_are_the_same_tensors(server: Server) -> None:
+def binary_outputs_are_the_same_tensors(server: InferenceServer) -> None:
     """Outputs as bytes hold what they hold in JSON."""
     server.need_extension(BINARY_EXTENSION)
     _same_outputs(_all_binary(server), server.plain, "as bytes")
 
 
 @check(BINARY_SIZE)
-def binary_sizes(server: Server) -> None:
+def binary_sizes(server: InferenceServer) -> None:
     """binary_data_size of every output is a whole number, and together they are the rest of the body."""
     server.need_extension(BINARY_EXTENSION)
     found = _all_binary(server)
@@ -124,7 +124,7 @@ def binary_sizes(server: Server) -> None:
 
 
 @check(BINARY_HEADER)
-def binary_header(server: Server) -> None:
+def binary_header(server: InferenceServer) -> None:
     """A response with bytes has Inference-Header-Content-Length, where its JSON ends."""
     server.need_extension(BINARY_EXTENSION)
     response = _all_binary(server).response
@@ -133,7 +133,7 @@ def binary_header(server: Server) -> None:
 
 
 @check(BINARY_HEADER)
-def binary_content_length(server: Server) -> None:
+def binary_content_length(server: InferenceServer) -> None:
     """Content-Length of such a response is the length of the whole body."""
     server.need_extension(BINARY_EXTENSION)
     response = _all_binary(server).response
@@ -144,7 +144,7 @@ def binary_content_length(server: Server) -> None:
 
 
 @check(BINARY_EXAMPLE)
-def binary_content_type(server: Server) -> None:
+def binary_content_type(server: InferenceServer) -> None:
     """The content type of such a response is application/octet-stream."""
     server.need_extension(BINARY_EXTENSION)
     found = _all_binary(server).response.headers.get("content-type", "")
@@ -152,7 +152,7 @@ def binary_content_type(server: Server) -> None:
 
 
 @check(BINARY_SEQUENCE)
-def binary_outputs_in_their_order(server: Server) -> None:
+def binary_outputs_in_their_order(server: InferenceServer) -> None:
     """Bytes stand in the order of the outputs in the JSON, whatever was asked for first."""
     server.need_extension(BINARY_EXTENSION)
     names = list(server.plain.outputs)
@@ -162,7 +162,7 @@ def binary_outputs_in_their_order(server: Server) -> None:
 
 
 @check(BINARY_OUTPUT)
-def binary_data_output(server: Server) -> None:
+def binary_data_output(server: InferenceServer) -> None:
     """The parameter binary_data_output of the request makes all outputs bytes."""
     server.need_extension(BINARY_EXTENSION)
     found = server.infer(server.request(parameters={"binary_data_output": True}))
@@ -172,7 +172,7 @@ def binary_data_output(server: Server) -> None:
 
 
 @check(BINARY_OVERRIDE)
-def binary_data_overrides(server: Server) -> None:
+def binary_data_overrides(server: InferenceServer) -> None:
     """binary_data of one output has the last word over binary_data_output, either way."""
     server.need_extension(BINARY_EXTENSION)
     for default in (True, False):
@@ -187,7 +187,7 @@ def binary_data_overrides(server: Server) -> None:
 
 
 @check(BINARY_DATA)
-def json_unless_asked(server: Server) -> None:
+def json_unless_asked(server: InferenceServer) -> None:
     """Inputs as bytes do not make outputs bytes: those are JSON unless asked for otherwise."""
     server.need_extension(BINARY_EXTENSION)
     found = answered(server.send_binary(*server.binary()))
@@ -197,7 +197,7 @@ def json_unless_asked(server: Server) -> None:
 
 
 @check(BINARY_INPUT, BINARY_DATA)
-def binary_both_ways(server: Server) -> None:
+def binary_both_ways(server: InferenceServer) -> None:
     """Bytes in and bytes out are answered as JSON in and out, with the id of the request."""
     server.need_extension(BINARY_EXTENSION)
     found = answered(server.send_binary(*server.binary(id="both", parameters={"binary_data_output": True})))
@@ -206,7 +206,7 @@ def binary_both_ways(server: Server) -> None:
 
 
 @check(BINARY_HEADER, INFERENCE_ERROR)
-def binary_without_its_header(server: Server) -> None:
+def binary_without_its_header(server: InferenceServer) -> None:
     """Bytes without Inference-Header-Content-Length are an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     request, tails = server.binary()
@@ -215,7 +215,7 @@ def binary_without_its_header(server: Server) -> None:
 
 
 @check(BINARY_HEADER, INFERENCE_ERROR)
-def binary_header_beyond_the_body(server: Server) -> None:
+def binary_header_beyond_the_body(server: InferenceServer) -> None:
     """An Inference-Header-Content-Length beyond the body is an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     body = json.dumps(server.request()).encode()
@@ -223,7 +223,7 @@ def binary_header_beyond_the_body(server: Server) -> None:
 
 
 @check(BINARY_HEADER, INFERENCE_ERROR)
-def binary_header_is_a_number(server: Server) -> None:
+def binary_header_is_a_number(server: InferenceServer) -> None:
     """An Inference-Header-Content-Length that is no number is an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     body = json.dumps(server.request()).encode()
@@ -232,7 +232,7 @@ def binary_header_is_a_number(server: Server) -> None:
 
 
 @check(BINARY_SIZE, INFERENCE_ERROR)
-def binary_cut_short(server: Server) -> None:
+def binary_cut_short(server: InferenceServer) -> None:
     """A body that ends before the last byte is an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     request, tails = server.binary()
@@ -241,7 +241,7 @@ def binary_cut_short(server: Server) -> None:
 
 
 @check(BINARY_SIZE, INFERENCE_ERROR)
-def binary_of_another_size(server: Server) -> None:
+def binary_of_another_size(server: InferenceServer) -> None:
     """Bytes that are more than the shape takes are an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     request, tails = server.binary()
@@ -251,7 +251,7 @@ def binary_of_another_size(server: Server) -> None:
 
 
 @check(BINARY_BYTES, INFERENCE_ERROR)
-def binary_texts_cut_short(server: Server) -> None:
+def binary_texts_cut_short(server: InferenceServer) -> None:
     """A text whose length is beyond its tensor is an error in the protocol's form."""
     server.need_extension(BINARY_EXTENSION)
     at = next((at for at, each in enumerate(server.inputs) if each.datatype == "BYTES"), None)

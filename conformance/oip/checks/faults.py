@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.oip.check import add, check, expect
-from conformance.oip.server import Server, refused, shown
+from conformance.oip.server import InferenceServer, refused, shown
 from conformance.oip.specification import (
     INFERENCE_ERROR,
     INFERENCE_FAILED,
@@ -74,8 +74,10 @@ WRONG_REQUESTS: dict[str, tuple[str, Clause, Callable[[Request], None]]] = {
 }  # fmt: skip
 
 
-def _refuses(body: bytes | None, change: Callable[[Request], None] | None, title: str) -> Callable[[Server], None]:
-    def ask(server: Server) -> None:
+def _refuses(
+    body: bytes | None, change: Callable[[Request], None] | None, title: str
+) -> Callable[[InferenceServer], None]:
+    def ask(server: InferenceServer) -> None:
         path = f"{server.path}/infer"
         if body is not None:
             response = server.send(path, body)
@@ -97,7 +99,7 @@ for _name, (_title, _clause, _change) in WRONG_REQUESTS.items():
 
 
 @check(REQUEST_ID_TYPE, INFERENCE_ERROR)
-def id_no_text(server: Server) -> None:
+def id_no_text(server: InferenceServer) -> None:
     """An id that is a number is refused in the protocol's form, or returned as text."""
     response = server.post(f"{server.path}/infer", server.request(id=42))
     if response.status_code == 200:
@@ -107,7 +109,7 @@ def id_no_text(server: Server) -> None:
 
 
 @check(LIVE)
-def alive_after_all(server: Server) -> None:
+def alive_after_all(server: InferenceServer) -> None:
     """After all that the server is live, and answers as before."""
     response = server.get("/v2/health/live")
     expect(response.status_code == 200, shown(response))

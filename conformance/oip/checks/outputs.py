@@ -3,7 +3,7 @@
 import math
 
 from conformance.oip.check import NotApplicable, check, expect
-from conformance.oip.server import Server, answered, refused
+from conformance.oip.server import InferenceServer, answered, refused
 from conformance.oip.specification import (
     ALL_OUTPUTS,
     DATATYPES,
@@ -24,7 +24,7 @@ from conformance.oip.tensors import fits, same
 
 
 @check(RESPONSE_OUTPUTS)
-def outputs_are_tensors(server: Server) -> None:
+def outputs_are_tensors(server: InferenceServer) -> None:
     """Every output has name, shape, datatype and data."""
     for each in server.plain.values["outputs"]:
         missing = {"name", "shape", "datatype", "data"} - set(each)
@@ -32,7 +32,7 @@ def outputs_are_tensors(server: Server) -> None:
 
 
 @check(ALL_OUTPUTS, MODEL_OUTPUTS)
-def all_outputs_come_unasked(server: Server) -> None:
+def all_outputs_come_unasked(server: InferenceServer) -> None:
     """Without 'outputs' in the request, every output of the metadata is returned, and no other."""
     listed = {each["name"] for each in server.metadata.get("outputs") or []}
     if not listed:
@@ -41,14 +41,14 @@ def all_outputs_come_unasked(server: Server) -> None:
 
 
 @check(RESPONSE_DATATYPE, DATATYPES)
-def output_datatypes(server: Server) -> None:
+def output_datatypes(server: InferenceServer) -> None:
     """Every output's datatype is one of the table."""
     for name, tensor in server.plain.outputs.items():
         expect(tensor.datatype in KNOWN, f"the datatype of '{name}' is {tensor.datatype!r}")
 
 
 @check(RESPONSE_DATATYPE, MODEL_OUTPUTS)
-def output_datatypes_are_those_described(server: Server) -> None:
+def output_datatypes_are_those_described(server: InferenceServer) -> None:
     """Every output has the datatype that the metadata gives it."""
     for each in server.metadata.get("outputs") or []:
         found = server.plain.outputs[each["name"]].datatype
@@ -56,7 +56,7 @@ def output_datatypes_are_those_described(server: Server) -> None:
 
 
 @check(RESPONSE_SHAPE)
-def output_shapes(server: Server) -> None:
+def output_shapes(server: InferenceServer) -> None:
     """Every dimension of an output is a whole number, 0 or more."""
     for each in server.plain.values["outputs"]:
         fine = all(type(size) is int and 0 <= size < 2**64 for size in each["shape"])
@@ -64,7 +64,7 @@ def output_shapes(server: Server) -> None:
 
 
 @check(METADATA_SHAPE)
-def output_shapes_are_those_described(server: Server) -> None:
+def output_shapes_are_those_described(server: InferenceServer) -> None:
     """Every output has the shape that the metadata gives it, -1 standing for any size."""
     for each in server.metadata.get("outputs") or []:
         found = server.plain.outputs[each["name"]].shape
@@ -74,7 +74,7 @@ def output_shapes_are_those_described(server: Server) -> None:
 
 
 @check(RESPONSE_DATA, RESPONSE_SHAPE)
-def output_sizes(server: Server) -> None:
+def output_sizes(server: InferenceServer) -> None:
     """Every output has as many elements as its shape says."""
     for name, tensor in server.plain.outputs.items():
         count = math.prod(tensor.shape)
@@ -82,7 +82,7 @@ def output_sizes(server: Server) -> None:
 
 
 @check(RESPONSE_DATA, RESPONSE_DATATYPE)
-def output_elements(server: Server) -> None:
+def output_elements(server: InferenceServer) -> None:
     """Every element is of the kind that the datatype says."""
     for name, tensor in server.plain.outputs.items():
         for value in tensor.values:
@@ -90,7 +90,7 @@ def output_elements(server: Server) -> None:
 
 
 @check(RESPONSE_BATCH)
-def a_batch_has_all_its_rows(server: Server) -> None:
+def a_batch_has_all_its_rows(server: InferenceServer) -> None:
     """The outputs for three rows have three rows."""
     server.need_batches()
     for name, tensor in server.infer(server.request((0, 1, 2))).outputs.items():
@@ -98,7 +98,7 @@ def a_batch_has_all_its_rows(server: Server) -> None:
 
 
 @check(RESPONSE_BATCH)
-def a_batch_of_many_rows(server: Server) -> None:
+def a_batch_of_many_rows(server: InferenceServer) -> None:
     """The outputs for twenty rows have twenty rows."""
     server.need_batches()
     response = server.post(f"{server.path}/infer", server.request(range(20)))
@@ -110,7 +110,7 @@ def a_batch_of_many_rows(server: Server) -> None:
 
 
 @check(REQUEST_OUTPUTS, REQUESTED_OUTPUT)
-def one_output_alone(server: Server) -> None:
+def one_output_alone(server: InferenceServer) -> None:
     """Each output can be asked for by itself: it comes, and no other does."""
     for name, tensor in server.plain.outputs.items():
         found = server.infer(server.request(outputs=[{"name": name}])).outputs
@@ -119,7 +119,7 @@ def one_output_alone(server: Server) -> None:
 
 
 @check(REQUEST_OUTPUTS)
-def all_outputs_by_name(server: Server) -> None:
+def all_outputs_by_name(server: InferenceServer) -> None:
     """All outputs can be asked for by name, in any order."""
     names = list(server.plain.outputs)[::-1]
     found = server.infer(server.request(outputs=[{"name": name} for name in names])).outputs
@@ -129,7 +129,7 @@ def all_outputs_by_name(server: Server) -> None:
 
 
 @check(OUTPUT_NAME, INFERENCE_ERROR)
-def unknown_output(server: Server) -> None:
+def unknown_output(server: InferenceServer) -> None:
     """An output that the model has not is an error in the protocol's form."""
     response = server.post(f"{server.path}/infer", server.request(outputs=[{"name": "no-such-output-9b1d"}]))
     refused(response, "an output that the model has not")

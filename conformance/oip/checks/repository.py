@@ -19,12 +19,12 @@ from conformance.oip.extensions import (
     REPOSITORY_REPORTED,
     UNLOAD_FAILED,
 )
-from conformance.oip.server import REPOSITORY_EXTENSION, UNKNOWN, Server, refused, shown
+from conformance.oip.server import REPOSITORY_EXTENSION, UNKNOWN, InferenceServer, refused, shown
 
 PATH = "/v2/repository/index"
 
 
-def _index(server: Server, request: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def _index(server: InferenceServer, request: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     server.need_extension(REPOSITORY_EXTENSION)
     response = server.post(PATH, request or {})
     expect(response.status_code == 200, shown(response))
@@ -34,19 +34,19 @@ def _index(server: Server, request: dict[str, Any] | None = None) -> list[dict[s
 
 
 @check(REPOSITORY_REPORTED)
-def repository_is_reported(server: Server) -> None:
+def repository_is_reported(server: InferenceServer) -> None:
     """The server metadata lists model_repository."""
     server.need_extension(REPOSITORY_EXTENSION)
 
 
 @check(INDEX, INDEX_POST)
-def index_answers(server: Server) -> None:
+def index_answers(server: InferenceServer) -> None:
     """POST of the index is answered with 200 and an array of objects."""
     _index(server)
 
 
 @check(INDEX_EVERY, INDEX_NAME)
-def index_lists_the_model(server: Server) -> None:
+def index_lists_the_model(server: InferenceServer) -> None:
     """The index has the model by its name; every name is a text."""
     names = [each.get("name") for each in _index(server)]
     expect(all(isinstance(name, str) for name in names), f"the names are {names}")
@@ -54,21 +54,21 @@ def index_lists_the_model(server: Server) -> None:
 
 
 @check(INDEX_STATE)
-def index_states(server: Server) -> None:
+def index_states(server: InferenceServer) -> None:
     """Every model of the index has its state as text."""
     for each in _index(server):
         expect(isinstance(each.get("state"), str), f"the state of {each.get('name')!r} is {each.get('state')!r}")
 
 
 @check(INDEX_REASON)
-def index_reasons(server: Server) -> None:
+def index_reasons(server: InferenceServer) -> None:
     """Every model of the index has a reason as text, empty where there is none."""
     for each in _index(server):
         expect(isinstance(each.get("reason"), str), f"the reason of {each.get('name')!r} is {each.get('reason')!r}")
 
 
 @check(INDEX_VERSION)
-def index_versions(server: Server) -> None:
+def index_versions(server: InferenceServer) -> None:
     """The version of the model in the index, if any, is one that its metadata lists."""
     for each in _index(server):
         version = each.get("version")
@@ -78,7 +78,7 @@ def index_versions(server: Server) -> None:
 
 
 @check(INDEX_READY)
-def index_of_the_ready(server: Server) -> None:
+def index_of_the_ready(server: InferenceServer) -> None:
     """With 'ready' true the index has the model, which is ready, and none that the whole index has not."""
     ready, whole = _index(server, {"ready": True}), _index(server)
     expect(server.model in [each.get("name") for each in ready], f"{server.model!r} is missing")
@@ -86,13 +86,13 @@ def index_of_the_ready(server: Server) -> None:
 
 
 @check(INDEX_READY)
-def index_of_all(server: Server) -> None:
+def index_of_all(server: InferenceServer) -> None:
     """With 'ready' false the index is the whole index."""
     expect(_index(server, {"ready": False}) == _index(server), "the two differ")
 
 
 @check(INDEX_POST)
-def index_is_posted(server: Server) -> None:
+def index_is_posted(server: InferenceServer) -> None:
     """GET of the index is an HTTP error."""
     server.need_extension(REPOSITORY_EXTENSION)
     response = server.get(PATH)
@@ -100,7 +100,7 @@ def index_is_posted(server: Server) -> None:
 
 
 @check(INDEX_FAILED)
-def index_of_no_json(server: Server) -> None:
+def index_of_no_json(server: InferenceServer) -> None:
     """A body that is no JSON is an error in the protocol's form."""
     server.need_extension(REPOSITORY_EXTENSION)
     response = server.send(PATH, b"{")
@@ -109,7 +109,7 @@ def index_of_no_json(server: Server) -> None:
 
 
 @check(LOAD_FAILED, REPOSITORY_APIS)
-def load_of_an_unknown_model(server: Server) -> None:
+def load_of_an_unknown_model(server: InferenceServer) -> None:
     """Loading a model that is not there is an error in the protocol's form."""
     server.need_extension(REPOSITORY_EXTENSION)
     response = server.post(f"/v2/repository/models/{UNKNOWN}/load", {})
@@ -118,7 +118,7 @@ def load_of_an_unknown_model(server: Server) -> None:
 
 
 @check(LOAD, LOAD_FAILED)
-def load_of_the_model(server: Server) -> None:
+def load_of_the_model(server: InferenceServer) -> None:
     """Loading the model is answered with 200, or refused in the protocol's form; it serves afterwards."""
     server.need_extension(REPOSITORY_EXTENSION)
     if not server.control:
@@ -131,7 +131,7 @@ def load_of_the_model(server: Server) -> None:
 
 
 @check(UNLOAD_FAILED, REPOSITORY_APIS)
-def unload_of_an_unknown_model(server: Server) -> None:
+def unload_of_an_unknown_model(server: InferenceServer) -> None:
     """Unloading a model that is not there is done already, or an error in the protocol's form."""
     server.need_extension(REPOSITORY_EXTENSION)
     response = server.post(f"/v2/repository/models/{UNKNOWN}/unload", {})

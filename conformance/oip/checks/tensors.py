@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from conformance.oip.check import NotApplicable, check, expect
-from conformance.oip.server import Server, refused, shown
+from conformance.oip.server import InferenceServer, refused, shown
 from conformance.oip.specification import (
     COERCION,
     ELEMENTS,
@@ -25,21 +25,21 @@ def _row(tensor: Any, row: int) -> Any:
 
 
 @check(REPRESENTATION)
-def flat_data(server: Server) -> None:
+def flat_data(server: InferenceServer) -> None:
     """Data of several rows is taken as one flat array."""
     server.need_batches()
     server.infer(server.request(ROWS))
 
 
 @check(REPRESENTATION)
-def nested_data(server: Server) -> None:
+def nested_data(server: InferenceServer) -> None:
     """Data of several rows is taken as nested arrays."""
     server.need_batches()
     server.infer(server.request(ROWS, nested=True))
 
 
 @check(REPRESENTATION, ROW_MAJOR)
-def nested_is_flat(server: Server) -> None:
+def nested_is_flat(server: InferenceServer) -> None:
     """Nested and flat data are the same tensor: the outputs are the same."""
     server.need_batches()
     flat, nested = server.infer(server.request(ROWS)), server.infer(server.request(ROWS, nested=True))
@@ -48,7 +48,7 @@ def nested_is_flat(server: Server) -> None:
 
 
 @check(INPUT_BATCH, RESPONSE_BATCH)
-def rows_of_a_batch_answer_as_alone(server: Server) -> None:
+def rows_of_a_batch_answer_as_alone(server: InferenceServer) -> None:
     """Each row of a batch is answered as it is alone."""
     server.need_batches()
     together = server.infer(server.request(ROWS))
@@ -59,7 +59,7 @@ def rows_of_a_batch_answer_as_alone(server: Server) -> None:
 
 
 @check(ROW_MAJOR)
-def rows_stand_one_after_the_other(server: Server) -> None:
+def rows_stand_one_after_the_other(server: InferenceServer) -> None:
     """A flat batch whose rows are sent in another order is answered in that order."""
     server.need_batches()
     forwards, backwards = server.infer(server.request(ROWS)), server.infer(server.request(ROWS[::-1]))
@@ -70,7 +70,7 @@ def rows_stand_one_after_the_other(server: Server) -> None:
 
 
 @check(JSON_ARRAY, ELEMENTS)
-def output_data_is_an_array(server: Server) -> None:
+def output_data_is_an_array(server: InferenceServer) -> None:
     """Data of every output is an array of numbers, texts and truth values, flat or nested."""
     for each in server.plain.values["outputs"]:
         expect(isinstance(each["data"], list), f"the data of '{each['name']}' is {str(each['data'])[:60]}")
@@ -79,30 +79,30 @@ def output_data_is_an_array(server: Server) -> None:
 
 
 @check(COERCION)
-def numbers_as_texts(server: Server) -> None:
+def numbers_as_texts(server: InferenceServer) -> None:
     """A text among numbers is coerced or refused, in the protocol's form."""
     _unexpected(server, lambda datatype: datatype not in ("BYTES", "BOOL"), "no number")
 
 
 @check(COERCION)
-def numbers_as_objects(server: Server) -> None:
+def numbers_as_objects(server: InferenceServer) -> None:
     """An object among numbers is refused, in the protocol's form."""
     _unexpected(server, lambda datatype: datatype not in ("BYTES", "BOOL"), {"value": 1})
 
 
 @check(COERCION)
-def texts_as_numbers(server: Server) -> None:
+def texts_as_numbers(server: InferenceServer) -> None:
     """A number among texts is coerced or refused, in the protocol's form."""
     _unexpected(server, lambda datatype: datatype == "BYTES", 3)
 
 
 @check(ELEMENTS, COERCION)
-def whole_numbers_as_floats(server: Server) -> None:
+def whole_numbers_as_floats(server: InferenceServer) -> None:
     """A whole number written 1 stands for a floating-point number, or is refused in the protocol's form."""
     _unexpected(server, lambda datatype: datatype.startswith("FP"), 1)
 
 
-def _unexpected(server: Server, suits: Any, value: Any) -> None:
+def _unexpected(server: InferenceServer, suits: Any, value: Any) -> None:
     request = server.request()
     chosen = next((each for each in request["inputs"] if suits(each["datatype"])), None)
     if chosen is None:

@@ -37,7 +37,7 @@ def with_our_inputs(model: Any, inputs: Sequence[MatchedInput], *, widths: Mappi
             output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, None]))
     del foreign.value_info[:]  # shapes that the exporter guessed
     graph = compose.add_prefix_graph(foreign, FOREIGN)
-    parts = _Parts()
+    parts = _GraphParts()
     for each in inputs:
         parts.feed(each, f"{FOREIGN}{each.tensor.name}")
     own = {f"{FOREIGN}{each.tensor.name}" for each in inputs}
@@ -62,7 +62,7 @@ def with_our_output(model: Any, meaning: OutputMeaning) -> bytes:
     whole.CopyFrom(model)
     output, width = (VALUES, 1) if meaning.means == Means.VALUE else (PROBABILITIES, len(meaning.classes))
     keep_one_output(whole.graph, f"{FOREIGN}{meaning.name}")
-    parts = _Parts(prefix=f"{OURS}answer_")
+    parts = _GraphParts(prefix=f"{OURS}answer_")
     parts.answer(meaning, f"{FOREIGN}{meaning.name}", output)
     whole.graph.node.extend(parts.nodes)
     whole.graph.initializer.extend(parts.constants)
@@ -71,7 +71,7 @@ def with_our_output(model: Any, meaning: OutputMeaning) -> bytes:
     return bytes(whole.SerializeToString())
 
 
-class _Parts:
+class _GraphParts:
     """Nodes and constants around a graph, whose names begin with `prefix`."""
 
     def __init__(self, prefix: str = OURS) -> None:

@@ -34,7 +34,7 @@ from releve.adapters.forks.own_code import OwnCode, is_ours
 PR_SET_NAME = 15  # linux/prctl.h; the kernel keeps 15 bytes
 
 
-class Server:
+class ForkingServer:
     """Forks for whoever is connected, and for their children.
 
     That is the process that started it, or each run that comes in at `listening`. `loaded` says whom it may serve.
@@ -204,7 +204,7 @@ def _end(code: int, status: socket.socket) -> NoReturn:
 
 def main(where: str) -> NoReturn:
     if where.isdigit():
-        Server(socket.socket(fileno=int(where))).serve()
+        ForkingServer(socket.socket(fileno=int(where))).serve()
         atexit._run_exitfuncs()
         os._exit(0)  # to take 3,000 modules apart costs a quarter of a second
     environ, loaded = dict(os.environ), Loaded()
@@ -212,7 +212,7 @@ def main(where: str) -> NoReturn:
         import_libraries(libraries)
     logging.root.handlers.clear()  # Prefect's, which a flow gets anew: DVC and stages would print each line twice
     logging.root.setLevel(logging.WARNING)
-    server = Server(listening=door.listen(Path(where)), loaded=loaded)
+    server = ForkingServer(listening=door.listen(Path(where)), loaded=loaded)
     print(door.READY, flush=True)
     server.serve()
     print("packages were installed or removed: starting again", flush=True)

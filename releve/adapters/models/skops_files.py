@@ -18,7 +18,7 @@ def dump_pipeline(pipeline: Any) -> bytes:
     from skops.io._persist import get_state
     from skops.io._utils import SaveContext
 
-    parts = _Parts()
+    parts = _ArchiveParts()
     context = SaveContext(parts)  # skops' own `dumps` indents what nobody reads, which costs it most of its time
     state = {**get_state(pipeline, context), "protocol": context.protocol, "_skops_version": skops.__version__}
     schema, names = _renumbered(state)
@@ -30,7 +30,7 @@ def dump_pipeline(pipeline: Any) -> bytes:
     return made.getvalue()
 
 
-class _Parts:
+class _ArchiveParts:
     """What skops writes into its archive."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ class Floor(StrEnum):
     SANITY = "sanity"
 
 
-class Check(StrEnum):
+class GateCheck(StrEnum):
     """What a challenger may fail. Evidence that is missing can not be overridden."""
 
     FEW_ROWS = "few rows to judge a first model on"
@@ -63,8 +63,10 @@ class Check(StrEnum):
 
 
 LEAST_MOVE = 0.05  # total variation between new weights and those that serve, from which on they are worth a release
-OF_DECISIONS = frozenset({Check.DEARER})
-OF_THE_SERVED_MODEL = frozenset({Check.LATENCY_UNKNOWN, Check.SLOW, Check.SANITY_UNKNOWN, Check.NOT_SANE})
+OF_DECISIONS = frozenset({GateCheck.DEARER})
+OF_THE_SERVED_MODEL = frozenset(
+    {GateCheck.LATENCY_UNKNOWN, GateCheck.SLOW, GateCheck.SANITY_UNKNOWN, GateCheck.NOT_SANE}
+)
 
 
 class Remark(StrEnum):
@@ -81,11 +83,11 @@ class Remark(StrEnum):
 
 
 FLOORS = {
-    Check.SLICE_UNDEFINED: Floor.SLICE,
-    Check.SLICE_WORSE: Floor.SLICE,
-    Check.UNFAIR: Floor.FAIRNESS,
-    Check.SLOW: Floor.LATENCY,
-    Check.NOT_SANE: Floor.SANITY,
+    GateCheck.SLICE_UNDEFINED: Floor.SLICE,
+    GateCheck.SLICE_WORSE: Floor.SLICE,
+    GateCheck.UNFAIR: Floor.FAIRNESS,
+    GateCheck.SLOW: Floor.LATENCY,
+    GateCheck.NOT_SANE: Floor.SANITY,
 }
 
 
@@ -98,7 +100,7 @@ class GateInputs:
     latency_ms: float | None  # CPU time of one row
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
     export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
-    not_applicable: frozenset[Check] = frozenset()  # checks that are not made
+    not_applicable: frozenset[GateCheck] = frozenset()  # checks that are not made
     moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
     must_gain: bool = False  # of a brought model, which no refresh will follow up
     decision: DecisionChange | None = None  # from what serves; None where costs and rules are the same
@@ -108,7 +110,7 @@ class GateInputs:
 class FailedCheck:
     """A check that the challenger failed, of what, and the overrides of its floor."""
 
-    check: Check
+    check: GateCheck
     of: Opponent | SliceComparison | GroupDifference | AlterationEffect | str | None = None  # str: a protected column
     override: GateOverride | None = None  # in force, so that the check does not refuse
     expired: tuple[GateOverride, ...] = ()
@@ -119,7 +121,7 @@ class FailedCheck:
 
         That is where evidence is missing, or it is worse than the champion.
         """
-        if self.check == Check.WORSE and self.of != Opponent.CHAMPION:
+        if self.check == GateCheck.WORSE and self.of != Opponent.CHAMPION:
             return Floor.BASELINE
         return FLOORS.get(self.check)
 
@@ -140,7 +142,7 @@ class GateDecision:
     @property
     def is_inconclusive(self) -> bool:
         """Whether it is refused for no other reason than that no gain was shown: live labels may show one."""
-        return not self.promote and all(one.check == Check.INCONCLUSIVE for one in self.refusals)
+        return not self.promote and all(one.check == GateCheck.INCONCLUSIVE for one in self.refusals)
 
     @property
     def overrides(self) -> tuple[GateOverride, ...]:
@@ -157,7 +159,7 @@ def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
         named = [each for each in params.gate.overrides if each.floor == one.floor]
         in_force = [each for each in named if each.until >= today]  # its last day included
         failed.append(replace(one, override=in_force[0]) if in_force else replace(one, expired=tuple(named)))
-    short = {one.of for one in failed if one.check in (Check.NOT_COMPARED, Check.WORSE)}
+    short = {one.of for one in failed if one.check in (GateCheck.NOT_COMPARED, GateCheck.WORSE)}
     return GateDecision(
         promote=all(one.override for one in failed),
         failed=tuple(failed),
@@ -218,37 +220,37 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
     """Every comparison is written so that nan, which is no evidence, fails it."""
     evaluation, gate = inputs.evaluation, params.gate
     if inputs.moved is not None and inputs.moved < LEAST_MOVE:
-        yield FailedCheck(Check.WEIGHTS_ALIKE)
+        yield FailedCheck(GateCheck.WEIGHTS_ALIKE)
     if not inputs.has_champion and evaluation.holdout_rows < params.statistics.min_rows:
-        yield FailedCheck(Check.FEW_ROWS)
+        yield FailedCheck(GateCheck.FEW_ROWS)
     for name in opponents(inputs):
         other = evaluation.against.get(name)
         if other is None or math.isnan(other.gain.value):
-            yield FailedCheck(Check.NOT_COMPARED, name)
+            yield FailedCheck(GateCheck.NOT_COMPARED, name)
         elif _is_floor(name, inputs) and not other.gain.high >= -tolerated_harm(name, inputs, params):
-            yield FailedCheck(Check.WORSE, name)
+            yield FailedCheck(GateCheck.WORSE, name)
         elif name == Opponent.CHAMPION and _is_shown_gain_asked(inputs, params) and not other.gain.low > 0:
-            yield FailedCheck(Check.INCONCLUSIVE, name)
+            yield FailedCheck(GateCheck.INCONCLUSIVE, name)
     for part in evaluation.slices if inputs.has_champion else ():
         if part.rows < MIN_SLICE_ROWS:
             continue
         if part.gain is None or part.champion is None:
-            yield FailedCheck(Check.SLICE_UNDEFINED, part)
+            yield FailedCheck(GateCheck.SLICE_UNDEFINED, part)
         elif not part.gain.high >= -allowed_slice_loss(part, inputs, params):
-            yield FailedCheck(Check.SLICE_WORSE, part)
+            yield FailedCheck(GateCheck.SLICE_WORSE, part)
     yield from _dearer(inputs, params)
-    yield from (FailedCheck(Check.GROUPS_UNKNOWN, column) for column in evaluation.unknown_groups)
+    yield from (FailedCheck(GateCheck.GROUPS_UNKNOWN, column) for column in evaluation.unknown_groups)
     for group in evaluation.fairness:
         if not group.challenger.low <= gate.max_unfairness:
-            yield FailedCheck(Check.UNFAIR, group)
+            yield FailedCheck(GateCheck.UNFAIR, group)
     if inputs.latency_ms is None:
-        yield FailedCheck(Check.LATENCY_UNKNOWN)
+        yield FailedCheck(GateCheck.LATENCY_UNKNOWN)
     elif not inputs.latency_ms <= gate.max_latency_ms:
-        yield FailedCheck(Check.SLOW)
+        yield FailedCheck(GateCheck.SLOW)
     if inputs.sanity is None:
-        yield FailedCheck(Check.SANITY_UNKNOWN)
+        yield FailedCheck(GateCheck.SANITY_UNKNOWN)
     else:
-        yield from (FailedCheck(Check.NOT_SANE, effect) for effect in inputs.sanity.broken)
+        yield from (FailedCheck(GateCheck.NOT_SANE, effect) for effect in inputs.sanity.broken)
 
 
 def _dearer(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
@@ -258,7 +260,7 @@ def _dearer(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
         return
     for name, other in ((Opponent.CHAMPION, change.served), (Opponent.SAME_DECISION, money.constant)):
         if other is not None and not other.gain.high >= -in_units(COST, params.gate.margin, other.score):
-            yield FailedCheck(Check.DEARER, name)
+            yield FailedCheck(GateCheck.DEARER, name)
 
 
 def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, GroupDifference | Opponent | None]]:

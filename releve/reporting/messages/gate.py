@@ -20,8 +20,8 @@ from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
 from releve.domain.gate.gate import (
     LEAST_MOVE,
-    Check,
     FailedCheck,
+    GateCheck,
     GateDecision,
     GateInputs,
     Remark,
@@ -92,15 +92,15 @@ def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple
 
 def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> str:
     evaluation, of = inputs.evaluation, failed.of
-    if failed.check == Check.DEARER and evaluation.money and inputs.decision:
+    if failed.check == GateCheck.DEARER and evaluation.money and inputs.decision:
         other = evaluation.money.constant if of == Opponent.SAME_DECISION else inputs.decision.served
         than = f"the {of}" if of == Opponent.SAME_DECISION else "those that serve, by the same answers"
         gain = format_interval(other.gain) if other else ""
         return f"the changed decisions are shown to cost more than {than}: a gain of {gain} a row at today's prices"
     if isinstance(of, Opponent):
-        if failed.check == Check.NOT_COMPARED:
+        if failed.check == GateCheck.NOT_COMPARED:
             return f"there is no comparison with the {of}; evaluate again"
-        if failed.check == Check.INCONCLUSIVE:
+        if failed.check == GateCheck.INCONCLUSIVE:
             follows = "live labels may show it" if params.gate.inconclusive == "shadow" else "the champion stays"
             gain = _gain(of, inputs, params)
             if inputs.must_gain:
@@ -129,21 +129,21 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
         )
     if isinstance(of, AlterationEffect):
         return f"slightly altered rows are answered unlike the real ones: {_effect(of)}"
-    if failed.check == Check.GROUPS_UNKNOWN:
+    if failed.check == GateCheck.GROUPS_UNKNOWN:
         return (
             f"fairness by {of} is not known: fewer than two of its groups have {MIN_SLICE_ROWS} of the rows that it "
             "is judged on, or what is compared is not defined there"
         )
     return {
-        Check.FEW_ROWS: f"there are answers to {evaluation.holdout_rows} labelled rows that it had not learned from; a "
-        f"first model is judged on {params.statistics.min_rows} (params.yaml: statistics.min_rows)",
-        Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
-        Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time, and at most "
+        GateCheck.FEW_ROWS: f"there are answers to {evaluation.holdout_rows} labelled rows that it had not learned "
+        f"from; a first model is judged on {params.statistics.min_rows} (params.yaml: statistics.min_rows)",
+        GateCheck.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
+        GateCheck.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time, and at most "
         f"{params.gate.max_latency_ms:g} ms are allowed; allow more (params.yaml: gate.max_latency_ms), or let less "
         "answer: lighter recipes (train.recipe), or one model (train.ensemble: false)",
-        Check.WEIGHTS_ALIKE: f"the members' weights would move by {inputs.moved or 0:.2f} (total variation), and a "
+        GateCheck.WEIGHTS_ALIKE: f"the members' weights would move by {inputs.moved or 0:.2f} (total variation), and a "
         f"release is made from {LEAST_MOVE:g} on",
-        Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; retrain again",
+        GateCheck.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; retrain again",
     }[failed.check]
 
 

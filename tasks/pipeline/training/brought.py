@@ -16,7 +16,7 @@ from tasks.pipeline.stage import say
 from tasks.pipeline.training.memory import Before
 from tasks.pipeline.training.record import Record, answered_again, answered_first, held_against_brought
 from tasks.pipeline.training.refresh import Refresh
-from tasks.pipeline.training.result import Result, write
+from tasks.pipeline.training.result import RefreshResult, write
 
 
 def put_forward_alone(refresh: Refresh, before: Before | None) -> None:
@@ -39,7 +39,7 @@ def put_forward_alone(refresh: Refresh, before: Before | None) -> None:
     weighing = weigh(windows, plain=member.name, loss=refresh.loss, members=pool.names)
     answered = counted(sum(map(len, record.answers)), "row")
     say(f"{member.name} is not fitted, and answers {answered} of the newest windows")
-    write(refresh, None, Result(pool, record, fitted, (), weighing, None))
+    write(refresh, None, RefreshResult(pool, record, fitted, (), weighing, None))
 
 
 def _answered_by(refresh: Refresh, member: Member, record: Record) -> Record:

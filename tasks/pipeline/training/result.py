@@ -25,7 +25,7 @@ DIGITS = 4  # of a weight: more would be noise, and differ from machine to machi
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class RefreshResult:
     """What a refresh made. `kept`: older ensembles that stay members; `search`: None where none was run."""
 
     pool: MemberPool
@@ -36,7 +36,7 @@ class Result:
     search: SearchDescription | None
 
 
-def write(refresh: Refresh, before: Before | None, made: Result) -> None:
+def write(refresh: Refresh, before: Before | None, made: RefreshResult) -> None:
     """Write fitted members, older ensembles, forward answers, and the documents that say what they are."""
     rows, classes = refresh.data.rows, refresh.classes
     folder = MemoryFolder(refresh.stage.files.memory)
@@ -110,7 +110,7 @@ def rounded_weights(weights: Mapping[str, float]) -> dict[str, float]:
     return short
 
 
-def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDescription:
+def _description(refresh: Refresh, memory: Memory, made: RefreshResult) -> EnsembleDescription:
     """Describe what was made, for people and for the gate."""
 
     def described(name: str, rows: int, *, member: Member | None = None, problem: str = "") -> MemberDescription:

@@ -8,8 +8,8 @@ from releve.adapters.forks.loaded import PROJECT
 
 STARTED = """
 import os, socket, sys
-from releve.adapters.forks.server import Server
-server = Server(socket.socketpair()[0])
+from releve.adapters.forks.server import ForkingServer
+server = ForkingServer(socket.socketpair()[0])
 with open("releve/core/errors.py", "a") as file:
     file.write("# edited")
 server._code.note()

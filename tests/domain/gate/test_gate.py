@@ -8,9 +8,9 @@ from releve.domain.evaluation.evaluation import Comparison, DecisionChange, Mone
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.gate.gate import (
     OF_THE_SERVED_MODEL,
-    Check,
     FailedCheck,
     Floor,
+    GateCheck,
     GateDecision,
     Remark,
     as_judged,
@@ -60,7 +60,7 @@ def test_a_refresh_takes_over_unless_its_whole_interval_shows_more_harm_than_is_
     decision = decided(a_challenge({CHAMPION: a_gain(-0.3, -margin + step)}), margin=margin)
 
     assert decision.promote is promoted
-    assert decision.failed == (() if promoted else (FailedCheck(Check.WORSE, CHAMPION),))
+    assert decision.failed == (() if promoted else (FailedCheck(GateCheck.WORSE, CHAMPION),))
 
 
 @pytest.mark.parametrize(("high", "promoted"), [(-2.0 - EPSILON, False), (-2.0, True), (-2.0 + EPSILON, True)])
@@ -123,7 +123,7 @@ def test_below_the_naive_baseline_the_better_of_the_two_serves():
     worse = {MAJORITY: a_gain(-0.5, -0.3), CHAMPION: a_gain(-0.3, -0.1, other=0.4)}
 
     assert decided(a_challenge(below)).promote
-    assert decided(a_challenge(worse)).failed == (FailedCheck(Check.WORSE, CHAMPION),)
+    assert decided(a_challenge(worse)).failed == (FailedCheck(GateCheck.WORSE, CHAMPION),)
 
 
 @pytest.mark.parametrize(("task", "sign", "promoted"), [("binary", 1, True), (REGRESSION, -1, False)])
@@ -146,7 +146,7 @@ def test_a_comparison_that_is_missing_or_no_number_refuses(name, found):
     decision = decided(a_challenge({name: found}))
 
     assert not decision.promote
-    assert decision.failed == (FailedCheck(Check.NOT_COMPARED, name),)
+    assert decision.failed == (FailedCheck(GateCheck.NOT_COMPARED, name),)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_baseline_that_knows_more_than_the_model_refuses_nobody_and_is_remarke
 def test_a_first_model_is_judged_on_enough_rows(rows, promoted):
     first = a_challenge({CHAMPION: None}, has_champion=False, rows=rows)
 
-    assert failed(first) == ([] if promoted else [Check.FEW_ROWS])
+    assert failed(first) == ([] if promoted else [GateCheck.FEW_ROWS])
 
 
 def test_a_refresh_on_few_rows_is_promoted_since_they_show_no_harm():
@@ -222,7 +222,7 @@ def test_losses_autocorrelated_over_longer_blocks_than_can_be_drawn_show_no_gain
 
 @pytest.mark.parametrize(("step", "promoted"), [(-EPSILON, False), (0.0, True), (EPSILON, True)])
 def test_a_slice_that_is_shown_to_lose_more_than_allowed_refuses(step, promoted):
-    assert failed(a_challenge(slices=(a_slice(-0.05 + step),))) == ([] if promoted else [Check.SLICE_WORSE])
+    assert failed(a_challenge(slices=(a_slice(-0.05 + step),))) == ([] if promoted else [GateCheck.SLICE_WORSE])
 
 
 @pytest.mark.parametrize(("rows", "promoted"), [(49, True), (50, False)])
@@ -240,7 +240,7 @@ def test_without_a_champion_a_slice_has_nothing_to_be_compared_with():
 def test_a_slice_where_the_metric_is_not_defined_refuses_unless_it_is_small(rows, promoted):
     unknown = a_part(rows, None, None, None)
 
-    assert failed(a_challenge(slices=(unknown,))) == ([] if promoted else [Check.SLICE_UNDEFINED])
+    assert failed(a_challenge(slices=(unknown,))) == ([] if promoted else [GateCheck.SLICE_UNDEFINED])
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_what_is_no_number_is_no_evidence(evidence):
 
 @pytest.mark.parametrize(("low", "promoted"), [(0.2 - EPSILON, True), (0.2, True), (0.2 + EPSILON, False)])
 def test_unfairness_that_is_shown_to_be_above_the_floor_refuses(low, promoted):
-    assert failed(unfair(0.4, low)) == ([] if promoted else [Check.UNFAIR])
+    assert failed(unfair(0.4, low)) == ([] if promoted else [GateCheck.UNFAIR])
 
 
 @pytest.mark.parametrize(("value", "warned"), [(0.2 - EPSILON, False), (0.2, False), (0.2 + EPSILON, True)])
@@ -269,7 +269,7 @@ def test_unfairness_above_the_floor_that_may_be_chance_is_remarked_and_does_not_
 
 
 def test_groups_that_cannot_be_compared_refuse_as_missing_evidence():
-    assert decided(a_challenge(unknown_groups=("sex",))).refusals == (FailedCheck(Check.GROUPS_UNKNOWN, "sex"),)
+    assert decided(a_challenge(unknown_groups=("sex",))).refusals == (FailedCheck(GateCheck.GROUPS_UNKNOWN, "sex"),)
 
 
 @pytest.mark.parametrize(("latency", "promoted"), [(49.9, True), (50.0, True), (50.1, False), (None, False)])
@@ -311,7 +311,7 @@ def test_a_broken_floor_can_be_overridden_until_the_end_of_a_day(floor, until, p
 def test_an_override_is_for_its_own_floor_alone():
     decision = decided(a_challenge(latency_ms=90.0), overrides=[override(floor="slice")])
 
-    assert decision.failed == (FailedCheck(Check.SLOW),)
+    assert decision.failed == (FailedCheck(GateCheck.SLOW),)
 
 
 @pytest.mark.parametrize("floor", Floor)
@@ -345,7 +345,7 @@ def test_nobody_overrides_harm_beside_the_champion_or_evidence_that_is_missing(c
 
 
 def test_a_model_that_slight_changes_of_a_row_upset_is_refused():
-    assert decided(a_challenge(sanity=INSANE)).refusals == (FailedCheck(Check.NOT_SANE, INSANE.broken[0]),)
+    assert decided(a_challenge(sanity=INSANE)).refusals == (FailedCheck(GateCheck.NOT_SANE, INSANE.broken[0]),)
 
 
 @pytest.mark.parametrize(
@@ -366,10 +366,10 @@ def test_every_failed_check_is_kept():
     against = {CHAMPION: a_gain(-0.3, -0.1), MAJORITY: None, PREVIOUS_LABEL: a_gain(-0.3, -0.1)}
 
     assert failed(a_challenge(against, latency_ms=90.0)) == [
-        Check.WORSE,
-        Check.NOT_COMPARED,
-        Check.WORSE,
-        Check.SLOW,
+        GateCheck.WORSE,
+        GateCheck.NOT_COMPARED,
+        GateCheck.WORSE,
+        GateCheck.SLOW,
     ]
 
 
@@ -419,7 +419,7 @@ def test_changed_costs_may_cost_more_than_those_that_serve_by_a_share_of_these(h
     found = decided(replace(a_challenge(**in_money()), decision=change), margin=0.1)
 
     assert found.promote == promoted
-    assert [one.check for one in found.failed] == ([] if promoted else [Check.DEARER])
+    assert [one.check for one in found.failed] == ([] if promoted else [GateCheck.DEARER])
     assert not any(one.floor for one in found.failed)
 
 
@@ -428,5 +428,5 @@ def test_changed_costs_that_one_decision_for_all_beats_are_refused_and_unchanged
 
     changed = replace(challenge, decision=DecisionChange(served=None, alone=False))
 
-    assert [(one.check, one.of) for one in decided(changed).failed] == [(Check.DEARER, Opponent.SAME_DECISION)]
+    assert [(one.check, one.of) for one in decided(changed).failed] == [(GateCheck.DEARER, Opponent.SAME_DECISION)]
     assert decided(challenge).promote

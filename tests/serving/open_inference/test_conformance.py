@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from conformance.oip.check import FAILED, SKIPPED, run
-from conformance.oip.server import Server
+from conformance.oip.server import InferenceServer
 from tests.serving.open_inference.served import NUMBERS, TABLES, Service
 from tests.tables import MESSAGES
 
@@ -19,7 +19,7 @@ SKIPS = {"numbers": ONE_INPUT | NO_TEXTS, "messages": NO_NUMBERS}
 @pytest.mark.parametrize("name", TABLES)
 def test_every_check_that_applies_is_passed(service: Service, name: str):
     with httpx.Client(base_url=service.address, timeout=30) as client:
-        results = list(run(Server(client, name, example=None, control=True)))
+        results = list(run(InferenceServer(client, name, example=None, control=True)))
 
     assert [(result.check.name, result.found) for result in results if result.outcome == FAILED] == []
     assert {result.check.name for result in results if result.outcome == SKIPPED} == SKIPS.get(name, set())
