@@ -17,6 +17,7 @@ from releve.adapters.models.model_runtime import HISTORY
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.core.names import ModelTag
 from releve.core.params import ServiceLimits
 from releve.core.settings import Settings
 from releve.domain.arms.arms import Arm, ArmMode, RunningArms
@@ -138,32 +139,75 @@ def test_requests_are_answered_while_another_thread_reads_the_ledger_anew(served
     assert after["sold.lag_24"] == FRAME["sold"].iloc[PAST + 6]
 
 
-def test_no_request_of_a_service_reads_a_ledger_anew(folder, tmp_path, monkeypatch):
-    stored = ModelStore(tmp_path).save(folder, scenario="rides", version="one", labels={})
-    with closing(registry_of(tmp_path)) as registry:
-        registry.move("rides", ModelReleased(release=make_release(stored)), expected=None, reason="a test", actor="me")
-    project = make_project(tmp_path)
-    (project / "scenarios" / "rides").mkdir()
-    (project / "scenarios" / "rides" / "params.yaml").write_bytes(
-        (project / "scenarios" / SCENARIO / "params.yaml").read_bytes()
-    )
-    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=project)
-    readers, follow = [], features.FeatureSource.follow
-    noted = lambda source: (readers.append(threading.current_thread()), follow(source))[1]  # noqa: E731
-    monkeypatch.setattr(features.FeatureSource, "follow", noted)
-    served_by = {"registry": registry_of(tmp_path), "index": None, "only": ["rides"], "poll_seconds": 0.01}
+@contextmanager
+def service(home, *stored):
+    """What serves these models of any scenarios, which follows the ledger in a thread of its own."""
+    project, names = make_project(home), [ModelTag.parse(each.tag).scenario for each in stored]
+    with closing(registry_of(home)) as registry:
+        for name, model in zip(names, stored, strict=True):
+            described = project / "scenarios" / name / "params.yaml"
+            described.parent.mkdir()
+            described.write_bytes((project / "scenarios" / SCENARIO / "params.yaml").read_bytes())
+            released = ModelReleased(release=make_release(model))
+            registry.move(name, released, expected=None, reason="a test", actor="me")
+    settings = Settings.from_environ({"RELEVE_HOME": str(home)}, cwd=project)
+    served_by = {"registry": registry_of(home), "index": None, "only": names, "poll_seconds": 0.01}
     with closing(Scenarios(settings, **served_by)) as scenarios:
         scenarios.start()
-        scenario = scenarios.get("rides")
-        wait_until(lambda: scenario.served is not None)
-        [before], _ = asked(scenario, scenario.served, PAST + 30)
-        ingested = known_values_path(tmp_path, "rides")
-        write_known_values(ingested, KnownValues.of(rides_schema(), FRAME.iloc[: PAST + 20]))
-        wait_until(lambda: asked(scenario, scenario.served, PAST + 30)[0][0]["sold.lag_24"] is not None)
+        wait_until(lambda: all(scenarios.get(name).served is not None for name in names))
+        yield scenarios
 
-    assert before["rented.lag_24"] is None
-    assert readers
-    assert threading.main_thread() not in readers
+
+def ingest(home, name):
+    write_known_values(known_values_path(home, name), KnownValues.of(rides_schema(), FRAME.iloc[: PAST + 20]))
+
+
+def knows_what_was_ingested(scenario):
+    [row], _ = asked(scenario, scenario.served, PAST + 30)
+    return row["sold.lag_24"] is not None
+
+
+@pytest.fixture
+def followed(monkeypatch):
+    """The models whose ledger was read anew, each with the thread; and those at whom that fails as nobody foresaw."""
+    found, faulty, follow = [], set(), features.FeatureSource.follow
+
+    def noted(source):
+        found.append((source._tag, threading.current_thread()))
+        if source._tag in faulty:
+            raise RuntimeError("nobody thought of this")
+        follow(source)
+
+    monkeypatch.setattr(features.FeatureSource, "follow", noted)
+    return found, faulty
+
+
+def test_no_request_of_a_service_reads_a_ledger_anew(folder, tmp_path, followed):
+    stored = ModelStore(tmp_path).save(folder, scenario="rides", version="one", labels={})
+    with service(tmp_path, stored) as scenarios:
+        scenario = scenarios.get("rides")
+        before = knows_what_was_ingested(scenario)
+        ingest(tmp_path, "rides")
+        wait_until(lambda: knows_what_was_ingested(scenario))
+
+    assert not before
+    assert followed[0]
+    assert threading.main_thread() not in {thread for _, thread in followed[0]}
+
+
+def test_a_fault_of_one_scenario_stops_no_others_lags(folder, tmp_path, followed, caplog):
+    names = ("ferries", "rides", "trams")
+    stored = [ModelStore(tmp_path).save(folder, scenario=name, version="one", labels={}) for name in names]
+    with service(tmp_path, *stored) as scenarios:
+        followed[1].add("rides:one")
+        for name in names:
+            ingest(tmp_path, name)
+        others = [scenarios.get(name) for name in ("ferries", "trams")]
+        wait_until(lambda: all(map(knows_what_was_ingested, others)), seconds=20)
+        wait_until(lambda: "what lags of rides rest on cannot be followed" in caplog.text)
+        known = knows_what_was_ingested(scenarios.get("rides"))
+
+    assert not known  # it answers by what it knew
 
 
 def test_a_damaged_file_leaves_what_came_with_the_model(served, tmp_path, caplog):
@@ -296,6 +340,46 @@ def test_the_ledger_has_what_a_challenger_was_asked(served, other, tmp_path):
     kept = LedgerReader(tmp_path / "ledger").answers().features
     assert answered.served is challenger
     assert kept["warmth.lag_1"].tolist() == [own["warmth.lag_1"]]
+
+
+@pytest.fixture
+def take_part(folder, other, tmp_path):
+    """A service of rides, and what has a challenger take part that gets half of the requests."""
+    versions = {"one": folder, "two": other}
+    champion, challenger = (
+        ModelStore(tmp_path).save(path, scenario="rides", version=version, labels={})
+        for version, path in versions.items()
+    )
+
+    def start():
+        started = make_arms_started(champion.tag, mode=ArmMode.AB, share=0.5)
+        started = started.model_copy(update={"challenger": make_release(challenger)})
+        with closing(registry_of(tmp_path)) as registry:
+            registry.start_arms("rides", started, expected=None, reason="a test", actor="me")
+
+    with service(tmp_path, champion) as scenarios:
+        yield scenarios.get("rides"), start
+
+
+def test_the_ledger_is_read_for_a_challenger_before_it_answers(take_part, followed):
+    scenario, start = take_part
+    start()
+    wait_until(lambda: scenario.trial is not None and scenario.trial.challenger is not None, seconds=20)
+
+    assert "rides:two" in {tag for tag, _ in followed[0]}
+
+
+def test_where_the_ledger_cannot_be_read_for_a_challenger_the_champion_answers(take_part, followed, caplog):
+    scenario, start = take_part
+    followed[1].add("rides:two")
+    start()
+    wait_until(lambda: scenario.trial is not None and scenario.trial.unusable, seconds=20)
+
+    question = asked(scenario, scenario.served, PAST)
+    answered = [scenario.predict(scenario.served, *question, key=str(key)) for key in range(8)]
+
+    assert {each.model for each in answered} == {"rides:one"}
+    assert caplog.text.count("the challenger rides:two cannot be loaded: nobody thought of this") == 1
 
 
 def test_a_shadow_that_knows_other_features_is_asked_with_those(served, folder, other, tmp_path):
