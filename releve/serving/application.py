@@ -32,7 +32,7 @@ from releve.serving.faults import (
 )
 from releve.serving.pools import make_pools
 from releve.serving.routes import Reply, Request, Role, Route, RouteTable, Runs
-from releve.serving.scenario import NotLoaded
+from releve.serving.scenarios.scenario import NotLoaded
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

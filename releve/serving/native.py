@@ -9,8 +9,8 @@ from releve.serving.faults import UnsupportedMediaType, native_error, new_reques
 from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.pools import CallPool
 from releve.serving.routes import ARM_KEY, Headers, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Found, Scenario, ScenarioAnswers
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import Found, Scenario, ScenarioAnswers
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.search_questions import arrays_near, search_of
 
 MAX_NEIGHBOURS = 100  # of one search

@@ -15,8 +15,8 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
 from releve.serving.edge.metrics import Metrics
-from releve.serving.loading import warm_up
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.loading import warm_up
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.served import Served
 
 POLL_SECONDS = 0.5  # between two polls of the registry, for a release that has become current

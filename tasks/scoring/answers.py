@@ -35,8 +35,8 @@ from releve.domain.scoring.columns import (
     class_columns,
     id_column,
 )
-from releve.serving.features import FeatureSource
 from releve.serving.prediction import TOO_LARGE, rounded, sent_numbers, unanswered
+from releve.serving.scenarios.features import FeatureSource
 from tasks.ingestion.intake import small_enough, without_own_columns
 from tasks.places import ScenarioState
 

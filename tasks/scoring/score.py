@@ -24,7 +24,7 @@ from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.domain.scoring.manifest import START_OVER, ScoringBegun, ScoringEnded, ScoringManifest, ScoringResumed
 from releve.reporting.messages.gate import nothing_serves
 from releve.reporting.messages.scoring import describe_changes, describe_unanswered
-from releve.serving.scenario import NoRelease
+from releve.serving.scenarios.scenario import NoRelease
 from tasks.places import ScenarioState
 from tasks.scoring.answers import ROWS_PER_REQUEST, Scorer, known_by_now
 from tasks.scoring.inputs import InputFile, find_inputs

@@ -30,7 +30,7 @@ from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.page import routes as page
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenarios import Scenarios
 from tasks.release.index import as_entries
 from tests.factories import SCENARIO, make_row
 from tests.serving.conftest import registry_of

@@ -15,7 +15,7 @@ from releve.domain.registry.events import ModelReleased
 from releve.serving.edge.metrics import Metrics
 from releve.serving.pools import CallPool
 from releve.serving.routes import Runs
-from releve.serving.scenario import Scenario
+from releve.serving.scenarios.scenario import Scenario
 from releve.serving.search_questions import SearchQuestion
 from releve.serving.served import Served
 from tests.tables import SHOP, make_params

@@ -18,7 +18,7 @@ from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.explain.patient import PatientModel, short_turns
 from releve.serving.explain.questions import ExplainQuestion
 from releve.serving.prediction import check_answered
-from releve.serving.scenario import Scenario
+from releve.serving.scenarios.scenario import Scenario
 
 MOST_ROWS = 131_072  # of the model in one explanation: all coalitions of a dozen features against 32 reference rows
 SECONDS = 8.0  # that one may take

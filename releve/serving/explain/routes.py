@@ -19,8 +19,8 @@ from releve.serving.faults import Overloaded, TimedOut, native_error, new_reques
 from releve.serving.native import json_body, scenario_prefixes, versions
 from releve.serving.pools import CallPool
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Scenario
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import Scenario
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.search_questions import SearchQuestion
 from releve.serving.served import Served
 

@@ -12,8 +12,8 @@ import orjson
 from releve.core.errors import BadInput, ReleveError
 from releve.serving.mlflow_scoring import tables
 from releve.serving.routes import ARM_KEY, JSON, Reply, Request, Role, Route, json_reply
-from releve.serving.scenario import Scenario
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import Scenario
+from releve.serving.scenarios.scenarios import Scenarios
 
 PROTOCOL = b"3.17.2"  # of MLflow, whose protocol this is: a client takes a version below 2 as another protocol
 ERROR_CODES = {

@@ -10,8 +10,8 @@ from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.open_inference import inference, tables
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Scenario, ScenarioAnswers
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import Scenario, ScenarioAnswers
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.served import Served
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]

@@ -6,8 +6,8 @@ from releve.serving.faults import UnknownScenario, native_error
 from releve.serving.openapi.document import Document, scenario_document, service_document
 from releve.serving.openapi.page import render
 from releve.serving.routes import Reply, Request, Route, Runs, json_reply
-from releve.serving.scenario import NoRelease
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import NoRelease
+from releve.serving.scenarios.scenarios import Scenarios
 
 HTML = b"text/html; charset=utf-8"
 NO_ASSETS = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)

@@ -26,8 +26,8 @@ from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import CallPool
 from releve.serving.requests import Flow, WantedRun
 from releve.serving.routes import ARM_KEY, Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Scenario
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenario import Scenario
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.search_questions import SearchQuestion
 from releve.serving.served import Served
 

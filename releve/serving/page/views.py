@@ -17,7 +17,7 @@ from releve.serving.explain.explaining import Explained, written
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.prediction import DIGITS
 from releve.serving.routes import Headers, Reply
-from releve.serving.scenario import ScenarioAnswers
+from releve.serving.scenarios.scenario import ScenarioAnswers
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -22,9 +22,9 @@ from releve.domain.arms.guards import GuardedRequests
 from releve.domain.features.completion import sent_rows
 from releve.domain.prediction_log.records import AnswerLine, day_of, parse_since, timestamp
 from releve.domain.schema.schema import Schema
-from releve.serving.features import FeatureSource
 from releve.serving.prediction import Prediction, predict
 from releve.serving.requests import check_rows
+from releve.serving.scenarios.features import FeatureSource
 
 BEHIND_SECONDS = 10.0  # that a shadow may be behind; what is older is left out, and counted
 MOST_WAITING = 1000  # requests, the newest

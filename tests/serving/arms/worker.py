@@ -19,7 +19,7 @@ from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.page import routes as page
 from releve.serving.routes import Reply, Request
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenarios import Scenarios
 from tests.factories import SCENARIO, make_project, make_release, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 

@@ -31,7 +31,7 @@ from releve.serving.faults import TimedOut
 from releve.serving.openapi.document import scenario_document
 from releve.serving.requests import check_rows
 from releve.serving.routes import Reply, Request, Role, Runs
-from releve.serving.scenario import Scenario
+from releve.serving.scenarios.scenario import Scenario
 from tests.factories import SCENARIO, make_row
 from tests.serving.arms.worker import CHAMPION, Worker, headers_of
 from tests.serving.tables import packed

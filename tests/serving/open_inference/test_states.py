@@ -16,7 +16,7 @@ from releve.serving.application import Application
 from releve.serving.edge.access import Access
 from releve.serving.open_inference.routes import routes
 from releve.serving.routes import Request, Role
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.served import Served
 from tests.factories import SCENARIO, make_model_folder, make_project, make_stored_model
 from tests.serving.conftest import registry_of, release_first

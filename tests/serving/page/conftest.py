@@ -26,7 +26,7 @@ from releve.serving.edge.access import Access
 from releve.serving.flow_runs import FlowRuns
 from releve.serving.page import routes as page
 from releve.serving.routes import Reply, Request, Role
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios.scenarios import Scenarios
 from tests.events import make_challenger
 from tests.factories import PROJECT, make_project, make_release
 from tests.prefect_server import PrefectServer

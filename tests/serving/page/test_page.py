@@ -15,13 +15,14 @@ from releve.domain.approval.people import TOKEN_BYTES, token_hash, token_of
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.serving import application, scenario
+from releve.serving import application
 from releve.serving.page import routes as page
 from releve.serving.page.forms import fields_of, grid_of, row_of
 from releve.serving.page.routes import prefers_html
 from releve.serving.pools import CallPool, make_pools
 from releve.serving.routes import Role, Runs
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios import scenario
+from releve.serving.scenarios.scenarios import Scenarios
 from tests.factories import SCENARIO, TABLE, make_release, make_row, make_schema, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 from tests.serving.page.conftest import OPERATE, READ, Ask, location

@@ -25,7 +25,7 @@ from releve.domain.registry.events import ModelWithdrawn
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.serving.prediction import predict, sent_numbers
-from releve.serving.scenario import NoRelease
+from releve.serving.scenarios.scenario import NoRelease
 from tasks.scoring.score import check_answered
 from tests.domain.decision.tables import a_rule, make_table
 from tests.s3 import Store

@@ -26,13 +26,13 @@ from releve.domain.features.history import LagHistory
 from releve.domain.features.known import KnownValues
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame, rows_of_frame
-from releve.serving import features
 from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import Refused
 from releve.serving.openapi.cells import example_row, row_schema
-from releve.serving.scenario import Scenario
-from releve.serving.scenarios import Scenarios
+from releve.serving.scenarios import features
+from releve.serving.scenarios.scenario import Scenario
+from releve.serving.scenarios.scenarios import Scenarios
 from releve.serving.served import Served
 from releve.serving.shadow.shadow import Shadow
 from tests.domain.features.tables import PANEL_TABLE, RIDES_TABLE, panel, panel_schema, rides, rides_schema

@@ -30,12 +30,12 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
-from releve.serving.features import FeatureSource
 from releve.serving.feedback import write_labels
 from releve.serving.pools import CallPool
 from releve.serving.prediction import predict, sent_numbers
 from releve.serving.requests import check_rows
 from releve.serving.routes import Runs
+from releve.serving.scenarios.features import FeatureSource
 from releve.serving.search_questions import SearchQuestion, arrays_near, images_near
 from releve.serving.served import Served
 

@@ -21,11 +21,11 @@ from releve.core.settings import LOOPBACK, Settings
 from releve.domain.neighbours.index_versions import IndexVersion
 from releve.domain.registry.events import IndexMoved, ModelReleased, ModelWithdrawn, ScenarioArchived
 from releve.domain.registry.release import IndexUpdate
-from releve.serving import loading
 from releve.serving.faults import UnknownScenario
-from releve.serving.loading import RETRY_SECONDS, ReleaseUnusable
-from releve.serving.scenario import NoRelease, NotLoaded
-from releve.serving.scenarios import NotReady, Scenarios
+from releve.serving.scenarios import loading
+from releve.serving.scenarios.loading import RETRY_SECONDS, ReleaseUnusable
+from releve.serving.scenarios.scenario import NoRelease, NotLoaded
+from releve.serving.scenarios.scenarios import NotReady, Scenarios
 from releve.serving.served import Served
 from tests.evaluations import make_evaluation
 from tests.events import make_challenger

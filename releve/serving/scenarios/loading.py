@@ -22,7 +22,7 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.examples import example_cells
 from releve.domain.schema.schema import Schema
 from releve.serving.edge.metrics import Metrics
-from releve.serving.scenario import Scenario
+from releve.serving.scenarios.scenario import Scenario
 from releve.serving.served import Served
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model

@@ -32,8 +32,8 @@ from releve.serving.arms.ending import end_by_guard
 from releve.serving.arms.trial import LiveTrial
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
-from releve.serving.loading import Loader
-from releve.serving.scenario import NoRelease, Scenario
+from releve.serving.scenarios.loading import Loader
+from releve.serving.scenarios.scenario import NoRelease, Scenario
 from releve.serving.served import Served
 
 NAMED = 10  # scenarios that an error lists
