@@ -89,46 +89,18 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     """Compare on the holdout, fairness left out: another library measures it."""
     mine, metric, schema, gate = inputs.challenger, inputs.metric, inputs.schema, inputs.gate
     task, before = schema.target.task, inputs.rows.iloc[: inputs.holdout_start]
-    labels = baselines.labels_as_places(inputs.rows[schema.target.name].tolist(), schema.target)
-    positive = None if mine.is_multiclass else mine.positive
-    past = baselines.LabelHistory(labels, inputs.folds, len(schema.target.classes), metric, gate.quantile, positive)
-    times = inputs.rows[schema.time] if schema.time and inputs.rows[schema.time].dtype.kind == "M" else None
-    naive = baselines.baselines(past, task=task, label_delay_rows=gate.label_delay_rows, times=times)
-
-    def compare_slice(part: Slice) -> SliceComparison:
-        own = mine.take(part.rows)
-        theirs = inputs.champion.take(part.rows) if inputs.champion else None
-        score, gain = score_or_none(metric, own), None
-        if theirs is not None and score is not None:
-            gain = paired.compare(metric, own, theirs, inputs.bootstrap).gain
-        return SliceComparison(
-            column=part.column,
-            value=part.value,
-            rows=len(own),
-            challenger=score,
-            champion=None if theirs is None else score_or_none(metric, theirs),
-            gain=gain,
-        )
-
     own = "" if metric == own_metric(task) else own_metric(task)
+    labels = baselines.labels_as_places(inputs.rows[schema.target.name].tolist(), schema.target)
+    naive = _naive(inputs, labels)
 
     def compare_all(other: ScoredPredictions, *, must_beat: bool = True) -> Comparison:
         comparison = paired.compare(metric, mine, other, inputs.bootstrap)
         own_score = score_or_none(own, other) if own else None
         return comparison.model_copy(update={"must_beat": must_beat, "own_score": own_score})
 
-    against = {}
-    if inputs.champion:
-        against[Opponent.CHAMPION] = compare_all(inputs.champion)
+    against = {Opponent.CHAMPION: compare_all(inputs.champion)} if inputs.champion else {}
     for name, other in naive.items():
         against[name] = compare_all(mine.with_outputs(other.outputs), must_beat=other.must_beat)
-    suspicion = too_good(
-        mine.y_true, mine.outputs, {name: other.outputs for name, other in naive.items() if other.must_beat}
-    )
-    if suspicion is not None:
-        truths = labels[: inputs.holdout_start], labels[inputs.holdout_start :]
-        columns = telling_columns(before, inputs.holdout, schema, truths=truths)
-        suspicion = suspicion.model_copy(update={"columns": columns})
     scores = {name: score_or_none(name, mine) for name in metrics_of(task)}
     return Evaluation(
         task=task,
@@ -146,9 +118,51 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         ),
         sound=sound_score(inputs),
         against=against,
-        slices=tuple(compare_slice(part) for part in slices(before, inputs.holdout, gate.slices, schema)),
-        too_good=suspicion,
+        slices=tuple(_compare_slice(inputs, part) for part in slices(before, inputs.holdout, gate.slices, schema)),
+        too_good=_suspicion(inputs, labels, naive),
     )
+
+
+def _naive(inputs: EvaluationInputs, labels: NDArray[Any]) -> dict[Opponent, baselines.Baseline]:
+    """Answer the holdout as anybody could without a model."""
+    mine, schema, gate = inputs.challenger, inputs.schema, inputs.gate
+    positive = None if mine.is_multiclass else mine.positive
+    past = baselines.LabelHistory(
+        labels, inputs.folds, len(schema.target.classes), inputs.metric, gate.quantile, positive
+    )
+    times = inputs.rows[schema.time] if schema.time and inputs.rows[schema.time].dtype.kind == "M" else None
+    return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
+
+
+def _compare_slice(inputs: EvaluationInputs, part: Slice) -> SliceComparison:
+    metric, own = inputs.metric, inputs.challenger.take(part.rows)
+    theirs = inputs.champion.take(part.rows) if inputs.champion else None
+    score, gain = score_or_none(metric, own), None
+    if theirs is not None and score is not None:
+        gain = paired.compare(metric, own, theirs, inputs.bootstrap).gain
+    return SliceComparison(
+        column=part.column,
+        value=part.value,
+        rows=len(own),
+        challenger=score,
+        champion=None if theirs is None else score_or_none(metric, theirs),
+        gain=gain,
+    )
+
+
+def _suspicion(
+    inputs: EvaluationInputs, labels: NDArray[Any], naive: Mapping[Opponent, baselines.Baseline]
+) -> TooGood | None:
+    """Say where answers are too good to be learned, and which columns may tell them; None where they are not."""
+    mine, start = inputs.challenger, inputs.holdout_start
+    found = too_good(
+        mine.y_true, mine.outputs, {name: other.outputs for name, other in naive.items() if other.must_beat}
+    )
+    if found is None:
+        return None
+    truths = labels[:start], labels[start:]
+    columns = telling_columns(inputs.rows.iloc[:start], inputs.holdout, inputs.schema, truths=truths)
+    return found.model_copy(update={"columns": columns})
 
 
 def sound_score(inputs: EvaluationInputs) -> SoundScore | None:
