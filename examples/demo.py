@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +173,7 @@ def play(settings: Settings, console: Console) -> Story:
     console.print(f"Before any release: is the service ready? {'yes' if service.ready() else 'no'}")
     truth = read_committed(settings, SCENARIO)
     candidate, seed = Candidate.of(truth.params.train), truth.params.statistics.seed
-    # The rivals are fitted beside the loop, by one thread of another process: none of them waits for an answer.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=single_thread) as beside:
+    with process_beside() as beside:  # the rivals are fitted there: none of them waits for an answer
         rivals = beside.submit(compare, tables, truth.schema, candidate, SEED_WINDOWS, seed=seed)
         first_champion(settings, tables, story, console)
         live_table(settings, tables, service, story, console)
@@ -183,6 +182,18 @@ def play(settings: Settings, console: Console) -> Story:
         story.comparison = rivals.result()
     story.seconds = time.monotonic() - started
     return story
+
+
+@contextmanager
+def process_beside() -> Iterator[ProcessPoolExecutor]:
+    """Give one thread of another process; an error, or Ctrl-C, ends what is at work there, for which nobody waits."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=single_thread) as beside:
+        try:
+            yield beside
+        except BaseException:
+            for process in active_children():
+                process.terminate()
+            raise
 
 
 def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story, console: Console) -> None:

@@ -1,5 +1,7 @@
 """What `make demo` answers with; that the loop really keeps its word is the demo's own business."""
 
+import time
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 
 import pandas as pd
@@ -88,6 +90,18 @@ def test_an_error_while_finishing_is_one_line_too(played, capsys):
     assert played(story_of, finish) == 1
 
     assert capsys.readouterr().out == "error: the history [of digits] was changed\n"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, BadInput])
+def test_who_stops_it_does_not_wait_for_the_rivals(stop):
+    began = time.monotonic()
+
+    with pytest.raises(stop), demo.process_beside() as beside:
+        rivals = beside.submit(time.sleep, 300)
+        raise stop("on the way")
+
+    assert isinstance(rivals.exception(), BrokenProcessPool)
+    assert time.monotonic() - began < 100
 
 
 def test_the_digit_that_is_asked_is_none_of_its_neighbours(monkeypatch):
