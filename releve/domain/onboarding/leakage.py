@@ -25,7 +25,7 @@ from releve.domain.schema.columns import CATEGORY, NUMBER
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-MOST_ROWS = 5000  # used, spread evenly over the sample
+MOST_ROWS = 5000  # that a column is fitted on, spread evenly over the sample; what is counted is counted in all
 FEWEST_ROWS = 40  # fewer say nothing
 FEWEST_OF_A_CLASS = 20  # rows of a class, or of those where a column is filled, on either side of a comparison
 LEAK = {True: 0.98, False: 0.99}  # share of the error that one column takes away; of classes, and of numbers
@@ -82,13 +82,12 @@ def leak_issues(columns: Sequence[ColumnProfile], target: ColumnProfile, *, is_c
         outcome = LeakTarget(target.name, np.where(codes < 0, np.nan, codes.astype(np.float64)), names)
     else:
         outcome = LeakTarget(target.name, np.where(target.codes < 0, np.nan, target.numbers))
-    rows = np.flatnonzero(~np.isnan(outcome.values))
-    if len(rows):
-        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64)]
+    labelled = np.flatnonzero(~np.isnan(outcome.values))
+    rows = _spread(labelled)
     if len(rows) < FEWEST_ROWS or (is_class and not 1 < len(outcome.names) <= MOST_CLASSES * len(rows)):
         return []
     power = {column.name: _power(column, outcome, rows) for column in columns}
-    alone = [_alone(column, outcome, rows, power[column.name]) for column in columns]
+    alone = [_alone(column, outcome, labelled, power[column.name]) for column in columns]
     sums: list[Issue] = []
     if target.type == NUMBER or len(outcome.names) == 2:
         rest = [column for column in columns if power[column.name].whole < LEAK[is_class]]
@@ -108,6 +107,11 @@ def _folded(column: ColumnProfile) -> tuple[Rows, tuple[str, ...]]:
             names.append(trimmed(str(value)))
     place_of = np.array([*(places[fold(str(value))] for value in column.counts), -1], dtype=np.int64)
     return place_of[column.codes], tuple(names)
+
+
+def _spread(rows: Rows) -> Rows:
+    """Take at most MOST_ROWS of them, evenly."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64)]
 
 
 def _alone(column: ColumnProfile, outcome: LeakTarget, rows: Rows, power: PredictivePower) -> Issue | None:
@@ -179,7 +183,7 @@ def _leaking_where_filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows
     filled = rows[column.codes[rows] >= 0]
     if len(filled) == len(rows) or len(filled) < FEWEST_ROWS or not outcome.is_class:
         return None
-    return len(filled) if _power(column, outcome, filled).whole >= LEAK[True] else None
+    return len(filled) if _power(column, outcome, _spread(filled)).whole >= LEAK[True] else None
 
 
 def _power(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> PredictivePower:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from releve.domain.onboarding.leakage import FEWEST_OF_A_CLASS
+from releve.domain.onboarding.leakage import FEWEST_OF_A_CLASS, MOST_ROWS
 from tests.domain.onboarding.tables import ROWS, a_table, described, issue_texts, no_features
 
 RANDOM = np.random.default_rng(3)
@@ -137,6 +137,16 @@ def test_a_date_that_is_written_after_the_outcome_is_a_leak_where_it_covers_the_
 
     assert no_features(found) == ["ended"] * is_left_out
     assert ("ended is filled only where sold = yes" in issue_texts(found, "strong")) is not is_left_out
+
+
+@pytest.mark.parametrize("rows", [MOST_ROWS - 1, MOST_ROWS + 1, 2 * MOST_ROWS])
+def test_rows_where_a_leak_is_filled_are_counted_in_the_whole_sample(rows: int) -> None:
+    frame = a_table(rows)
+    sold = frame["sold"] == "yes"
+    frame["ended"] = np.where(sold, "2024-03-05", "")
+
+    count = f"{int(sold.sum()):,}"
+    assert f"{count} of the {count} rows where it is filled" in issue_texts(described(frame), "leak")
 
 
 @pytest.mark.parametrize("filled", [FEWEST_OF_A_CLASS - 1, FEWEST_OF_A_CLASS + 10])
