@@ -17,7 +17,9 @@ OUTER_PATH := $(subst $(CURDIR)/$(BIN):,,$(PATH))
 # DVC stages, flows and services start `python`, `dvc` and `git`: they must find this project's first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Threads that wait for each other sleep: where others use the cores, too, spinning makes boosting ten times slower.
 export OMP_NUM_THREADS ?= 2
+export OMP_WAIT_POLICY ?= PASSIVE
 
 # Nothing reports to anybody what you do here.
 export DO_NOT_TRACK := 1

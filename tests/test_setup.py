@@ -306,7 +306,13 @@ def test_recipes_find_this_projects_programs_first_and_tell_nobody() -> None:
 
     assert next(line for line in shown if line.startswith("PATH=")).startswith(f"PATH={ROOT}/.venv/bin:")
     assert {"DO_NOT_TRACK=1", "BENTOML_DO_NOT_TRACK=True", "PREFECT_SERVER_ANALYTICS_ENABLED=false"} <= set(shown)
-    assert "OMP_NUM_THREADS=2" in shown
+
+
+def test_threads_of_recipes_sleep_while_they_wait_unless_somebody_wants_otherwise() -> None:
+    assert {"OMP_NUM_THREADS=2", "OMP_WAIT_POLICY=PASSIVE"} <= set(recipe_environment())
+
+    given = {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "ACTIVE"}
+    assert {"OMP_NUM_THREADS=8", "OMP_WAIT_POLICY=ACTIVE"} <= set(recipe_environment(**given))
 
 
 def test_recipes_take_no_modules_from_elsewhere_and_keep_what_python_compiled() -> None:
