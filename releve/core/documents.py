@@ -16,6 +16,7 @@ OUR_WORDS = {
     "tuple_type": "is no list",
     "list_type": "is no list",
 }  # by pydantic's kind of problem
+SCALARS = (str, int, float)
 
 
 class DocumentPart(BaseModel):
@@ -52,5 +53,6 @@ def _unwritten_key(value: object) -> str:
     elif isinstance(value, dict):
         parts = list(value.items())
     else:
-        parts = [(str(place), part) for place, part in enumerate(value)] if isinstance(value, tuple | list) else []
+        places = enumerate(value) if isinstance(value, tuple | list) else ()
+        parts = [(str(place), part) for place, part in places if not isinstance(part, SCALARS)]  # there may be millions
     return next((f"{key}.{inner}" for key, part in parts if (inner := _unwritten_key(part))), "")
