@@ -3,8 +3,11 @@
 import gzip
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -13,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from releve.adapters.compute import open_workers
 from releve.adapters.journal import LineJournal
 from releve.adapters.models.model_runtime import ModelAltered
 from releve.adapters.models.model_store import ModelStore
@@ -531,3 +535,32 @@ def test_what_is_decided_stands_beside_the_answer_and_in_the_ledger(shop: Scored
     assert (answers["decision"] == "stock")[~dear].tolist() == (answers["label"] == "yes")[~dear].tolist()
     kept = LedgerReader(shop.state.ledger).answers()
     assert kept.decisions == answers["decision"].tolist()
+
+
+@pytest.mark.parametrize(("is_long", "here"), [(True, 1), (False, 2)])
+def test_other_processes_help_once_a_piece_has_told_how_long_all_take(
+    shop: Scored, monkeypatch: pytest.MonkeyPatch, is_long: bool, here: int
+) -> None:
+    monkeypatch.setattr("releve.adapters.tables.chunks.MOST_ROWS_PER_CHUNK", 5000)
+    monkeypatch.setattr("tasks.scoring.parts.WORTH_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.scoring.parts.IMPORT_SECONDS", 0.0 if is_long else 600.0)
+    places: list[bool] = []
+
+    @contextmanager
+    def watched(*args: Any, **asked: Any) -> Iterator[SimpleNamespace]:
+        with open_workers(*args, **asked) as workers:
+
+            def stream(items: Iterable[Any]) -> Iterator[Any]:
+                for done in workers.stream(items):
+                    places.append("here" in asked)
+                    yield done
+
+            yield SimpleNamespace(stream=stream)
+
+    monkeypatch.setattr("tasks.scoring.parts.open_workers", watched)
+    shop.edit("workers: 1", "workers: 2")
+
+    done = shop.score(shop.put("orders.csv", order_rows(20_000, seed=3)))
+
+    assert done.manifest.answered == 20_000
+    assert places == [True] * here + [False] * (4 - here)
