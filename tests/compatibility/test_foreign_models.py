@@ -1,4 +1,4 @@
-"""Models that LightGBM and PyTorch export are brought as they are, and answer as they do there."""
+"""Models that LightGBM, XGBoost and PyTorch export are brought as they are, and answer as they do there."""
 
 import json
 import subprocess
@@ -21,6 +21,7 @@ from tests.compatibility.environments import environment
 pytestmark = pytest.mark.compat
 
 LIGHTGBM = ("lightgbm==4.6.0", "onnxmltools==1.16.0", "onnx==1.19.1", "scikit-learn==1.8.0", "packaging==26.0")
+XGBOOST = ("xgboost-cpu==3.2.0", *LIGHTGBM[1:])
 PYTORCH = ("torch==2.13.0", "numpy==2.4.6", "onnx==1.23.2", "onnxscript==0.7.2")
 COLUMNS = ["length", "width", "height"]
 TARGETS: dict[str, dict[str, Any]] = {
@@ -77,6 +78,12 @@ def lightgbm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 
 
 @pytest.fixture(scope="module")
+def xgboost(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("xgboost")
+    return folder, export("xgboost", XGBOOST, numbers(missing=True), folder)
+
+
+@pytest.fixture(scope="module")
 def pytorch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("pytorch")
     return folder, export("pytorch", PYTORCH, numbers(missing=True), folder)
@@ -102,6 +109,24 @@ def test_lightgbm_answers_as_it_does_there_missing_cells_included(
     assert report.classes == classes
     assert b"TreeEnsemble" in content
     assert not [each for each in (b"TreeEnsembleClassifier", b"TreeEnsembleRegressor") if each in content]
+
+
+@pytest.mark.parametrize("target", ["texts", "three", "value"])
+def test_xgboost_answers_as_it_does_there_missing_cells_included(xgboost: tuple[Path, dict[str, Any]], target: str):
+    folder, made = xgboost
+    classes = TARGETS[target].get("classes", [])
+
+    found, report, _ = answers(folder / f"{target}.onnx", target, numbers(missing=True), classes=classes)
+
+    assert np.abs(found - np.array(made["answers"][target])).max() < 1e-4
+    assert report.classes == tuple(classes)
+
+
+def test_xgboosts_places_of_classes_have_to_be_named(xgboost: tuple[Path, dict[str, Any]]):
+    folder, _ = xgboost
+
+    with pytest.raises(BadInput, match=r"classes 0, 1, and the scenario's are no, yes; .*classes: \[no, yes\]"):
+        answers(folder / "texts.onnx", "texts", numbers(missing=True))
 
 
 @pytest.mark.parametrize("exporter", ["script", "dynamo"])
