@@ -15,7 +15,7 @@ from tests.projects import SCENARIO, Project, fresh_project, released_project
 from tests.tables import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CELL_SECONDS = 600
+CELL_SECONDS = 900
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -89,6 +89,7 @@ class TestFromTopToBottom:
 
 
 @pytest.mark.compat
+@pytest.mark.timeout(2 * CELL_SECONDS)  # it installs everything that Relève needs
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
 def test_colab_makes_an_environment_of_its_own(work_dir: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
