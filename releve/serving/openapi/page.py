@@ -11,6 +11,7 @@ body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anyw
 pre { padding: .75rem; border: 1px solid; border-radius: .3rem; overflow-x: auto; white-space: pre-wrap; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
+td code { display: inline-block; min-width: 10rem; }
 """
 SHOWN = 20  # values of a list
 
