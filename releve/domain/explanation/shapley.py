@@ -90,7 +90,8 @@ def _rounds(counts: Sequence[int], most_rows: int) -> int:
     if once * LEAST_ROUNDS > most_rows:
         raise TooLarge(
             f"{max(counts)} features differ from a reference row, and an estimate takes {once * LEAST_ROUNDS:,} rows "
-            f"of the model; one explanation may ask {most_rows:,} in its time"
+            f"of the model; one explanation may ask {most_rows:,} in its time: more where the service is less busy, or "
+            "the model has fewer members (params.yaml: train.ensemble)"
         )
     return most_rows // max(once, 1)  # one feature alone needs no order, and is exact
 
