@@ -193,9 +193,8 @@ def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
     ]
     most = max(verdict.columns, key=lambda column: column.normal_effect)
     if most.normal_effect:
-        sentences.append(
-            f"changes of up to {most.normal_effect:.2f} ({most.name}) are normal between windows of this size"
-        )
+        name = "the champion's predictions" if most.of_predictions else most.name
+        sentences.append(f"changes of up to {most.normal_effect:.2f} ({name}) are normal between windows of this size")
     return (*broken, *sentences, *notes)
 
 

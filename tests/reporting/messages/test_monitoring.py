@@ -186,6 +186,15 @@ def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_described():
     )
 
 
+def test_normal_changes_of_the_predictions_are_called_by_no_name_of_a_column():
+    columns = drift("no drift").columns
+    predictions = replace(columns[1], of_predictions=True, name="prediction", normal_effect=0.2)
+
+    sentences = describe_drift(replace(drift("no drift"), columns=(columns[0], predictions)))
+
+    assert "changes of up to 0.20 (the champion's predictions) are normal between windows of this size" in sentences
+
+
 @pytest.mark.parametrize(
     ("known", "told"),
     [
