@@ -36,6 +36,7 @@ FEWEST_ROWS = 300
 LEARNED = 0.7  # share of them
 MOST_CLASSES = 20  # a boosted model is one of trees for each
 FEW_TIES = 0.9  # different times per row, below which rows are of several things, whose lags have to be kept apart
+EVEN, NEARLY = 0.5, 0.1  # share of the gaps that have to be like the usual one, and by how much of it they may differ
 FEWEST_OF_EACH = 10  # rows on average of an entity whose lags are kept apart
 HOURS = {HOUR: 1.0, DAY: 24.0, MONTH: 24 * 30.44}
 SEASONS: Mapping[str, tuple[int, ...]] = {HOUR: (24, 168), DAY: (7, 28), MONTH: (12,)}
@@ -151,7 +152,8 @@ def spacing(schema: Schema, times: Any, entities: Any = None) -> tuple[str | Non
     """Return the step of a table, how many of it lie between neighbouring rows, and the seasons that it shows.
 
     `times`: of the rows, ascending. `entities`: of what each row is, where that tells rows of one time apart. None
-    where time is a number; 0 rows apart where several rows share most times.
+    where time is a number; 0 rows apart where several rows share most times, or where rows come at uneven times, as
+    events do: no row lies so many steps before.
     """
     distinct = np.unique(times)
     is_date, is_alone = schema.by_name[str(schema.time)].type == DATE, len(distinct) >= FEW_TIES * len(times)
@@ -161,10 +163,12 @@ def spacing(schema: Schema, times: Any, entities: Any = None) -> tuple[str | Non
         gaps = np.concatenate([np.diff(np.unique(times[entities == each])) for each in np.unique(entities.astype(str))])
     if len(gaps) < 1:
         return None, 0.0, ()
+    usual = np.median(gaps)
+    is_alone = is_alone and bool(np.mean(np.abs(gaps - usual) <= NEARLY * usual) >= EVEN)
     if not is_date:
-        gap = float(f"{np.median(gaps):.6g}")
+        gap = float(f"{usual:.6g}")
         return None, gap if is_alone else 0.0, ()
-    hours = float(np.median(gaps) / np.timedelta64(1, "s")) / 3600
+    hours = float(usual / np.timedelta64(1, "s")) / 3600
     step = next((step for step, coarsest in COARSEST.items() if hours <= coarsest), MONTH)
     near = round(hours / HOURS[step], 2 if step == HOUR else 0)
     if not near or not is_alone:

@@ -118,6 +118,25 @@ def test_rows_of_several_things_at_one_time_get_no_lags():
     assert spacing(Schema.from_dict(TABLE), np.repeat(times((1, "D")), 3)) == ("day", 0.0, ())
 
 
+@pytest.mark.parametrize(
+    ("gaps", "is_even"),
+    [
+        (np.full(400, 60.0), True),
+        (60 + np.random.default_rng(7).uniform(-5, 5, 400), True),  # a clock that is not exact
+        (np.tile([60.0, 60.0, 60.0, 240.0], 100), True),  # some rows are missing
+        (np.tile([60.0, 240.0], 200), True),
+        (np.tile([60.0, 240.0, 480.0], 140), False),
+        (np.random.default_rng(7).exponential(60, 400), False),  # events
+    ],
+)
+def test_rows_at_uneven_times_have_no_rows_so_many_steps_before(gaps: np.ndarray, is_even: bool) -> None:
+    at = np.datetime64("2024-01-01", "us") + np.cumsum(gaps * 60e6).astype("timedelta64[us]")
+
+    step, near, _ = spacing(Schema.from_dict(TABLE), at)
+
+    assert step == "hour" and (near > 0) is is_even
+
+
 def test_a_time_that_is_a_number_has_no_calendar():
     table = {**TABLE, "columns": {"at": {"type": "number"}, "noise": {"type": "number"}}}
 
