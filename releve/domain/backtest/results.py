@@ -272,6 +272,7 @@ def naive(plan: WalkForward) -> dict[str, Floats]:
     truth = baselines.labels_as_places(context.rows[schema.target.name].tolist(), schema.target)
     times = context.rows[schema.time] if schema.time and context.rows[schema.time].dtype.kind == "M" else None
     positive = None if len(schema.target.classes) != 2 else context.scored(np.zeros((0, 2)), 0, 0).positive
+    entities = baselines.entities_of(context.rows, schema.derived.by if schema.derived else None)
     delay = 0 if plan.label_delay else context.params.gate.label_delay_rows
     parts: dict[str, list[Floats]] = {}
     for window in plan.windows:
@@ -284,6 +285,7 @@ def naive(plan: WalkForward) -> dict[str, Floats]:
             context.metric,
             context.params.gate.quantile,
             positive,
+            None if entities is None else entities[places],
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
         opponents = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)

@@ -6,6 +6,7 @@ answers, unless params.yaml says that labels arrive sooner: docs/decisions/0011-
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,29 @@ class LabelHistory:
     metric: str
     quantile: float
     positive: int | None = None  # place of the class that F1 is about; None where it is about all
+    entities: NDArray[Any] | None = None  # a whole number per row: which shop (features.by); None: one series for all
+
+    @cached_property
+    def series(self) -> NDArray[Any]:
+        """Positions of all rows, those of one entity together, each in time order."""
+        rows = np.arange(len(self.truth))
+        return rows if self.entities is None else np.argsort(self.entities, kind="stable")
+
+    def newest(self, rows: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
+        """Return for each of `rows` the newest row of its entity up to row `known`, by position; -1 where none is."""
+        if self.entities is None:
+            return known
+        count, of_rows = len(self.truth), self.entities[rows]
+        ordered = self.entities[self.series] * count + self.series  # ascending, by entity and then by time
+        places = self.series[np.searchsorted(ordered, of_rows * count + known, side="right") - 1]
+        return np.where((self.entities[places] == of_rows) & (places <= known), places, -1)
+
+
+def entities_of(rows: "pd.DataFrame", by: str | None) -> NDArray[Any] | None:
+    """Number what `by` tells apart, for a LabelHistory; None where it is None."""
+    import pandas as pd
+
+    return None if by is None else pd.factorize(rows[by].astype(str))[0]
 
 
 def constant_name(task: str) -> Opponent:
@@ -72,8 +96,12 @@ def baselines(
     before = np.concatenate([np.full(fold.end - fold.start, fold.start - 1) for fold in past.folds])
     rows = np.arange(first, last)
 
-    def repeated(places: NDArray[Any]) -> Floats:
-        return repeated_answers(truth[places], truth[:first], _usual(past, truth[:first]), metric=past.metric)
+    def repeated(known: NDArray[Any]) -> Floats:
+        """Answer as the newest row up to `known` was labelled, of the same entity where there are several."""
+        places, usual = past.newest(rows, known), _usual(past, truth[:first])
+        learned = truth[past.series[past.series < first]]
+        answers = repeated_answers(truth[places], learned, usual, metric=past.metric)
+        return np.where((places >= 0).reshape(-1, *[1] * usual.ndim), answers, usual)
 
     constant = [
         np.repeat(_usual(past, truth[: fold.start])[None], fold.end - fold.start, axis=0) for fold in past.folds

@@ -127,8 +127,9 @@ def _naive(inputs: EvaluationInputs, labels: NDArray[Any]) -> dict[Opponent, bas
     """Answer the holdout as anybody could without a model."""
     mine, schema, gate = inputs.challenger, inputs.schema, inputs.gate
     positive = None if mine.is_multiclass else mine.positive
+    entities = baselines.entities_of(inputs.rows, schema.derived.by if schema.derived else None)
     past = baselines.LabelHistory(
-        labels, inputs.folds, len(schema.target.classes), inputs.metric, gate.quantile, positive
+        labels, inputs.folds, len(schema.target.classes), inputs.metric, gate.quantile, positive, entities
     )
     times = inputs.rows[schema.time] if schema.time and inputs.rows[schema.time].dtype.kind == "M" else None
     return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)

@@ -14,7 +14,7 @@ from releve.core.errors import BadInput
 from releve.core.formatting import counted, format_score
 from releve.core.params import Params
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.evaluation.baselines import LabelHistory, baselines, labels_as_places
+from releve.domain.evaluation.baselines import LabelHistory, baselines, entities_of, labels_as_places
 from releve.domain.evaluation.evaluation import Comparison, Opponent
 from releve.domain.evaluation.metrics import METRICS, compute_score, resolve
 from releve.domain.evaluation.paired import BootstrapConfig, compare
@@ -106,7 +106,9 @@ def propose(table: Mapping[str, Any], rows: "pd.DataFrame", params: Params) -> l
 def _measured(trial: _Trial, schema: Schema) -> list[FeatureProposal]:
     metric = resolve(trial.params.gate.metric, schema.target.task)
     bootstrap = BootstrapConfig.of(trial.params.statistics)
-    naive, without = _naive(trial, schema, metric), trial.answered(None)
+    learned = trial.rows.iloc[: trial.start]
+    by = entity(schema, learned)
+    naive, without = _naive(trial, schema, metric, by), trial.answered(None)
 
     def measured(spec: Mapping[str, Any], when: str, opponents: Sequence[Opponent]) -> tuple[FeatureProposal, bool]:
         found = compare(metric, trial.answered(spec), without, bootstrap)
@@ -114,8 +116,6 @@ def _measured(trial: _Trial, schema: Schema) -> list[FeatureProposal]:
         proposal = FeatureProposal(spec, when + _describe(metric, found, known, rows=len(without)), chosen=False)
         return proposal, found.gain.low > 0
 
-    learned = trial.rows.iloc[: trial.start]
-    by = entity(schema, learned)
     step, near, seasons = spacing(schema, learned[schema.time].to_numpy(), learned[by].to_numpy() if by else None)
     usual = [name for name in naive if name != Opponent.ROW_BEFORE]
     proposals, calendar = [], {}
@@ -178,12 +178,13 @@ def spacing(schema: Schema, times: Any, entities: Any = None) -> tuple[str | Non
     return step, int(near) if near.is_integer() else near, seasons
 
 
-def _naive(trial: _Trial, schema: Schema, metric: str) -> dict[Opponent, float]:
+def _naive(trial: _Trial, schema: Schema, metric: str, by: str | None) -> dict[Opponent, float]:
     """Score every naive answer to the same rows."""
     target, folds = schema.target, (Fold(trial.start, len(trial.rows)),)
     truth = labels_as_places(trial.rows[target.name].tolist(), target)
     positive = None if len(target.classes) != 2 else target.classes.index(target.positive or target.classes[-1])
-    past = LabelHistory(truth, folds, len(target.classes), metric, trial.params.gate.quantile, positive)
+    entities = entities_of(trial.rows, by)
+    past = LabelHistory(truth, folds, len(target.classes), metric, trial.params.gate.quantile, positive, entities)
     times = trial.rows[schema.time] if schema.by_name[str(schema.time)].type == DATE else None
     answers = baselines(past, task=target.task, label_delay_rows=0, times=times)
     found = {name: trial.scored(each.outputs) for name, each in answers.items()}

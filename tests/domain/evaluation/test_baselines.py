@@ -53,6 +53,30 @@ def test_without_a_delay_the_previous_label_is_the_last_one_that_the_model_knew(
     assert found[Opponent.PREVIOUS_LABEL].must_beat
 
 
+@pytest.mark.parametrize(
+    ("delay", "previous"),
+    [(0, [3.0, 2.0, 3.0, 2.5, 3.0]), (1, [3.0, 2.0, 5.0, 2.5, 7.0]), (3, [3.0, 2.0, 3.0, 2.5, 5.0])],
+)
+def test_of_several_shops_the_previous_label_is_that_of_the_same_shop_and_of_a_new_one_the_usual_value(delay, previous):
+    shops = np.array([1, 0, 1, 2, 1, 0, 1, 3, 1])
+    past = LabelHistory(VALUES, (Fold(4, 9),), classes=0, metric="mae", quantile=0.5, entities=shops)
+
+    found = baselines(past, task=REGRESSION, label_delay_rows=delay)
+
+    assert found[Opponent.PREVIOUS_LABEL].outputs.tolist() == previous
+    if not delay:
+        assert found[Opponent.ROW_BEFORE].outputs.tolist() == [3.0, 2.0, 5.0, 2.5, 7.0]
+
+
+def test_of_several_shops_labels_repeat_as_surely_as_they_do_in_each():
+    shops, labels = np.arange(60) % 2, np.arange(60) % 2  # each shop has a label of its own
+    past = LabelHistory(labels, (Fold(40, 60),), classes=2, metric="log_loss", quantile=0.5, entities=shops)
+
+    found = baselines(past, task=BINARY, label_delay_rows=0)[Opponent.PREVIOUS_LABEL].outputs
+
+    assert (found.argmax(axis=1) == labels[40:]).all() and found.max(axis=1).min() > 0.9
+
+
 def test_the_label_of_the_row_before_is_predicted_and_need_not_be_beaten():
     found = of_values()[Opponent.ROW_BEFORE]
 
