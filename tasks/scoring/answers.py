@@ -1,6 +1,7 @@
 """What a worker does: rows are read as ingestion reads them, checked and answered as the service does it."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,7 @@ class ScoredPiece:
     requests: tuple[LedgerRequest, ...]
     rejected: Chunk
     problems: tuple[Problem, ...]
+    unknown: Counter[str]  # answered rows whose lag was not known, by its name
 
     @property
     def rows(self) -> int:
@@ -160,7 +162,8 @@ def score_piece(scorer: Scorer, item: PieceToScore) -> ScoredPiece:
         tuple(line for each in done for line in each.rejected.lines),
     )
     answers = pd.concat([each.answers for each in done], ignore_index=True)
-    return ScoredPiece(answers, tuple(r for each in done for r in each.requests), rejected, tuple(problems))
+    unknown = sum((each.unknown for each in done), Counter[str]())
+    return ScoredPiece(answers, tuple(r for each in done for r in each.requests), rejected, tuple(problems), unknown)
 
 
 def _checked(scorer: Scorer, schema: Schema, chunk: Chunk, *, is_text: bool) -> Checked:
@@ -187,7 +190,13 @@ def _scored(scorer: Scorer, model: Model, chunk: Chunk, history: LagHistory, *, 
         requests,
         Chunk(chunk.frame.iloc[rejected].reset_index(drop=True), chunk.rows[rejected], chunk.lines),
         tuple(Problem(among[p.row], p.column, p.reason, p.value) for p in problems if p.row is not None),
+        _unknown_lags(schema, accepted),
     )
+
+
+def _unknown_lags(schema: Schema, answered: "pd.DataFrame") -> Counter[str]:
+    lags = schema.derived.lags if schema.derived else ()
+    return Counter({lag.name: int((answered[lag.name].isna() | (answered[lag.name] == "")).sum()) for lag in lags})
 
 
 def _completed(schema: Schema, accepted: "pd.DataFrame", chunk: Chunk, history: LagHistory) -> "pd.DataFrame":

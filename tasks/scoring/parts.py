@@ -6,6 +6,7 @@ killed leaves finished parts, and one that is done again: its files are replaced
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -228,6 +229,7 @@ class _Part:
         self._file = new_part(out.work / self._name, out.form)
         self._quarantine = Quarantine(out.work / "rejected.parquet", hides_lines=hides_lines)
         self._pieces = self._answered = self._requests = 0
+        self._unknown: Counter[str] = Counter()
 
     @property
     def rows(self) -> int:
@@ -246,6 +248,7 @@ class _Part:
         self._pieces += 1
         self._answered += len(frame)
         self._requests += len(scored.requests)
+        self._unknown += scored.unknown
 
     def discard(self) -> None:
         """Close its files, also where their ends do not fit on the disk."""
@@ -268,6 +271,7 @@ class _Part:
             answered=self._answered,
             rejected=self._quarantine.rows,
             requests=self._requests,
+            unknown_lags=dict(self._unknown),
             most_rejected=self._quarantine.most_rejected,
         )
         self._out.note(part)

@@ -4,11 +4,14 @@ What is not in it has to be done again, so a run that was killed is gone on with
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Literal
+
+from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
 
@@ -67,6 +70,7 @@ class PartScored(DocumentPart):
     answered: int
     rejected: int
     requests: int  # lines of the ledger
+    unknown_lags: dict[str, int] = Field(default_factory=dict)  # answered rows whose lag was not known, by its name
     most_rejected: str  # the column that most rows were rejected for, with its commonest reasons
 
 
@@ -123,6 +127,10 @@ class ScoringManifest:
     @property
     def requests(self) -> int:
         return sum(part.requests for part in self.parts)
+
+    @property
+    def unknown_lags(self) -> Counter[str]:
+        return sum((Counter(part.unknown_lags) for part in self.parts), Counter[str]())
 
     def pieces_of(self, source: str) -> int:
         """Count the pieces of an input that are in finished parts."""

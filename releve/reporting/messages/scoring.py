@@ -3,6 +3,7 @@
 from releve.core.formatting import counted, listed
 from releve.domain.scoring.manifest import START_OVER, Changed, ScoringManifest
 
+MANY = 0.1  # share of the answered rows, above which unknown lags are no gaps of the table
 CHANGES = {
     Changed.SCENARIO: "it is of another scenario",
     Changed.INPUTS: "the input was another one (files, or what is in them)",
@@ -28,6 +29,14 @@ def describe_scoring(folder: str, manifest: ScoringManifest, *, resumed_rows: in
     if manifest.rejected:
         worst = max(manifest.parts, key=lambda part: part.rejected)
         lines.append(f"rejected rows and their reasons: {folder}/_rejected, most often {worst.most_rejected}")
+    unknown = {name: rows for name, rows in manifest.unknown_lags.items() if rows > MANY * manifest.answered}
+    if unknown:
+        shown = listed((f"{name} for {counted(rows, 'row')}" for name, rows in unknown.items()), most=6)
+        lines.append(
+            f"not known: {shown}. What these lags look back to has not come in, and the model has hardly learned to do "
+            "without: these answers are worse than its card says. Ingest newer rows first, score fewer rows ahead, or "
+            "declare longer lags (docs/features.md)"
+        )
     if begun.ledger:
         lines.append(f"the ledger of {begun.scenario} has the answers, in {counted(manifest.requests, 'request')}")
     if resumed_rows:

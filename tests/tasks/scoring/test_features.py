@@ -17,6 +17,7 @@ from releve.domain.arms.arms import Arm
 from releve.domain.features.completion import complete_rows, history_of
 from releve.domain.features.known import KnownValues
 from releve.domain.schema.arrays import arrays_of_rows, rows_of_frame
+from releve.reporting.messages.scoring import describe_scoring
 from releve.serving.feedback import write_labels
 from releve.serving.prediction import predict, sent_numbers
 from tasks.scoring.answers import score_piece
@@ -50,6 +51,22 @@ def test_the_rows_of_a_file_are_answered_as_the_service_would(project, newer):
     project.score(project.put("newer.csv", newer[["at", "warmth", "sky"]]))
 
     assert answered(project) == expected(project, newer, rides(200))
+
+
+@pytest.mark.parametrize("rows", [1, 20, 25, 40])
+def test_rows_whose_lags_nobody_knows_yet_are_counted_and_told_where_they_are_many(project, newer, rows):
+    asked = newer.iloc[:rows]
+
+    done = project.score(project.put("newer.csv", asked[["at", "warmth", "sky"]]))
+
+    schema = rides_schema()
+    completed = complete_rows(schema, rows_of_frame(schema.sent, asked), history_of(schema, rides(200)))
+    names = [lag.name for lag in schema.derived.lags]
+    counts = {name: sum(row[name] is None for row in completed) for name in names}
+    assert done.manifest.unknown_lags == {name: count for name, count in counts.items() if count}
+    lines = describe_scoring(str(project.out), done.manifest, resumed_rows=0, newer_model="")
+    told = [name for name in names if any(f"{name} for {counts[name]} row" in line for line in lines)]
+    assert told == [name for name in names if counts[name] > 0.1 * len(asked)]
 
 
 @pytest.fixture
