@@ -44,7 +44,7 @@ def experiments(scenario: ScenarioName, json: AsJson = False) -> None:
     from releve.reporting.experiments import (
         HEADS,
         describe_differences,
-        describe_gain,
+        describe_gain_over,
         describe_verdict,
         experiment_row,
     )
@@ -61,7 +61,7 @@ def experiments(scenario: ScenarioName, json: AsJson = False) -> None:
             each.experiment.name,
             each.experiment.evaluation,
             differs=describe_differences(each.differs),
-            gain=describe_gain(each.experiment.evaluation),
+            gain=describe_gain_over(each.experiment.evaluation),
             cpu_seconds=each.experiment.record.cpu_seconds,
             by=each.experiment.record.by,
             at=each.experiment.record.at,

@@ -18,6 +18,12 @@ def describe_gain(evaluation: Evaluation) -> str:
     return format_interval(evaluation.champion.gain) if evaluation.champion else ""
 
 
+def describe_gain_over(evaluation: Evaluation) -> str:
+    """Write the gain, and the score of what served on the same rows, which are not those that it was judged on."""
+    champion = evaluation.champion
+    return f"{describe_gain(evaluation)} over {format_score(champion.score)}" if champion else ""
+
+
 def describe_differences(differs: Mapping[str, tuple[Any, Any]]) -> str:
     """Write what is set otherwise, one setting in a line."""
     return "\n".join(f"{key}={as_set(mine)}" for key, (mine, _) in differs.items())

@@ -77,7 +77,8 @@ def _degraded(need: Need) -> NeedText:
     refreshed = f"; {need.count} models in a row" if need.count > 1 else ""
     return NeedText(
         f"{_version(need)} is worse than expected{refreshed}: {_quality(need.run)}",
-        "Look at the scenario's page; then retrain with a search for other recipes, or go back (make rollback).",
+        "Look at the scenario's page; then retrain with a search for other recipes, or go back to the release before, "
+        "where there is one (make rollback).",
         "make retrain SCENARIO={scenario} SEARCH=1",
     )
 

@@ -36,9 +36,11 @@ def test_the_table_has_the_champion_first_without_a_gain_and_each_experiment_wit
     serving = here.registry.current(SHOP).release.model
     assert (rows[0]["experiment"], rows[0]["gain over what served"], rows[0]["gate"]) == (serving, "", "serves")
     assert rows[0]["score"].startswith("accuracy 0.")
+    over = f"over {rows[0]['score'].split()[1]}"
     gains = {row["experiment"]: row["gain over what served"] for row in rows[1:] if row["experiment"]}
     assert len(gains) == 3
-    assert gains[made_of(here, {}).name] == "+0.000 [+0.000, +0.000]"
+    assert gains[made_of(here, {}).name] == f"+0.000 [+0.000, +0.000] {over}"
+    assert all(gain.endswith(over) for gain in gains.values())
     assert gains[made_of(here, BETTER).name].startswith("+0.")
     assert gains[made_of(here, NAIVE).name].startswith("-0.")
 
