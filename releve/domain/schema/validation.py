@@ -108,6 +108,12 @@ def check_columns(schema: Schema, names: Sequence[str], *, source: str, labelled
         for what, columns in (("is missing", missing), ("has the unknown", unknown), ("has twice", sorted(twice)))
         if columns
     ]
+    if missing and schema.target.name in names and {*names} <= {schema.id, schema.time, schema.target.name}:
+        raise BadInput(
+            f"{source} holds labels alone. Send those of rows that were answered to /feedback, which finds them by "
+            f"{f'their {schema.id}' if schema.id else 'the ids of their answers'} (docs/serve.md); bring other rows "
+            f"whole, with {', '.join(map(repr, missing))}"
+        )
     if parts:
         raise BadInput(
             f"{source} {' and '.join(parts)}; expected the columns of scenarios/<name>/params.yaml. "

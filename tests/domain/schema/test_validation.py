@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,6 +143,20 @@ def test_columns_that_are_not_the_described_ones_are_named(names, said):
 
 def test_the_described_columns_may_come_in_any_order():
     check_columns(shop_schema(), ["bought", "weight", "kind", "price"], source="today.csv")
+
+
+@pytest.mark.parametrize(("row_id", "by"), [("weight", "their weight"), (None, "the ids of their answers")])
+def test_a_file_of_labels_alone_is_told_where_it_belongs(row_id, by):
+    names = [name for name in (row_id, "bought") if name]
+
+    with pytest.raises(BadInput) as refused:
+        check_columns(replace(shop_schema(), id=row_id), names, source="labels.csv")
+
+    assert (
+        f"labels.csv holds labels alone. Send those of rows that were answered to /feedback, which finds them by {by}"
+        in str(refused.value)
+    )
+    assert "bring other rows whole, with 'price'" in str(refused.value)
 
 
 @pytest.mark.parametrize(
