@@ -245,14 +245,15 @@ def _sentinels(frame: "pd.DataFrame", given: CellFormats) -> list[tuple[str, str
         for cell, count in Counter(frame[name].tolist()).items():
             if (number := _number(cell)) is not None:
                 counts[number] += count
-        for marker, text in ((number, f"{number:.9g}") for number in counts):
+        often = [number for number, count in counts.items() if count >= FEWEST_SENTINELS]
+        nines = [number for number in often if SENTINEL.fullmatch(f"{number:.9g}")]
+        for marker in (each for each in nines if each not in given.missing_numbers):
             others = [number for number in counts if number != marker]
-            is_likely = counts[marker] >= FEWEST_SENTINELS and len(others) >= FEWEST_NUMBERS
-            if SENTINEL.fullmatch(text) and is_likely and marker not in given.missing_numbers:
+            if len(others) >= FEWEST_NUMBERS:
                 low, high = min(others), max(others)
                 if marker < low - (high - low) or marker > high + (high - low):
-                    what = f"{name} holds {text} in {counted(counts[marker], 'cell')}, and {low:g} to {high:g} else"
-                    found.append((what, text))
+                    count, text = counted(counts[marker], "cell"), f"{marker:.9g}"
+                    found.append((f"{name} holds {text} in {count}, and {low:g} to {high:g} else", text))
     return found
 
 
