@@ -241,10 +241,7 @@ def _sentinels(frame: "pd.DataFrame", given: CellFormats) -> list[tuple[str, str
     """Find numbers of nines such as -999 far beyond all others of a column, and what to say of each."""
     found = []
     for name in map(str, frame):
-        counts: Counter[float] = Counter()
-        for cell, count in Counter(frame[name].tolist()).items():
-            if (number := _number(cell)) is not None:
-                counts[number] += count
+        counts = Counter(number for cell in frame[name].tolist() if (number := _number(cell)) is not None)
         often = [number for number, count in counts.items() if count >= FEWEST_SENTINELS]
         nines = [number for number in often if SENTINEL.fullmatch(f"{number:.9g}")]
         for marker in (each for each in nines if each not in given.missing_numbers):
