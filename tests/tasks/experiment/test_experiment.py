@@ -236,3 +236,15 @@ def test_two_of_the_same_are_one_and_two_others_are_two(released):
     assert names[0] == names[1] != names[2]
     assert {each.name for each in find_experiments(released.root, SHOP)} == {*names}
     assert [*(released.settings.home / "experiments/clones").iterdir()] == []
+
+
+@pytest.mark.whole
+def test_on_a_worker_of_a_cluster_the_same_is_found_as_here(made_tried, released, cluster):
+    released.override(compute={"address": cluster.address})
+    events = released.registry.events(SHOP)
+
+    made = experiment(released.settings, SHOP, changes=BETTER, dask=True)
+
+    assert made_of(released, BETTER) == made
+    assert made.evaluation == made_of(made_tried, BETTER).evaluation
+    assert released.registry.events(SHOP) == events
