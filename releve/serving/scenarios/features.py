@@ -47,11 +47,8 @@ class FeatureSource:
 
     def __init__(self, model: Model, *, ingested: Path, ledger: Path, clock: Callable[[], datetime] = _now) -> None:
         """`ingested`: what `ingest` writes of the scenario; `ledger`: the scenario's folder."""
-        self._tag, self._schema, self._came_with = (
-            model.tag,
-            model.schema,
-            model.known,
-        )  # not the model: it may be let go
+        # not the model: it may be let go
+        self._tag, self._schema, self._came_with = model.tag, model.schema, model.known
         self._ingested, self._folder, self._clock = ingested, ledger, clock
         self._following, self._looking = threading.Lock(), threading.Lock()
         self._looked = float("-inf")
